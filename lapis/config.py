@@ -1,0 +1,432 @@
+"""Recipes as frozen dataclasses: what a run is made of, its ranges, and `key=value` overrides.
+
+A field is documented by the string under it, and its range is part of its type (`Annotated[int, Ge(1)]`), so that a
+wrong value is refused with one line before any work. Recipes themselves are functions in `lapis/recipes/`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import Discriminator, TypeAdapter, ValidationError
+
+from lapis.types import InputError
+
+Count = Annotated[int, Ge(0)]
+Positive = Annotated[int, Ge(1)]
+Rate = Annotated[float, Ge(0.0)]
+Share = Annotated[float, Ge(0.0), Le(1.0)]
+Part = Literal["vit", "adapter", "decoder"]
+
+
+@dataclass(frozen=True, slots=True)
+class ViT:
+    """Vision tower in SigLIP2's form (arXiv 2502.14786): learned positions, LayerNorm, GELU-tanh MLP."""
+
+    width: Positive
+    layers: Positive
+    heads: Positive
+    mlp: Positive
+    patch: Positive = 14
+    """Pixels of a patch's side."""
+    tile: Positive = 252
+    """Pixels of a tile's side; a multiple of twice the patch."""
+    eps: Annotated[float, Gt(0)] = 1e-6
+
+    @property
+    def grid(self) -> int:
+        """Patches along a tile's side."""
+        return self.tile // self.patch
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """2x2 neighbours concatenated, then a two-layer MLP into the decoder's width (BlueLM-V-3B, section 3)."""
+
+    hidden: Positive
+    shuffle: Positive = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Yarn:
+    """YaRN (arXiv 2309.00071): context extended by `factor` over `original` positions."""
+
+    factor: Annotated[float, Ge(1)]
+    original: Positive
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Qwen3-style decoder; `qk_norm=False` with `qkv_bias` gives Qwen2, without it Llama."""
+
+    width: Positive
+    layers: Positive
+    heads: Positive
+    kv_heads: Positive
+    head_dim: Positive
+    mlp: Positive
+    vocab: Positive
+    rope_theta: Annotated[float, Gt(0)] = 1e6
+    yarn: Yarn | None = None
+    max_positions: Positive = 4096
+    """Positions that the model was trained for, in tokens (after YaRN)."""
+    qk_norm: bool = True
+    qkv_bias: bool = False
+    tied: bool = True
+    """Input and output embeddings are one matrix."""
+    eps: Annotated[float, Gt(0)] = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class AnyRes:
+    """Tiling of an image (BlueLM-V-3B's relaxed aspect-ratio matching)."""
+
+    columns: Positive = 4
+    """Most tiles side by side."""
+    rows: Positive = 4
+    """Most tiles on top of each other."""
+    alpha: Share = 0.1
+    """How much larger the effective resolution must be to win over less waste."""
+    thumbnail: Literal["always", "several"] = "always"
+    """Whether a one-tile image gets a thumbnail too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The whole network."""
+
+    vit: ViT
+    adapter: Adapter
+    decoder: Decoder
+    anyres: AnyRes = field(default_factory=AnyRes)
+    image_token: Count = 10
+    """Id of the `<image>` placeholder (its place in chat.SPECIALS, which our tokenizers put first)."""
+
+    @property
+    def tokens_per_tile(self) -> int:
+        """Image tokens of one tile; an odd grid is padded to even."""
+        return (-(-self.vit.grid // self.adapter.shuffle)) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Optim:
+    """AdamW and its schedule. Rates are peaks; each group keeps its ratio while the schedule scales all of them."""
+
+    lr: Rate = 1e-3
+    """Decoder's peak learning rate."""
+    lr_vit: Rate = 1e-3
+    """Peak rate of the ViT's last layer."""
+    lr_adapter: Rate = 1e-3
+    vit_layer_decay: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Factor per ViT layer from the last down to the embedding (0.9 in the predecessor)."""
+    beta1: Share = 0.9
+    beta2: Share = 0.98
+    eps: Annotated[float, Gt(0)] = 1e-8
+    weight_decay: Rate = 0.05
+    """On matrices only; norms, biases, embeddings of positions have none."""
+    clip: Annotated[float, Gt(0)] = 1.0
+    """Largest global gradient norm."""
+    warmup: Share = 0.03
+    """Share of the stage's steps with a rising rate."""
+    start: Share = 1.0
+    """Schedule factor after the warm-up: where the plan over all stages stands when this one begins."""
+    end: Share = 0.1
+    """Schedule factor at the last step; cosine from `start`. One plan over several stages chains start and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """How samples become rows of a step."""
+
+    row_tokens: Positive = 512
+    """Length of a row; a longer sample is cut (documents) or left out and counted (conversations)."""
+    rows: Positive = 8
+    """Rows of a global step."""
+    tiles: Count = 24
+    """Most tiles of a global step; rows are filled under both budgets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distil:
+    """Logit distillation from a teacher stage (forward KL on the teacher's softmax; Minitron, arXiv 2407.14679)."""
+
+    teacher: str
+    """Stage whose model teaches."""
+    weight: Share = 1.0
+    """Share of the KL in the loss; the rest is cross-entropy."""
+    temperature: Annotated[float, Gt(0)] = 1.0
+    chunk: Positive = 1024
+    """Target tokens whose logits are held at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """One training stage. Stages differ by these values, never by code."""
+
+    name: str
+    parent: str | None
+    """Stage whose model this one starts from; None starts from fresh weights."""
+    mixture: dict[str, Rate]
+    """Sample kind prefix to weight; weights are shares of samples drawn."""
+    steps: Count
+    pack: Pack
+    optim: Optim = field(default_factory=Optim)
+    shape: Literal["teacher", "student", "full"] = "full"
+    """Which network of the recipe a stage without parent builds: the text teacher, the text student, all parts."""
+    trains: tuple[Part, ...] = ("vit", "adapter", "decoder")
+    distil: Distil | None = None
+    lm_weight: Rate = 1.0
+    """Weight of the next-token loss; 0 leaves the decoder out of the step (ViT warm-up)."""
+    cell_weight: Rate = 0.0
+    """Weight of the dense text loss on image tokens (ours: see lapis/train/loss.py)."""
+    yarn: Yarn | None = None
+    """Positions are switched from RoPE to YaRN when the stage begins."""
+    epochs: dict[str, Positive] = field(default_factory=dict)
+    """Kind prefix to the most passes over its samples (SFT: 3 of ordinary, 9 of long thoughts)."""
+    eval_every: Count = 0
+    """Steps between held-out losses while training; 0 measures at the end only."""
+    checkpoint_every: Positive = 100
+    """Steps between training checkpoints."""
+    minutes: Rate = 0.0
+    op: Literal["train"] = "train"
+    """Rough wall time on the reference machine, for the progress bar before the first steps are timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Cut a trained decoder to the student's shape by activation importance (Minitron, arXiv 2407.14679)."""
+
+    name: str
+    parent: str
+    samples: Positive = 64
+    """Calibration rows."""
+    row_tokens: Positive = 512
+    minutes: Rate = 0.1
+    op: Literal["prune"] = "prune"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Put a text stage's decoder into a whole model with a fresh ViT and adapter."""
+
+    name: str
+    parent: str
+    minutes: Rate = 0.05
+    op: Literal["join"] = "join"
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """Weights of the shaped reward: correctness + format - repetition - length (design section 8)."""
+
+    correct: Rate = 1.0
+    format: Rate = 0.1
+    repetition: Rate = 0.2
+    overlong: Rate = 0.3
+    """Most that Group Overlong takes from a correct answer."""
+    tolerance: Rate = 0.2
+    """Length over the group's mean correct length, as a share, that costs nothing."""
+    min_correct: Share = 0.3
+    """Share of the group that must be correct before length costs anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class RL:
+    """GRPO (arXiv 2402.03300) with DAPO's token-level loss and asymmetric clipping (arXiv 2503.14476)."""
+
+    name: str
+    parent: str
+    mixture: dict[str, Rate]
+    steps: Count
+    prompts: Positive = 8
+    """Groups of a step."""
+    group: Annotated[int, Ge(2)] = 8
+    """Answers sampled for a prompt."""
+    max_tokens: Positive = 160
+    temperature: Annotated[float, Gt(0)] = 1.0
+    clip_low: Share = 0.2
+    clip_high: Share = 0.28
+    kl: Rate = 0.0
+    """Weight of the k3 KL estimate against the starting model."""
+    is_cap: Annotated[float, Ge(1)] = 2.0
+    """Cap of the truncated importance weight between engine and trainer."""
+    refill: Count = 2
+    """Times that groups all right or all wrong are drawn again in a step."""
+    optim: Optim = field(default_factory=lambda: Optim(lr=1e-4, weight_decay=0.0))
+    reward: Reward = field(default_factory=Reward)
+    row_tokens: Positive = 1024
+    held_out: Positive = 200
+    """Held-out prompts for the before and after figures."""
+    checkpoint_every: Positive = 5
+    minutes: Rate = 0.0
+    op: Literal["rl"] = "rl"
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the data stage gathers and makes. Counts are samples."""
+
+    name: str = "data"
+    vocab: Positive = 4096
+    prose_mb: Annotated[float, Gt(0)] = 8.0
+    """Most megabytes of prose kept per language."""
+    packages: bool = True
+    """Fetch documentation packages through apt where it works."""
+    screens: Positive = 10000
+    """Rendered training screens."""
+    held_screens: Positive = 400
+    """Rendered screens of each held-out set."""
+    questions: Positive = 40000
+    """Generated training questions."""
+    held_questions: Positive = 400
+    """Held-out questions of each kind."""
+    captions: Count = 600
+    """Most figure-caption pairs."""
+    needles: Count = 500
+    """Long documents with a hidden fact."""
+    workers: Positive = 2
+    """Processes that render and generate."""
+    minutes: Rate = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Eval:
+    """Which model is measured, and on how much."""
+
+    name: str = "eval"
+    parent: str = "rl"
+    samples: Positive = 300
+    """Held-out samples per task."""
+    budgets: tuple[Count, ...] = (0, 8, 16, 32, 64, 128)
+    """Thinking budgets of the curve, in tokens."""
+    max_tokens: Positive = 192
+    pictures: Positive = 12
+    """Grounding pictures in the report."""
+    minutes: Rate = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Hugging Face folder of the final model."""
+
+    name: str = "export"
+    parent: str = "rl"
+    minutes: Rate = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that a run does, in order."""
+
+    name: str
+    model: Model
+    teacher: Decoder
+    """The text teacher's shape."""
+    data: Data
+    stages: tuple[Annotated[Train | Prune | Join | RL, Discriminator("op")], ...]
+    eval: Eval
+    export: Export
+    seed: Count = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "bf16", "fp32"] = "auto"
+    """auto: bf16 on a GPU or on a CPU with bf16 instructions, fp32 elsewhere."""
+    threads: Count = 0
+    """Threads of the trainer; 0 takes all cores."""
+    compile: bool = False
+    """torch.compile the training step."""
+
+
+def resolve(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """Apply `key=value` strings (`stages.sft.steps=10`, `data.screens=200`) and check every range.
+
+    Raises InputError with one line for a word without `=`, an unknown key or a value out of range.
+    """
+    tree = dataclasses.asdict(recipe)
+    for word in overrides:
+        path, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"{word}: expected key=value")
+        _assign(tree, path, value)
+    return _check(tree)
+
+
+def load(text: str) -> Recipe:
+    """A resolved recipe back from the JSON that `dump` wrote."""
+    return _check(json.loads(text))
+
+
+def dump(value: Any) -> str:
+    """A config dataclass as JSON with sorted keys."""
+    return json.dumps(dataclasses.asdict(value), indent=2, sort_keys=True, ensure_ascii=False)
+
+
+def save(value: Any, folder: Path) -> None:
+    (folder / "config.json").write_text(dump(value), encoding="utf-8")
+
+
+def _assign(tree: dict[str, Any], path: str, value: str) -> None:
+    *parents, last = path.split(".")
+    node: Any = tree
+    for name in parents:
+        node = _child(node, name, path)
+    if isinstance(node, tuple | list) or not isinstance(node, dict):
+        raise InputError(f"{path}: names a list; name an entry's field")
+    if last not in node and not _free_keys(parents):
+        raise InputError(f"{path}: no such key; here are {', '.join(sorted(node))}")
+    node[last] = _parse(value)
+
+
+def _free_keys(parents: list[str]) -> bool:
+    return bool(parents) and parents[-1] in ("mixture", "epochs")
+
+
+def _child(node: Any, name: str, path: str) -> Any:
+    if isinstance(node, tuple | list):
+        named = {entry["name"]: entry for entry in node}
+    else:
+        named = node if isinstance(node, dict) else {}
+    if name not in named:
+        raise InputError(f"{path}: no such key '{name}'; here are {', '.join(sorted(named)) or 'none'}")
+    if named[name] is None:
+        raise InputError(f"{path}: '{name}' is off in this recipe")
+    return named[name]
+
+
+def _parse(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        lowered = {"True": True, "False": False, "None": None}
+        return lowered.get(value, value)
+
+
+def _check(tree: dict[str, Any]) -> Recipe:
+    try:
+        return TypeAdapter(Recipe).validate_python(_tuples(tree))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = _place(first["loc"], tree)
+        raise InputError(f"{place}: {first['msg']}, got {first['input']!r}") from None
+
+
+def _place(loc: tuple[int | str, ...], tree: dict[str, Any]) -> str:
+    """`stages.sft.steps` from pydantic's ('stages', 3, 'train', 'steps')."""
+    parts = [str(part) for part in loc]
+    if parts[0] == "stages" and len(parts) > 2:
+        parts[1:3] = [tree["stages"][int(parts[1])]["name"]]
+    return ".".join(parts)
+
+
+def _tuples(node: Any) -> Any:
+    """Lists from JSON as tuples, so that a loaded recipe equals the dumped one."""
+    if isinstance(node, dict):
+        return {key: _tuples(value) for key, value in node.items()}
+    return tuple(_tuples(value) for value in node) if isinstance(node, list | tuple) else node

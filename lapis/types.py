@@ -1,0 +1,196 @@
+"""The values that cross folder borders: samples before tokenisation, packed batches after it.
+
+Shape legend: B rows, T tokens of a row, V image tokens in the batch, N tiles, S pixels of a tile's side,
+K labels of an image token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+IGNORE = -100
+"""Target value that no loss counts (PyTorch's own default for `ignore_index`)."""
+
+
+class InputError(Exception):
+    """The user's input is wrong. `cli` prints the message as one line and exits with code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A run of plain text inside a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An encoded picture (PNG, JPEG or WebP) inside a message; decoded only where its pixels are needed."""
+
+    data: bytes
+    width: int
+    """Pixels, before any resizing."""
+    height: int
+    """Pixels, before any resizing."""
+
+
+Part = Text | Image
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message. `role` is system, user, assistant or tool; `thought` is an assistant's reasoning, if any."""
+
+    role: str
+    parts: tuple[Part, ...]
+    thought: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Image))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One conversation, or one document (`turns` holds a single assistant turn and `document` is true).
+
+    `kind` is a slash path whose first part picks the mixture weight (prose, caption, screen/ocr, screen/ground,
+    screen/qa, math/arith, math/word, math/logic, screen/math, long/needle).
+    """
+
+    kind: str
+    lang: str
+    """BCP 47 language: en or zh."""
+    source: str
+    """Where it came from: a package and file, a generator and seed."""
+    licence: str
+    """SPDX identifier, or the package's own licence file name."""
+    turns: tuple[Turn, ...]
+    document: bool = False
+    """Plain text to continue, without the chat template."""
+    think: bool = False
+    """The assistant's thought is shown and trained (`[|BlueThink|]` in the prompt)."""
+    budget: int | None = None
+    """Thinking-token budget written into the prompt, in tokens; None writes none."""
+    cells: tuple[Mapping[str, Any], ...] = ()
+    """One dict an image: `words`, a list of (text, x, y, w, h) in pixels of that image, for dense labels."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """What a task needs to check an answer: `answer`, `box` (x, y, w, h in 0-1000), `verifier`, `template`, `seed`."""
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        return tuple(image for turn in self.turns for image in turn.images)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over roles, texts, thoughts and image bytes; equal samples have equal fingerprints."""
+        digest = hashlib.sha256()
+        for turn in self.turns:
+            digest.update(f"\0{turn.role}\0{turn.thought}\0".encode())
+            for part in turn.parts:
+                digest.update(part.text.encode() if isinstance(part, Text) else part.data)
+        return digest.hexdigest()
+
+
+@dataclass(slots=True)
+class Batch:
+    """Packed rows, ready for a model. Documents are kept apart by `documents_BT`, positions restart in each."""
+
+    tokens_BT: torch.Tensor
+    """int64; image tokens stand as the tokenizer's `<image>` id."""
+    targets_BT: torch.Tensor
+    """int64; the token that position t must predict (already shifted), or IGNORE."""
+    weights_BT: torch.Tensor
+    """float32; weight of each target in the loss."""
+    documents_BT: torch.Tensor
+    """int32; number of the document within its row, -1 on padding."""
+    positions_BT: torch.Tensor
+    """int64; position within the document."""
+    kinds_BT: torch.Tensor
+    """int16; index into `kinds` of each token's sample."""
+    kinds: tuple[str, ...]
+    tiles_NSS3: torch.Tensor
+    """uint8; every tile of the batch in order of appearance (row-major over B, T). May have N = 0."""
+    cells_VK: torch.Tensor
+    """int64; up to K token ids written in each image token's cell, IGNORE where fewer. V = N x tokens a tile."""
+
+    def to(self, device: torch.device | str) -> Batch:
+        moved = {name: value.to(device) for name, value in self.items() if isinstance(value, torch.Tensor)}
+        return Batch(**moved, kinds=self.kinds)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        return ((name, getattr(self, name)) for name in self.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verifier's or reward model's score of one answer, with its reason."""
+
+    score: float
+    """0 is wrong, 1 is right; rewards may leave that range."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation request to an engine."""
+
+    turns: tuple[Turn, ...]
+    think: bool = False
+    budget: int = -1
+    """Most tokens of thought; -1 is unlimited, 0 closes at once (vLLM's `thinking_token_budget`)."""
+    show_budget: bool = False
+    """Write the budget into the prompt, as trained."""
+    max_tokens: int = 128
+    """Most tokens of thought and answer together."""
+    reserve: int = 32
+    """Tokens of `max_tokens` that the thought may never take, so that an answer follows."""
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+    grace: float = 0.1
+    """Share of the budget at its end in which the thought stops at the next sentence end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine wrote for one request."""
+
+    text: str
+    """The answer, without thought and special tokens."""
+    thought: str
+    prompt_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Natural log-probability of each token under the sampling weights at temperature 1."""
+    forced: tuple[bool, ...]
+    """True where the budget machine wrote the token instead of the model."""
+    thought_tokens: int
+    finish: str
+    """stop, length or cancelled."""
+    closed: bool
+    """No thought was open at the end."""
+
+
+class Generator(Protocol):
+    """What evaluation and RL need of an engine."""
+
+    def generate(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answers in the order of the requests."""
+        ...
+
+
+class Progress(Protocol):
+    """Where long work reports how far it is."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None: ...
