@@ -142,7 +142,7 @@ def _parts(turn: Turn) -> Iterator[Segment]:
 def encode_segments(pieces: Iterable[Segment], tokenizer: Tokenizer, tiles: Tiles) -> Encoded:
     """Segments as ids; an image becomes its tiles' markers and `<image>` placeholders."""
     out = Encoded([], [], [])
-    for piece in pieces:
+    for piece in _joined(pieces):
         if piece.image is not None:
             ids = image_ids(tokenizer, tiles(piece.image))
             out.images.append(piece.image)
@@ -151,6 +151,23 @@ def encode_segments(pieces: Iterable[Segment], tokenizer: Tokenizer, tiles: Tile
         out.ids += ids
         out.trained += [piece.trained] * len(ids)
     return out
+
+
+def _joined(pieces: Iterable[Segment]) -> Iterator[Segment]:
+    """Neighbouring plain texts as one: `?` and the newline behind it may be a single token, as in the Jinja twin."""
+    held = None
+    for piece in pieces:
+        plain = not piece.special and piece.image is None
+        if held is not None and plain and piece.trained == held.trained:
+            held = Segment(held.text + piece.text, trained=held.trained)
+            continue
+        if held is not None:
+            yield held
+        held = piece if plain else None
+        if not plain:
+            yield piece
+    if held is not None:
+        yield held
 
 
 def image_ids(tokenizer: Tokenizer, tiles: int) -> list[int]:

@@ -280,6 +280,8 @@ class Data:
     """Most megabytes of prose kept per language."""
     packages: bool = True
     """Fetch documentation packages through apt where it works."""
+    texts: str = ""
+    """Folder of the user's own UTF-8 `.txt` and `.md` files, added to the prose; empty names none."""
     screens: Positive = 10000
     """Rendered training screens."""
     held_screens: Positive = 400

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 IGNORE = -100
 """Target value that no loss counts (PyTorch's own default for `ignore_index`)."""
@@ -124,7 +125,7 @@ class Batch:
     """int64; up to K token ids written in each image token's cell, IGNORE where fewer. V = N x tokens a tile."""
 
     def to(self, device: torch.device | str) -> Batch:
-        moved = {name: value.to(device) for name, value in self.items() if isinstance(value, torch.Tensor)}
+        moved = {name: value.to(device) for name, value in self.items() if name != "kinds"}
         return Batch(**moved, kinds=self.kinds)
 
     def items(self) -> Iterator[tuple[str, Any]]:

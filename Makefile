@@ -1,0 +1,37 @@
+# make demo    set up, then the whole pocket recipe on this machine
+# make test    set up, then style, types and tests
+# make bench   set up, then every bench
+#
+# PYTHON=python3.12          another Python (3.11 or newer)
+# PIP_ARGS="--index-url URL" where pip looks: another index, or PyTorch's index of builds for your GPU or CPU
+
+PYTHON ?=
+PIP_ARGS ?=
+BENCHES = $(filter-out __init__,$(basename $(notdir $(wildcard bench/*.py))))
+
+.PHONY: demo test bench setup clean
+
+demo: setup
+	.venv/bin/lapis run pocket
+
+test: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest -q
+
+bench: setup
+	set -e; for name in $(BENCHES); do .venv/bin/python -m bench.$$name; done
+
+setup: .venv/ready .venv/system
+
+.venv/ready: constraints.txt pyproject.toml scripts/setup-python
+	PYTHON="$(PYTHON)" scripts/setup-python $(PIP_ARGS)
+	@touch $@
+
+.venv/system: scripts/setup-system | .venv/ready
+	scripts/setup-system
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

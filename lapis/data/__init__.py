@@ -1,0 +1,1 @@
+"""Data: sources, screens and questions become samples, samples become shards, shards become packed batches."""

@@ -1,0 +1,302 @@
+"""The steps of the data stage that make samples: prose, captions, tokenizer, screens, questions, needles.
+
+Every step writes its files beside and renames them, and returns its counts. What is held out is drawn by documents:
+all of a source file's samples are on one side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lapis import chat, config
+from lapis.data import dedup, quality, store, tokenise
+from lapis.data.screens import render, tasks
+from lapis.data.screens.page import Screen
+from lapis.data.sources import captions, packages, prose
+from lapis.data.synth import needles, questions, screen_math
+from lapis.types import Progress, Sample
+
+HELD_PROSE, HELD_CAPTIONS = 0.02, 0.1
+"""Shares of source files that are held out."""
+SURPLUS = 1.6
+"""Prose is parsed until this many times the wanted bytes of both languages, because some is dropped."""
+CORPUS = 6_000_000
+"""Most characters of prose that the tokenizer is trained on."""
+CORPUS_QUESTIONS, CORPUS_SCREENS = 6000, 48
+"""Questions and screens that the tokenizer is trained on."""
+CHUNK = 1000
+"""Screens of one file: what a killed run renders again at most."""
+EXAMPLES = 5
+"""Dropped documents shown per reason."""
+NEEDLE_LENGTHS = (0.9, 0.45, 0.225)
+"""Lengths of long documents as shares of the longest row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What every step needs."""
+
+    recipe: config.Recipe
+    out: Path
+    progress: Progress
+    cache: Path
+    """Where packages are kept between runs."""
+
+    @property
+    def samples(self) -> Path:
+        return self.out / "samples"
+
+    @property
+    def held(self) -> Path:
+        return self.out / "heldout"
+
+    def tokenizer(self) -> chat.Tokenizer:
+        return chat.Tokenizer.load(self.out / "tokenizer", self.recipe.model.tokens_per_tile)
+
+    def count(self) -> Callable[[str], int]:
+        """Tokens of a text."""
+        encode = self.tokenizer().encode
+        return lambda text: len(encode(text))
+
+
+def fraction(text: str, salt: str) -> float:
+    """A number in [0, 1) that depends on the text alone: draws documents without any order."""
+    digest = hashlib.blake2b(f"{salt}\0{text}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def hold_out(samples: list[Sample], share: float) -> tuple[list[Sample], list[Sample]]:
+    """(taught, held out): a share of the source files, but at least one of each language that has two."""
+    sources: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        sources[sample.lang].add(sample.source)
+    held: set[str] = set()
+    for names in sources.values():
+        order = sorted(names, key=lambda name: fraction(name, "held"))
+        held.update(order[: min(math.ceil(share * len(order)), len(order) - 1)])
+    return [one for one in samples if one.source not in held], [one for one in samples if one.source in held]
+
+
+def make_prose(stage: Stage) -> dict[str, Any]:
+    """Parse, judge, deduplicate, cut to the wanted size, hold out."""
+    data = stage.recipe.data
+    found, notes = _packages(stage)
+    raw = stage.out / "steps" / "prose.parquet"
+    store.write_samples(raw, _enough(_parsed(data, found), data.prose_mb * 1e6 * SURPLUS))
+    dropped = judge(raw, stage.samples / "dropped.json")
+    kept = [sample for sample in store.read_samples(raw) if sample.fingerprint not in dropped]
+    chosen = _cap(kept, data.prose_mb * 1e6)
+    taught, held = hold_out(chosen, HELD_PROSE)
+    store.write_samples(stage.samples / "prose.parquet", taught)
+    store.write_samples(stage.held / "prose.parquet", held)
+    raw.unlink()
+    if not any(sample.lang == "zh" for sample in taught):
+        notes.append("no Chinese prose: Chinese text is that of questions and screens only")
+    return {"dropped": dict(Counter(dropped.values())), "notes": notes}
+
+
+def _packages(stage: Stage) -> tuple[list[packages.Package], list[str]]:
+    if not stage.recipe.data.packages:
+        return [], ["packages are off in this recipe: Python's own documentation only"]
+    return packages.fetch(stage.cache)
+
+
+def _parsed(data: config.Data, found: list[packages.Package]) -> Generator[Sample, None, None]:
+    if data.texts:
+        yield from prose.folder_prose(Path(data.texts))
+    yield from prose.topics_prose()
+    jobs = [*prose.python_jobs(), *(job for package in found for job in prose.package_jobs(package))]
+    jobs.sort(key=lambda job: fraction(f"{job.origin} {job.paths[0].name}", "jobs"))
+    yield from prose.parse(jobs, data.workers)
+
+
+def _enough(samples: Generator[Sample, None, None], wanted: float) -> Iterator[Sample]:
+    """Samples, each once, until both languages have the wanted bytes; a language that has them takes no more."""
+    sizes = {"en": 0, "zh": 0}
+    seen: set[str] = set()
+    for sample in samples:
+        if sizes[sample.lang] < wanted and sample.fingerprint not in seen:
+            seen.add(sample.fingerprint)
+            sizes[sample.lang] += len(sample.turns[0].text.encode())
+            yield sample
+        if min(sizes.values()) >= wanted:
+            break
+    samples.close()
+
+
+def judge(path: Path, report: Path) -> dict[str, str]:
+    """Why each dropped sample of a file is dropped, by id; counts and examples per reason go to `report`."""
+    import daft
+
+    columns = ("id", "key", "lang", "text", "source")
+    frame = quality.judge(daft.read_parquet(str(path)).select(*columns)).collect()
+    good = frame.where(daft.col("reason").is_null())
+    judged = frame.where(daft.col("reason").not_null()).select("id", "reason").to_pydict()
+    dropped = dict(zip(judged["id"], judged["reason"], strict=True))
+    same = dedup.exact(good)
+    alike = dedup.near(good)
+    dropped |= dict.fromkeys(alike, "near copy") | dict.fromkeys(same, "exact copy")
+    shown = frame.select("id", "source", "text").where(daft.col("id").is_in(list(dropped) or [""])).to_pydict()
+    _report(report, dropped, zip(shown["id"], shown["source"], shown["text"], strict=True))
+    return dropped
+
+
+def _report(path: Path, dropped: dict[str, str], shown: Iterable[tuple[str, str, str]]) -> None:
+    examples: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for name, source, text in sorted(shown):
+        if len(examples[dropped[name]]) < EXAMPLES:
+            examples[dropped[name]].append({"source": source, "text": text[:200]})
+    counts = Counter(dropped.values())
+    write_json(path, {reason: {"count": counts[reason], "examples": examples[reason]} for reason in sorted(counts)})
+
+
+def _cap(samples: list[Sample], most: float) -> list[Sample]:
+    """At most so many bytes per language, whole files in an order that mixes the sources."""
+    sizes: Counter[str] = Counter()
+    chosen = []
+    for sample in sorted(samples, key=lambda sample: (fraction(sample.source, "cap"), sample.fingerprint)):
+        sizes[sample.lang] += len(sample.turns[0].text.encode())
+        if sizes[sample.lang] <= most:
+            chosen.append(sample)
+    return chosen
+
+
+def make_captions(stage: Stage) -> dict[str, Any]:
+    """Figures and captions; a tenth of the pages is held out."""
+    found, notes = _packages(stage)
+    made = list(captions.captions(found, stage.recipe.data.captions))
+    taught, held = hold_out(made, HELD_CAPTIONS)
+    store.write_samples(stage.samples / "captions.parquet", taught)
+    store.write_samples(stage.held / "caption.parquet", held)
+    return {"notes": notes if not made else []}
+
+
+def make_tokenizer(stage: Stage) -> dict[str, Any]:
+    """Train the tokenizer on prose, questions and the words of some screens."""
+    recipe = stage.recipe
+    trained = tokenise.train_tokenizer(
+        _corpus(stage), recipe.data.vocab, stage.out / "tokenizer", recipe.model.tokens_per_tile
+    )
+    (stage.out / "tokenizer" / "tokenizer_config.json").write_text(
+        chat.tokenizer_config(recipe.model.decoder.max_positions), encoding="utf-8"
+    )
+    return {"vocab": trained.size}
+
+
+def _corpus(stage: Stage) -> Iterator[str]:
+    size = 0
+    for text in store.read_column(stage.samples / "prose.parquet", "text"):
+        size += len(text)
+        if size > CORPUS:
+            break
+        yield text
+    recipe = stage.recipe
+    for sample in questions.generate(min(CORPUS_QUESTIONS, recipe.data.questions), recipe.seed + 1, "train"):
+        yield "\n".join(f"{turn.text}\n{turn.thought or ''}" for turn in sample.turns)
+    count = min(CORPUS_SCREENS, recipe.data.screens)
+    for screen in render.render(count, recipe.seed + 1, "train", recipe.data.workers):
+        yield " ".join(word[0] for word in screen.words)
+
+
+def make_screens(stage: Stage) -> dict[str, Any]:
+    """Render the training screens in files of CHUNK, each kept when the run is cut."""
+    data = stage.recipe.data
+    count = stage.count()
+    for start in range(0, data.screens, CHUNK):
+        path = stage.samples / f"screens-{start // CHUNK:04d}.parquet"
+        many = min(CHUNK, data.screens - start)
+        if path.is_file():
+            stage.progress.advance(many)
+            continue
+        shown = render.render(many, stage.recipe.seed, "train", data.workers, stage.progress, start=start)
+        store.write_samples(path, screen_samples(shown, stage.recipe.seed, count))
+    return {"screens": data.screens}
+
+
+def screen_samples(screens: Iterable[Screen], seed: int, count: Callable[[str], int]) -> Iterator[Sample]:
+    """All samples of each screen, drawn by the screen's own number."""
+    for screen in screens:
+        rng = random.Random(f"tasks {seed} {screen.split} {screen.index}")
+        yield from tasks.samples(screen, rng)
+        yield from screen_math.questions(screen, rng, tokens=count)
+
+
+def make_held_screens(stage: Stage) -> dict[str, Any]:
+    """Render both held-out sets: one exact grounding question a screen, questions about numbers, and of seen templates
+    also one exact question about the screen."""
+    data = stage.recipe.data
+    for split in ("seen", "unseen"):
+        shown = render.render(data.held_screens, stage.recipe.seed, split, data.workers, stage.progress)
+        made = _held_samples(shown, stage.recipe.seed, stage.count())
+        store.write_samples(stage.held / f"ground_{split}.parquet", made["ground"])
+        store.write_samples(stage.held / f"screen_math_{split}.parquet", made["math"])
+        if split == "seen":
+            store.write_samples(stage.held / "screen_qa.parquet", made["qa"])
+    return {"screens": 2 * data.held_screens}
+
+
+def _held_samples(screens: Iterable[Screen], seed: int, count: Callable[[str], int]) -> dict[str, list[Sample]]:
+    made: dict[str, list[Sample]] = {"ground": [], "qa": [], "math": []}
+    for screen in screens:
+        rng = random.Random(f"tasks {seed} {screen.split} {screen.index}")
+        for kind in ("ground", "qa"):
+            asked = tasks.single(screen, rng, kind)
+            made[kind] += [asked] if asked else []
+        made["math"] += screen_math.questions(screen, rng, tokens=count)
+    return made
+
+
+def make_questions(stage: Stage) -> dict[str, Any]:
+    """Training questions, and the held-out ones with their own numbers, sentences and lengths."""
+    recipe, count = stage.recipe, stage.count()
+    taught = questions.generate(recipe.data.questions, recipe.seed, "train", count)
+    store.write_samples(stage.samples / "questions.parquet", _counted(taught, stage.progress))
+    many = recipe.data.held_questions * len(questions.HELD_KINDS)
+    held = questions.generate(many, recipe.seed, "held", count)
+    return {"held": store.write_samples(stage.held / "math.parquet", held)}
+
+
+def _counted(samples: Iterator[Sample], progress: Progress) -> Iterator[Sample]:
+    for sample in samples:
+        progress.advance()
+        yield sample
+
+
+def make_needles(stage: Stage) -> dict[str, Any]:
+    """Long documents with a hidden fact, a quarter of the longest row up to nearly all of it."""
+    recipe = stage.recipe
+    rows = [entry.pack.row_tokens for entry in recipe.stages if isinstance(entry, config.Train)]
+    longest = max(rows, default=512)
+    taught = _needles(stage, stage.samples / "prose.parquet", recipe.data.needles, longest, "train")
+    store.write_samples(stage.samples / "needles.parquet", taught)
+    held_prose = stage.held / "prose.parquet"
+    held = _needles(stage, held_prose, max(recipe.data.needles // 10, 1), longest, "held")
+    return {"held": store.write_samples(stage.held / "needle.parquet", held), "longest": longest}
+
+
+def _needles(stage: Stage, prose_file: Path, count: int, longest: int, split: str) -> Iterator[Sample]:
+    texts = store.read_column(prose_file, "text")
+    licences = "; ".join(sorted(set(store.read_column(prose_file, "licence"))))
+    paragraphs = [line for text in texts for line in text.split("\n") if line]
+    length = stage.count()
+    for number, share in enumerate(NEEDLE_LENGTHS):
+        many = count * (number + 1) // len(NEEDLE_LENGTHS) - count * number // len(NEEDLE_LENGTHS)
+        seed = stage.recipe.seed * len(NEEDLE_LENGTHS) + number
+        if many:
+            yield from needles.generate(many, seed, int(share * longest), paragraphs, split, length, licences)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON beside, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+    beside.replace(path)

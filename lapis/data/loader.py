@@ -1,0 +1,236 @@
+"""Planned rows become batches, ahead of the trainer.
+
+A batch is a pure function of (shards, plan, step), so that resuming needs a step's number only. Grain reads ahead in
+threads (tiles are decoded there); closing the iterator ends them.
+
+Shape legend: B rows, T tokens of a row, N tiles, S pixels of a tile's side, V image tokens, K labels of one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lapis import chat, config
+from lapis.data import pack as packing
+from lapis.data.shards import Shards, cells_array
+from lapis.data.tokenise import LABELS, Cutter, Example, example, unpng
+from lapis.types import IGNORE, Batch, InputError, Sample
+
+THREADS, AHEAD = 2, 4
+"""Batches made at once, and batches kept ready: enough to hide tile decoding behind a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileShape:
+    """What a tile is."""
+
+    side: int
+    """Pixels; 0 where the shards hold no tile at all."""
+    tokens: int
+    """Image tokens."""
+
+
+class Source(Protocol):
+    """Where a sample's tokens are read."""
+
+    def read(self, number: int) -> Example: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Examples in memory as a source."""
+
+    examples: Sequence[Example]
+
+    def read(self, number: int) -> Example:
+        return self.examples[number]
+
+
+class Loader:
+    """Batches of a stage.
+
+    `steps` is how many steps there are: the wanted number, or fewer where every kind reached its most passes (a step
+    past it raises InputError). `left_out` counts samples per kind that fit in no row, `passes` the passes over each
+    mixture entry. The plan is saved beside the shards and read from there when the same stage begins again.
+    Raises InputError for damaged shards and for a mixture that matches no sample.
+    """
+
+    def __init__(
+        self,
+        shards_root: Path,
+        mixture: dict[str, float],
+        pack: config.Pack,
+        steps: int,
+        seed: int,
+        epochs: dict[str, int],
+        tokens_per_tile: int,
+        tokenizer: str | None = None,
+    ):
+        self.shards = Shards(shards_root, tokenizer)
+        self.kinds, self.pack = self.shards.kinds, pack
+        self.shape = TileShape(self.shards.side, tokens_per_tile)
+        index = self.shards
+        self.pieces = packing.cut_pieces(index.lengths, index.tiles, index.kind, index.documents, index.kinds, pack)
+        self.plan = self._planned(shards_root, mixture, steps, seed, epochs)
+        self.steps = self.plan.steps
+        self.left_out = self.pieces.left_out
+        self.passes = self.plan.passes
+
+    def _planned(
+        self, root: Path, mixture: Mapping[str, float], steps: int, seed: int, epochs: Mapping[str, int]
+    ) -> packing.Plan:
+        name = packing.plan_name(self.shards.digest, list(mixture.items()), epochs, self.pack, steps, seed)
+        path = root / "plans" / name
+        if not path.is_file():
+            plan = packing.make_plan(self.pieces, self.kinds, mixture, epochs, self.pack, steps, seed)
+            packing.save_plan(path, plan)
+        return packing.load_plan(path)
+
+    def batch(self, step: int) -> Batch:
+        """The rows of a step."""
+        if not 0 <= step < self.steps:
+            raise InputError(f"step {step}: the data holds {self.steps} steps; lower `steps` or raise `epochs`")
+        rows = [self.plan.row(step, row) for row in range(self.pack.rows)]
+        return assemble(rows, self.pieces, self.shards, self.kinds, self.pack, self.shape)
+
+    def iterate(self, start: int = 0) -> Iterator[Batch]:
+        """Batches from a step on, read ahead. Closing the generator (`close()`, or its end) stops the threads."""
+        grain = _grain()
+        options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=AHEAD)
+        batches = iter(grain.MapDataset.source(_Steps(self, start)).to_iter_dataset(options))
+        try:
+            yield from batches
+        finally:
+            batches.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """A loader's remaining steps as a random-access source."""
+
+    loader: Loader
+    start: int
+
+    def __len__(self) -> int:
+        return max(self.loader.steps - self.start, 0)
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.loader.batch(self.start + number)
+
+
+def _grain() -> Any:
+    """Grain, imported without its warning that JAX is missing."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        import grain
+    finally:
+        logger.setLevel(level)
+    return grain
+
+
+def eval_batches(
+    samples: Sequence[Sample], tokenizer: chat.Tokenizer, model: config.Model, pack: config.Pack
+) -> Iterator[Batch]:
+    """Every sample once, packed in order of length; what fits in no row is left out. For held-out losses by kind."""
+    cutter = Cutter(tokenizer, model)
+    examples = [example(sample, tokenizer, model, cutter) for sample in samples]
+    kinds = tuple(sorted({one.kind for one in examples}))
+    pieces = packing.cut_pieces(
+        np.array([len(one.ids) for one in examples], dtype=np.int64),
+        np.array([len(one.tiles) for one in examples], dtype=np.int64),
+        np.array([kinds.index(one.kind) for one in examples], dtype=np.int64),
+        np.array([one.document for one in examples], dtype=bool),
+        kinds,
+        pack,
+    )
+    shape = TileShape(model.vit.tile, model.tokens_per_tile)
+    for rows in packing.pack_once(pieces, pack):
+        yield assemble(rows, pieces, _Rows(examples), kinds, pack, shape)
+
+
+def assemble(
+    rows: Sequence[Sequence[int] | npt.NDArray[np.int64]],
+    pieces: packing.Pieces,
+    source: Source,
+    kinds: tuple[str, ...],
+    pack: config.Pack,
+    tile: TileShape,
+) -> Batch:
+    """Rows of piece numbers as one batch of B = pack.rows rows, T = pack.row_tokens; rows may be fewer (padding)."""
+    rows_of = _Arrays.empty(pack)
+    pngs: list[bytes] = []
+    cells: list[bytes] = []
+    for row, members in enumerate(rows):
+        at = 0
+        for document, piece in enumerate(members):
+            one = source.read(int(pieces.sample[piece]))
+            first, many = int(pieces.start[piece]), int(pieces.length[piece])
+            rows_of.place(one, slice(first, first + many), row, at)
+            rows_of.documents[row, at : at + many] = document
+            rows_of.kinds[row, at : at + many] = pieces.kind[piece]
+            pngs += one.tiles
+            cells += one.cells
+            at += many
+    return Batch(
+        tokens_BT=torch.from_numpy(rows_of.tokens),
+        targets_BT=torch.from_numpy(rows_of.targets),
+        weights_BT=torch.from_numpy((rows_of.targets != IGNORE).astype(np.float32)),
+        documents_BT=torch.from_numpy(rows_of.documents),
+        positions_BT=torch.from_numpy(rows_of.positions),
+        kinds_BT=torch.from_numpy(rows_of.kinds),
+        kinds=kinds,
+        tiles_NSS3=_tiles(pngs, tile.side),
+        cells_VK=_cells(cells, len(pngs) * tile.tokens),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrays:
+    """The [B, T] arrays of a batch while it is filled."""
+
+    tokens: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64]
+    documents: npt.NDArray[np.int32]
+    positions: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.int16]
+
+    @classmethod
+    def empty(cls, pack: config.Pack) -> _Arrays:
+        shape = (pack.rows, pack.row_tokens)
+        return cls(
+            np.zeros(shape, np.int64),
+            np.full(shape, IGNORE, np.int64),
+            np.full(shape, -1, np.int32),
+            np.zeros(shape, np.int64),
+            np.full(shape, -1, np.int16),
+        )
+
+    def place(self, one: Example, part: slice, row: int, at: int) -> None:
+        """Tokens of a part of an example; targets are shifted inside it, and its last token predicts nothing."""
+        ids, trained = one.ids[part], one.trained[part]
+        self.tokens[row, at : at + len(ids)] = ids
+        self.targets[row, at : at + len(ids) - 1] = np.where(trained[1:], ids[1:], IGNORE)
+        self.positions[row, at : at + len(ids)] = np.arange(len(ids))
+
+
+def _tiles(pngs: Sequence[bytes], side: int) -> torch.Tensor:
+    if not pngs:
+        return torch.zeros(0, side, side, 3, dtype=torch.uint8)
+    return torch.from_numpy(np.stack([unpng(png) for png in pngs]))
+
+
+def _cells(cells: Sequence[bytes], count: int) -> torch.Tensor:
+    found = cells_array(cells) if cells else np.zeros((0, LABELS), np.int32)
+    if len(found) != count:
+        raise InputError(f"shards: labels of {len(found)} image tokens, expected {count}; run the data stage again")
+    return torch.from_numpy(found.astype(np.int64))

@@ -1,0 +1,236 @@
+"""The whole data stage: what is made in which order, and from samples to shards.
+
+Every step leaves a marker with its counts when it is done, and long steps keep finished files, so that a stage that
+was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from lapis import chat, config
+from lapis.data import gather, store
+from lapis.data.gather import Stage, write_json
+from lapis.data.shards import Entry, fingerprint, write_index, write_shard
+from lapis.data.sources.packages import default_cache
+from lapis.data.tokenise import Cutter, example
+from lapis.types import InputError, Progress, Sample
+
+SHARD_GROUPS = 4
+"""Row groups of samples that become one shard."""
+
+
+@dataclass(slots=True)
+class Scaled:
+    """Progress of one step, told to the whole in its own units: `count` advances of a step make `units`."""
+
+    whole: Progress
+    units: int
+    count: int
+    done: int = 0
+    told: int = 0
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.done += steps
+        due = min(self.units * self.done // max(self.count, 1), self.units)
+        if due > self.told or note:
+            self.whole.advance(due - self.told, note)
+            self.told = due
+
+    def finish(self) -> None:
+        self.whole.advance(self.units - self.told)
+        self.told = self.units
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its share of the stage's time, in thousandths, and how many advances it makes."""
+
+    name: str
+    units: int
+    make: Callable[[Stage], dict[str, Any]]
+    count: Callable[[config.Data], int] = field(default=lambda data: 1)
+
+
+def build(recipe: config.Recipe, out: Path, progress: Progress, cache: Path | None = None) -> None:
+    """Make everything under `out`: samples/, heldout/, tokenizer/, shards/, counts.json, and last done.json.
+
+    `progress` advances by UNITS in all; what was done before counts at once. `cache` keeps fetched packages between
+    runs. Raises InputError for a bad text source, a missing browser or font, and a full disk.
+    """
+    if (out / "done.json").is_file():
+        progress.advance(UNITS)
+        return
+    try:
+        for step in STEPS:
+            part = Scaled(progress, step.units, step.count(recipe.data))
+            _run(step, Stage(recipe, out, part, cache or default_cache()))
+            part.finish()
+        write_json(out / "done.json", {"counts": json.loads((out / "counts.json").read_text(encoding="utf-8"))})
+    except OSError as error:
+        if error.errno == errno.ENOSPC or "No space left" in str(error):
+            raise InputError(f"{out}: the disk is full; what was finished is kept") from None
+        raise
+
+
+def _run(step: Step, stage: Stage) -> None:
+    marker = stage.out / "steps" / f"{step.name}.json"
+    if not marker.is_file():
+        stage.progress.advance(0, step.name)
+        write_json(marker, step.make(stage))
+
+
+def decontaminate(stage: Stage) -> dict[str, Any]:
+    """Training samples that equal a held-out one by normalised text: counted here, and left out of the shards."""
+    held = {key for path in sorted(stage.held.glob("*.parquet")) for key in store.read_column(path, "key")}
+    leaked = {path.stem: _leaks(path, held) for path in _files(stage)}
+    return {"leaked": {name: len(keys) for name, keys in leaked.items()}, "keys": sorted(set().union(*leaked.values()))}
+
+
+def _leaks(path: Path, held: set[str]) -> list[str]:
+    return [key for key in store.read_column(path, "key") if key in held]
+
+
+def _files(stage: Stage) -> list[Path]:
+    """Samples files of training."""
+    return sorted(stage.samples.glob("*.parquet"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Row groups that become one shard."""
+
+    path: Path
+    groups: tuple[int, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What a shard's process needs."""
+
+    model: config.Model
+    tokenizer: Path
+    folder: Path
+    leaked: frozenset[str]
+
+
+def make_shards(stage: Stage) -> dict[str, Any]:
+    """Tokenise every samples file into shards, in processes; finished shards of a cut run are kept."""
+    folder = stage.out / "shards"
+    leaked = json.loads((stage.out / "steps" / "decontaminate.json").read_text(encoding="utf-8"))["keys"]
+    setting = _Setting(stage.recipe.model, stage.out / "tokenizer", folder, frozenset(leaked))
+    jobs = [job for path in _files(stage) for job in _jobs(path)]
+    part = Scaled(stage.progress, 100, len(jobs))
+    entries = []
+    for entry in _entries(jobs, setting, stage.recipe.data.workers):
+        part.advance()
+        entries.append(entry)
+    write_index(folder, entries, fingerprint(setting.tokenizer))
+    for job in jobs:
+        _entry_file(folder, job).unlink()
+    return {"tokens": _tokens(entries)}
+
+
+def _jobs(path: Path) -> list[_Job]:
+    numbers = range(store.groups(path))
+    parts = [tuple(numbers[at : at + SHARD_GROUPS]) for at in range(0, len(numbers), SHARD_GROUPS)]
+    return [_Job(path, part, f"{path.stem}-{number:04d}") for number, part in enumerate(parts)]
+
+
+def _entries(jobs: list[_Job], setting: _Setting, workers: int) -> Iterator[Entry]:
+    if workers == 1 or len(jobs) == 1:
+        yield from (_shard(job, setting) for job in jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_shard, jobs, [setting] * len(jobs))
+
+
+def _entry_file(folder: Path, job: _Job) -> Path:
+    return folder / f"{job.name}.entry.json"
+
+
+def _shard(job: _Job, setting: _Setting) -> Entry:
+    """Write one shard, unless a cut run has finished it."""
+    kept = _entry_file(setting.folder, job)
+    if kept.is_file():
+        return Entry(**json.loads(kept.read_text(encoding="utf-8")))
+    tokenizer = chat.Tokenizer.load(setting.tokenizer, setting.model.tokens_per_tile)
+    cutter = Cutter(tokenizer, setting.model)
+    examples = (example(sample, tokenizer, setting.model, cutter) for sample in _kept(job, setting.leaked))
+    entry = write_shard(setting.folder, job.name, examples)
+    write_json(kept, asdict(entry))
+    return entry
+
+
+def _kept(job: _Job, leaked: frozenset[str]) -> Iterator[Sample]:
+    for group in job.groups:
+        for sample in store.read_group(job.path, group):
+            if not leaked or store.key(sample) not in leaked:
+                yield sample
+
+
+def _tokens(entries: list[Entry]) -> dict[str, dict[str, int]]:
+    """Samples, tokens and tiles of each kind."""
+    samples: Counter[str] = Counter()
+    tokens: Counter[str] = Counter()
+    tiles: Counter[str] = Counter()
+    for entry in entries:
+        samples.update(entry.kinds)
+        for kind, length, many in zip(entry.kinds, entry.lengths, entry.tiles, strict=True):
+            tokens[kind] += length
+            tiles[kind] += many
+    return {kind: {"samples": samples[kind], "tokens": tokens[kind], "tiles": tiles[kind]} for kind in sorted(samples)}
+
+
+def make_counts(stage: Stage) -> dict[str, Any]:
+    """counts.json: samples, tokens, languages and licences per kind, what was dropped and why, what is held out."""
+    steps = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (stage.out / "steps").glob("*.json")}
+    kinds: dict[str, dict[str, Any]] = steps["shards"]["tokens"]
+    for name in ("lang", "licence"):
+        for kind, found in _by_kind(stage, name).items():
+            kinds.setdefault(kind, {"samples": 0, "tokens": 0, "tiles": 0})[name] = dict(found)
+    counts = {
+        "kinds": kinds,
+        "dropped": steps["prose"]["dropped"],
+        "leaked": steps["decontaminate"]["leaked"],
+        "notes": [*steps["prose"]["notes"], *steps["captions"]["notes"]],
+        "heldout": {path.stem: pq.read_metadata(path).num_rows for path in sorted(stage.held.glob("*.parquet"))},
+    }
+    write_json(stage.out / "counts.json", counts)
+    return {}
+
+
+def _by_kind(stage: Stage, name: str) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for path in _files(stage):
+        pairs = zip(store.read_column(path, "kind"), store.read_column(path, name), strict=True)
+        for kind, value in pairs:
+            found.setdefault(kind, Counter())[value] += 1
+    return found
+
+
+STEPS = (
+    Step("prose", 90, gather.make_prose),
+    Step("captions", 30, gather.make_captions),
+    Step("tokenizer", 50, gather.make_tokenizer),
+    Step("screens", 500, gather.make_screens, lambda data: data.screens),
+    Step("held_screens", 40, gather.make_held_screens, lambda data: 2 * data.held_screens),
+    Step("questions", 60, gather.make_questions, lambda data: data.questions),
+    Step("needles", 20, gather.make_needles),
+    Step("decontaminate", 10, decontaminate),
+    Step("shards", 195, make_shards, lambda data: 100),
+    Step("counts", 5, make_counts),
+)
+UNITS = sum(step.units for step in STEPS)
+"""How far `progress` advances in a whole data stage."""

@@ -1,0 +1,92 @@
+"""What a rendered screen is: its picture, its visible elements and every word on it with its place.
+
+Boxes are (x, y, width, height) in pixels of the picture, from its top left corner. Only what can be seen is here:
+elements and words that are hidden, covered, or cut off by more than a tenth are left out by `measure.js`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lapis.types import Image
+
+Box = tuple[float, float, float, float]
+Word = tuple[str, float, float, float, float]
+"""Text, then its box."""
+
+LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """Something on a screen that can be named, found or tapped."""
+
+    role: str
+    """button, icon, link, tab, input, switch, checkbox, radio, item, value, text, heading, image, key or day."""
+    name: str
+    """What it is called: its own text, or for icons and pictures the word that a screen reader would say."""
+    text: str
+    """All text drawn inside it (empty for icons)."""
+    box: Box
+    words: tuple[Word, ...]
+    unique: bool
+    """No other visible element, and no other text, has this name (case ignored)."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """`held_word` (bool: the name holds a word that training never shows), `of` (the item that a switch, button or box
+    belongs to, if any), and for a shown fact `field`, `item`, `value` (int or str), `unit` ("" if none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One rendered screen."""
+
+    image: Image
+    """PNG."""
+    elements: tuple[Element, ...]
+    template: str
+    lang: str
+    """en or zh."""
+    device: str
+    """Layout style: phone (one column, bars, tabs) or desktop (sidebar, toolbar)."""
+    seed: int
+    """Seed of the rendering run."""
+    split: str
+    """train, seen (trained templates, held-out words and numbers) or unseen (other templates as well)."""
+    index: int = 0
+    """Number of the screen in its run."""
+    difficulty: float = 0.0
+    """0 is large and plain, 1 is small and crowded."""
+    dark: bool = False
+    words: tuple[Word, ...] = ()
+    """Every visible word; Chinese in runs of up to six characters."""
+    lines: tuple[Word, ...] = ()
+    """Every visible line of text, in document order."""
+    partial: frozenset[str] = frozenset()
+    """Roles of which some element is not wholly visible, so that nobody counts them."""
+
+    @property
+    def source(self) -> str:
+        return f"lapis:screens/{self.template}/{self.seed}-{self.split}-{self.index}"
+
+    def quantities(self) -> list[tuple[str, int, str]]:
+        """(item, value, unit) of the largest group of shown whole numbers of one kind, in screen order.
+
+        Empty where fewer than two such items are visible. An item named twice is left out.
+        """
+        groups: dict[tuple[str, str], list[tuple[str, int, str]]] = defaultdict(list)
+        for fact in (element.data for element in self.elements):
+            if isinstance(fact.get("value"), int):
+                groups[fact["field"], fact["unit"]].append((fact["item"], fact["value"], fact["unit"]))
+        largest = max(groups.values(), key=len, default=[])
+        times = Counter(name for name, _, _ in largest)
+        items = [entry for entry in largest if times[entry[0]] == 1]
+        return items if len(items) > 1 else []
+
+    def thousandths(self, box: Box) -> Box:
+        """A pixel box in thousandths of the picture's width and height."""
+        x, y, w, h = box
+        across, down = 1000 / self.image.width, 1000 / self.image.height
+        return x * across, y * down, w * across, h * down

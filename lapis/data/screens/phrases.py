@@ -1,0 +1,104 @@
+"""How questions about screens are worded, in English and Chinese. Names and values go into the braces."""
+
+from __future__ import annotations
+
+ROLES = {
+    "button": ("button", "按钮"), "icon": ("icon", "图标"), "link": ("link", "链接"), "tab": ("tab", "标签"),
+    "input": ("input box", "输入框"), "switch": ("switch", "开关"), "checkbox": ("checkbox", "复选框"),
+    "radio": ("radio button", "单选框"), "item": ("item", "条目"), "value": ("value", "数值"), "text": ("text", "文字"),
+    "heading": ("heading", "标题"), "image": ("image", "图片"), "key": ("key", "按键"), "day": ("day", "日期"),
+}  # fmt: skip
+COUNTED = {
+    "button": ("buttons", "按钮"), "icon": ("icons", "图标"), "tab": ("tabs", "标签"),
+    "input": ("input boxes", "输入框"),
+    "switch": ("switches", "开关"), "item": ("items", "条目"), "image": ("images", "图片"), "key": ("keys", "按键"),
+}  # fmt: skip
+KINDS = {
+    "settings": "设置", "chat": "聊天", "shop": "商店", "mail": "邮件", "calendar": "日历", "map": "地图",
+    "player": "播放器",
+    "form": "表单", "table": "表格", "login": "登录", "feed": "动态", "dialogue": "对话框", "weather": "天气",
+    "calculator": "计算器", "files": "文件", "ticket": "车票", "quiz": "测验", "dashboard": "仪表盘",
+}  # fmt: skip
+YES_NO = {"en": ("yes", "no"), "zh": ("是", "否")}
+
+GROUND = {
+    "en": (
+        'Where is "{name}"?', 'Tap "{name}".', 'Click "{name}".', 'Find "{name}".', 'Point at "{name}".',
+        'Where should I tap for "{name}"?', 'Locate the {role} "{name}".', 'Where is the {role} "{name}"?', "{name}?",
+        'Tap the {role} "{name}".', 'Give the place of "{name}".', "Open {name}.",
+    ),
+    "zh": (
+        "“{name}”在哪里?", "点击“{name}”", "点一下“{name}”。", "找到“{name}”。", "指出“{name}”的位置。",
+        "想点“{name}”,点哪里?",
+        "{role}“{name}”在哪?", "点击{role}“{name}”", "请点{name}", "{name}在哪?", "“{name}”的坐标是?", "打开{name}",
+    ),
+}  # fmt: skip
+GROUND_OF = {
+    "en": ('Tap the {role} of "{of}".', 'Where is the {role} of "{of}"?', 'Find the {role} next to "{of}".'),
+    "zh": ("点击“{of}”的{role}", "“{of}”的{role}在哪里?", "找到“{of}”旁边的{role}。"),
+}
+GROUND_NTH = {
+    "en": ("Tap item {n} from the top.", "Where is list item {n}?"),
+    "zh": ("点击从上往下第{n}项", "列表第{n}项在哪里?"),
+}
+GROUND_LAST = {"en": ("Tap the last item.", "Where is the last item?"), "zh": ("点击最后一项", "最后一项在哪里?")}
+
+LIST = {
+    "en": ("List all texts with their places.", "Read the screen.", "What is written here, and where?"),
+    "zh": ("列出所有文字及其位置。", "读出屏幕上的文字。", "这里写了什么,在哪里?"),
+}
+LIST_HALF = {
+    "upper": {"en": ("List the texts of the upper half.",), "zh": ("列出上半部分的文字。",)},
+    "lower": {"en": ("List the texts of the lower half.",), "zh": ("列出下半部分的文字。",)},
+}
+READ_AT = {
+    "en": ("What is written at {point}?", "Read the text at {point}.", "Text at {point}?"),
+    "zh": ("{point}处写着什么?", "读出{point}的文字。", "{point}是什么文字?"),
+}
+
+KIND = {
+    "en": ("What kind of screen is this?", "Which kind of app is shown?"),
+    "zh": ("这是什么类型的页面?", "这是哪种应用界面?"),
+}
+DESCRIBE = {
+    "en": ("Describe the screen.", "What does the screen show?"),
+    "zh": ("描述这个页面。", "屏幕上显示了什么?"),
+}
+DESCRIPTION = {"en": "A {tone} {kind} screen with {names}.", "zh": "{tone}的{kind}页面,有{names}。"}
+TONES = {"en": ("light", "dark"), "zh": ("浅色", "深色")}
+WIDGET = {
+    "en": ("What is at {point}?", "Which element is at {point}?"),
+    "zh": ("{point}是什么?", "{point}处是哪个元素?"),
+}
+WIDGET_ANSWER = {"en": '{role} "{name}"', "zh": "{role}“{name}”"}
+
+FACTS = {
+    "price": (("What is the price of {item}?", "How much is {item}?"), ("{item}的价格是多少?", "{item}多少钱?")),
+    "count": (("What is the count of {item}?", "How many for {item}?"), ("{item}的数量是多少?", "{item}有多少?")),
+    "score": (("What is the score of {item}?",), ("{item}得分是多少?",)),
+    "level": (
+        ("What is the value of {item}?", "At what percent is {item}?"),
+        ("{item}的数值是多少?", "{item}是百分之几?"),
+    ),
+    "unread": (("How many unread messages from {item}?",), ("{item}有多少条未读消息?",)),
+    "likes": (("How many likes has the post of {item}?",), ("{item}的帖子有多少赞?",)),
+    "minutes": (("How many minutes does the {item} take?",), ("坐{item}要多少分钟?",)),
+    "temperature": (("What is the temperature of {item}?",), ("{item}的温度是多少?",)),
+    "size": (("What is the size of {item} in MB?",), ("{item}有多少MB?",)),
+    "time": (("At what time is {item}?",), ("{item}是几点?",)),
+    "length": (("How long is {item}?",), ("{item}有多长?",)),
+    "subject": (("What is the mail from {item} about?",), ("{item}的邮件主题是什么?",)),
+    "artist": (("Who plays {item}?",), ("{item}是谁演唱的?",)),
+    "entry": (("What is entered for {item}?", "What is the value of {item}?"), ("{item}填了什么?", "{item}是什么?")),
+    "sender": (("Who sent this mail?",), ("这封邮件是谁发的?",)),
+    "passenger": (("Who is the passenger?",), ("乘客是谁?",)),
+    "display": (("What does the display show?",), ("显示屏上是什么数?",)),
+}
+"""Questions in English and Chinese, by the field of an element's fact."""
+COUNT = {"en": ("How many {role} are there?", "Count the {role}."), "zh": ("有多少个{role}?", "数一数{role}。")}
+EXISTS = {
+    "en": ('Is there a "{name}"?', 'Does the screen show "{name}"?'),
+    "zh": ("有“{name}”吗?", "屏幕上有“{name}”吗?"),
+}
+STATE = {"en": ('Is "{item}" on?', 'Is "{item}" switched on?'), "zh": ("“{item}”开着吗?", "“{item}”是打开的吗?")}
+CHOSEN = {"en": ('Is "{item}" selected?', 'Is "{item}" ticked?'), "zh": ("“{item}”选中了吗?", "“{item}”勾选了吗?")}

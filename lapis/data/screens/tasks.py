@@ -1,0 +1,289 @@
+"""Training conversations and held-out questions about a rendered screen.
+
+The picture stands once, in the first user turn; several questions follow it, so that it is encoded once. Places are
+written as `(123,045)`: x, then y, in thousandths of the picture, three digits each.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lapis.data.screens import phrases
+from lapis.data.screens.page import LICENCE, Box, Element, Screen, Word
+from lapis.data.screens.words import pool
+from lapis.types import Sample, Text, Turn
+
+MOST_LISTED = 14
+"""Most lines of text that one answer lists."""
+ASKED = frozenset(phrases.ROLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One question and its answer. `check` is empty where the answer has no exact check."""
+
+    question: str
+    answer: str
+    check: Mapping[str, Any] = field(default_factory=dict)
+    main: bool = False
+    """Never left out of a conversation: a whole screen's texts and places teach most (dense targets)."""
+
+
+def samples(
+    screen: Screen, rng: random.Random, kinds: Sequence[str] = ("ocr", "ground", "describe", "qa"), pairs: int = 6
+) -> list[Sample]:
+    """One conversation for each kind that the screen has questions for, with at most `pairs` questions in it."""
+    made = []
+    for kind in kinds:
+        asked = _pairs(screen, rng, kind, _language(screen, rng, kind))
+        if asked:
+            made.append(_sample(screen, kind, _chosen(asked, rng, pairs), {}))
+    return made
+
+
+def single(screen: Screen, rng: random.Random, kind: str) -> Sample | None:
+    """One question with an exact check (`kind` is ground, ocr or qa); None where the screen has none.
+
+    `meta` holds answer, verifier (point, text or number), box (x, y, w, h in 0-1000), template, held_word and role.
+    """
+    asked = [pair for pair in _pairs(screen, rng, kind, screen.lang) if pair.check]
+    if not asked:
+        return None
+    pair = rng.choice(asked)
+    return _sample(screen, kind, [pair], {"answer": pair.answer, "template": screen.template, **pair.check})
+
+
+def _chosen(asked: Sequence[Pair], rng: random.Random, most: int) -> list[Pair]:
+    main, rest = ([pair for pair in asked if pair.main is wanted] for wanted in (True, False))
+    chosen = main + rng.sample(rest, max(0, min(most - len(main), len(rest))))
+    return rng.sample(chosen, len(chosen))
+
+
+def _sample(screen: Screen, kind: str, asked: Sequence[Pair], meta: Mapping[str, Any]) -> Sample:
+    turns = []
+    for number, pair in enumerate(asked):
+        question = (Text(pair.question),) if number else (screen.image, Text(pair.question))
+        turns += [Turn("user", question), Turn("assistant", (Text(pair.answer),))]
+    return Sample(
+        kind=f"screen/{kind}",
+        lang=screen.lang,
+        source=screen.source,
+        licence=LICENCE,
+        turns=tuple(turns),
+        cells=({"words": list(screen.words)},),
+        meta={"template": screen.template, "split": screen.split, "seed": screen.seed, **meta},
+    )
+
+
+def _language(screen: Screen, rng: random.Random, kind: str) -> str:
+    """Now and then a place is asked for in the other language."""
+    other = "en" if screen.lang == "zh" else "zh"
+    return other if kind == "ground" and rng.random() < 0.15 else screen.lang
+
+
+def _pairs(screen: Screen, rng: random.Random, kind: str, lang: str) -> list[Pair]:
+    return [pair for make in MAKERS[kind] for pair in make(screen, rng, lang)]
+
+
+def place(screen: Screen, box: Box) -> str:
+    """The centre of a pixel box as `(123,045)`."""
+    x, y, w, h = screen.thousandths(box)
+    return f"({_digits(x + w / 2)},{_digits(y + h / 2)})"
+
+
+def _digits(share: float) -> str:
+    return f"{min(999, max(0, int(share))):03d}"
+
+
+def _check(screen: Screen, verifier: str, box: Box, held: bool, role: str) -> dict[str, Any]:
+    return {"verifier": verifier, "box": list(screen.thousandths(box)), "held_word": held, "role": role}
+
+
+def _say(rng: random.Random, frames: Mapping[str, Sequence[str]], lang: str, **words: object) -> str:
+    return rng.choice(frames[lang]).format(**words)
+
+
+def _role(role: str, lang: str) -> str:
+    return phrases.ROLES[role][lang == "zh"]
+
+
+def _held(screen: Screen, name: str) -> bool:
+    return any(element.data["held_word"] for element in screen.elements if element.name == name)
+
+
+def _point(screen: Screen, element: Element, question: str, held: bool) -> Pair:
+    check = _check(screen, "point", element.box, held, element.role)
+    return Pair(question, place(screen, element.box), check)
+
+
+def _named(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """Where is "Save"?"""
+    asked = []
+    for element in screen.elements:
+        if element.unique and element.role in ASKED:
+            words = {"name": element.name, "role": _role(element.role, lang)}
+            question = _say(rng, phrases.GROUND, lang, **words)
+            asked.append(_point(screen, element, question, element.data["held_word"]))
+    return asked
+
+
+def _related(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """Where is the switch of "Wi-Fi"?"""
+    times = Counter((element.role, element.data.get("of")) for element in screen.elements)
+    asked = []
+    for element in screen.elements:
+        of = element.data.get("of")
+        if of and times[element.role, of] == 1:
+            question = _say(rng, phrases.GROUND_OF, lang, of=of, role=_role(element.role, lang))
+            asked.append(_point(screen, element, question, _held(screen, of)))
+    return asked
+
+
+def _listed(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """Where is the third item? Only where the items stand in one column and all can be seen."""
+    items = sorted((e for e in screen.elements if e.role == "item"), key=lambda e: e.box[1])
+    column = len({round(item.box[0]) for item in items}) == 1
+    if len(items) < 3 or not column or "item" in screen.partial:
+        return []
+    at = rng.randrange(len(items))
+    last = at == len(items) - 1 and rng.random() < 0.5
+    question = _say(rng, phrases.GROUND_LAST if last else phrases.GROUND_NTH, lang, n=at + 1)
+    return [_point(screen, items[at], question, False)]
+
+
+def _reading_order(lines: Sequence[Word]) -> list[Word]:
+    """From top to bottom, and from left to right among lines of which one overlaps the other by half its height."""
+    rows: list[list[Word]] = []
+    for line in sorted(lines, key=lambda line: line[2] + line[4] / 2):
+        middle = line[2] + line[4] / 2
+        if rows and rows[-1][0][2] <= middle <= rows[-1][0][2] + rows[-1][0][4] * 0.75:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [line for row in rows for line in sorted(row, key=lambda line: line[1])]
+
+
+def _list_texts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    middle = screen.image.height / 2
+    halves = {
+        "upper": [line for line in screen.lines if line[2] + line[4] / 2 < middle],
+        "lower": [line for line in screen.lines if line[2] + line[4] / 2 >= middle],
+    }
+    lists: list[tuple[Mapping[str, Sequence[str]], list[Word]]] = [(phrases.LIST, list(screen.lines))]
+    if len(screen.lines) > MOST_LISTED:
+        lists = [(phrases.LIST_HALF[half], lines) for half, lines in halves.items()]
+    return [
+        Pair(_say(rng, frames, lang), _listing(screen, lines), main=True)
+        for frames, lines in lists
+        if 0 < len(lines) <= MOST_LISTED
+    ]
+
+
+def _listing(screen: Screen, lines: Sequence[Word]) -> str:
+    return "\n".join(f"{line[0]} {place(screen, line[1:])}" for line in _reading_order(lines))
+
+
+def _read_at(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    asked = []
+    for line in screen.lines:
+        question = _say(rng, phrases.READ_AT, lang, point=place(screen, line[1:]))
+        asked.append(Pair(question, line[0], _check(screen, "text", line[1:], _held(screen, line[0]), "text")))
+    return asked
+
+
+def _describe(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    kind = phrases.KINDS[screen.template] if lang == "zh" else screen.template
+    names = [element.name for element in screen.elements if element.unique and element.role in ASKED][:4]
+    words = {
+        "tone": phrases.TONES[lang][screen.dark],
+        "kind": kind,
+        "names": "、".join(names) if lang == "zh" else ", ".join(names),
+    }
+    whole = Pair(_say(rng, phrases.DESCRIBE, lang), phrases.DESCRIPTION[lang].format(**words))
+    return [Pair(_say(rng, phrases.KIND, lang), kind), *([whole] if names else [])]
+
+
+def _widgets(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """What is at (123,045)? Only elements that hold no other are asked for."""
+    asked = []
+    for element in screen.elements:
+        if element.unique and not any(
+            _within(other.box, element.box) for other in screen.elements if other is not element
+        ):
+            answer = phrases.WIDGET_ANSWER[lang].format(role=_role(element.role, lang), name=element.name)
+            asked.append(Pair(_say(rng, phrases.WIDGET, lang, point=place(screen, element.box)), answer))
+    return rng.sample(asked, min(4, len(asked)))
+
+
+def _within(inner: Box, outer: Box) -> bool:
+    x, y = inner[0] + inner[2] / 2, inner[1] + inner[3] / 2
+    return outer[0] <= x <= outer[0] + outer[2] and outer[1] <= y <= outer[1] + outer[3]
+
+
+def _facts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """What is the price of Tea?"""
+    facts = [element for element in screen.elements if element.data.get("field") in phrases.FACTS]
+    times = Counter((element.data["field"], element.data["item"]) for element in facts)
+    asked = []
+    for element in facts:
+        fact = element.data
+        if times[fact["field"], fact["item"]] > 1:
+            continue
+        number = isinstance(fact["value"], int)
+        held = element.data["held_word"] or _held(screen, fact["item"])
+        check = _check(screen, "number" if number else "text", element.box, held, element.role)
+        question = rng.choice(phrases.FACTS[fact["field"]][lang == "zh"]).format(item=fact["item"])
+        asked.append(Pair(question, str(fact["value"]), check))
+    return asked
+
+
+def _states(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """Is "Wi-Fi" on?"""
+    asked = []
+    for element in screen.elements:
+        fact = element.data
+        if fact.get("field") == "state":
+            frames = phrases.STATE if element.role == "switch" else phrases.CHOSEN
+            answer = phrases.YES_NO[lang][fact["value"] == "off"]
+            check = _check(screen, "text", element.box, _held(screen, fact["item"]), element.role)
+            asked.append(Pair(_say(rng, frames, lang, item=fact["item"]), answer, check))
+    return asked
+
+
+def _counts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """How many buttons are there? Only of roles that are wholly visible."""
+    times = Counter(element.role for element in screen.elements)
+    whole = (0, 0, screen.image.width, screen.image.height)
+    asked = []
+    for role, names in phrases.COUNTED.items():
+        if times[role] and role not in screen.partial:
+            question = _say(rng, phrases.COUNT, lang, role=names[lang == "zh"])
+            asked.append(Pair(question, str(times[role]), _check(screen, "number", whole, False, role)))
+    return asked
+
+
+def _exists(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """Is there a "Save"? One that is there and one that is not."""
+    names = [element.name for element in screen.elements if element.unique]
+    shown = " ".join([*(line[0] for line in screen.lines), *(element.name for element in screen.elements)]).casefold()
+    absent = [word for word in pool(screen.lang, "ui", False) if word.casefold() not in shown]
+    whole = (0, 0, screen.image.width, screen.image.height)
+    asked = []
+    for name, answer in ((rng.choice(names) if names else None, 0), (rng.choice(absent), 1)):
+        if name is not None:
+            check = _check(screen, "text", whole, _held(screen, name), "text")
+            asked.append(Pair(_say(rng, phrases.EXISTS, lang, name=name), phrases.YES_NO[lang][answer], check))
+    return asked
+
+
+MAKERS: Mapping[str, Sequence[Callable[[Screen, random.Random, str], list[Pair]]]] = {
+    "ground": (_named, _related, _listed),
+    "ocr": (_list_texts, _read_at),
+    "describe": (_describe, _widgets),
+    "qa": (_facts, _states, _counts, _exists),
+}
+"""What makes the questions of each kind."""

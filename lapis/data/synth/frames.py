@@ -1,0 +1,32 @@
+"""The form of a bank of sentences: what a word problem can say, by what happens to the running value.
+
+In the templates `{s}` is the one whose things are counted, `{p}` and `{h}` its pronouns (she, her), `{f}` another
+person, `{o}` the things, `{c}` their Chinese classifier, `{n}` and `{m}` numbers, `{k}` a small count. Held-out banks
+share no template, name or thing with the training banks; their verbs are known from training (a test holds this).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """One language's sentences of one split. Keys of `changes` are the outer sign and the sign inside the term."""
+
+    people: tuple[tuple[str, str, str], ...]
+    """(name, pronoun, object pronoun)."""
+    things: tuple[tuple[str, str], ...]
+    """(plural or bare name, classifier or empty)."""
+    openings: dict[str, tuple[str, ...]]
+    """First sentence, by the sign inside the start term."""
+    changes: dict[str, tuple[str, ...]]
+    questions: tuple[str, ...]
+    links: tuple[str, ...]
+    """What may stand before a change, the empty string among them."""
+    joint: str
+    """Between two sentences."""
+    sums: tuple[str, ...]
+    """Askings for the value of a written expression `{e}`."""
+    spoken: dict[str, tuple[str, ...]]
+    """The words of a calculation told in words: `start`, the signs, and `ask`."""

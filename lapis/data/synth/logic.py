@@ -1,0 +1,167 @@
+"""Small logic questions: orderings, truth tellers, parity of a sum, the largest of several sums.
+
+Each question comes with its thought in a full and a terse form and with the verifier that checks its answer. Held-out
+questions use held-out names, numbers and sentences and have at least four steps (ours).
+"""
+
+from __future__ import annotations
+
+import random
+
+from lapis.data.synth import program as programs
+from lapis.data.synth.problem import Problem
+from lapis.data.synth.words import FRAMES, expression
+
+LETTERS = "ABCD"
+
+
+WORDS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
+    ("en", "train"): {
+        "more": ("{a} is taller than {b}.", "{a} is older than {b}.", "{a} is faster than {b}."),
+        "most": ("Who is the tallest?", "Who is the oldest?", "Who is the fastest?"),
+        "least": ("Who is the shortest?", "Who is the youngest?", "Who is the slowest?"),
+        "truth": ("{a} tells the truth.", "{a} is honest."),
+        "lie": ("{a} lies.", "{a} is a liar."),
+        "says": ("{a} says: {b} lies.", "{a} says: {b} tells the truth."),
+        "honest": ("Does {a} tell the truth?", "Is {a} honest?"),
+        "parity": ("Is {e} odd or even?", "Odd or even: {e}?"),
+        "largest": ("Which is the largest?", "Which value is the largest?"),
+        "yes": ("yes", "no"),
+        "odd": ("even", "odd"),
+    },
+    ("en", "held"): {
+        "more": ("Taller than {b} is {a}.", "Older than {b} is {a}.", "Faster than {b} is {a}."),
+        "most": ("Tell me who is the tallest.", "Tell me who is the oldest.", "Tell me who is the fastest."),
+        "least": ("Tell me who is the shortest.", "Tell me who is the youngest.", "Tell me who is the slowest."),
+        "truth": ("We know that {a} tells the truth.",),
+        "lie": ("We know that {a} lies.",),
+        "says": ("About {b}, {a} says: a liar.", "About {b}, {a} says: honest."),
+        "honest": ("So is it true that {a} is honest?",),
+        "parity": ("Take {e}: is that odd or even?",),
+        "largest": ("Choose the largest of these.",),
+        "yes": ("yes", "no"),
+        "odd": ("even", "odd"),
+    },
+    ("zh", "train"): {
+        "more": ("{a}比{b}高。", "{a}比{b}年纪大。", "{a}比{b}跑得快。"),
+        "most": ("谁最高?", "谁年纪最大?", "谁跑得最快?"),
+        "least": ("谁最矮?", "谁年纪最小?", "谁跑得最慢?"),
+        "truth": ("{a}说真话。", "{a}是诚实的。"),
+        "lie": ("{a}说假话。", "{a}在说谎。"),
+        "says": ("{a}说:{b}说假话。", "{a}说:{b}说真话。"),
+        "honest": ("{a}说真话吗?", "{a}诚实吗?"),
+        "parity": ("{e}是奇数还是偶数?", "奇数还是偶数:{e}?"),
+        "largest": ("哪一个最大?", "哪个值最大?"),
+        "yes": ("是", "否"),
+        "odd": ("偶数", "奇数"),
+    },
+    ("zh", "held"): {
+        "more": ("和{b}相比,{a}更高。", "和{b}相比,{a}年纪更大。", "和{b}相比,{a}跑得更快。"),
+        "most": ("请问最高的是谁?", "请问年纪最大的是谁?", "请问跑得最快的是谁?"),
+        "least": ("请问最矮的是谁?", "请问年纪最小的是谁?", "请问跑得最慢的是谁?"),
+        "truth": ("我们知道{a}说真话。",),
+        "lie": ("我们知道{a}说假话。",),
+        "says": ("关于{b},{a}说:在说谎。", "关于{b},{a}说:是诚实的。"),
+        "honest": ("那么{a}是诚实的吗?",),
+        "parity": ("请看{e}:是奇数还是偶数?",),
+        "largest": ("请选出最大的一个。",),
+        "yes": ("是", "否"),
+        "odd": ("偶数", "奇数"),
+    },
+}
+"""Sentences by (language, split). `says` holds the accusing form first, `yes` and `odd` the answers in order."""
+
+
+def draw(rng: random.Random, lang: str, split: str) -> Problem:
+    """One question of a kind drawn by `rng`."""
+    make = rng.choice((_ordering, _truth, _parity, _largest))
+    return make(rng, lang, split)
+
+
+def _names(rng: random.Random, lang: str, split: str, count: int) -> list[str]:
+    return [name for name, *_ in rng.sample(FRAMES[lang, split].people, count)]
+
+
+def _ordering(rng: random.Random, lang: str, split: str) -> Problem:
+    words, joint = WORDS[lang, split], FRAMES[lang, split].joint
+    steps = rng.randint(2, 4) if split == "train" else 4
+    names = _names(rng, lang, split, steps + 1)
+    relation = rng.randrange(3)
+    pairs = list(zip(names, names[1:], strict=False))
+    told = [words["more"][relation].format(a=a, b=b) for a, b in rng.sample(pairs, len(pairs))]
+    most = rng.random() < 0.5
+    line = ">".join(names)
+    return Problem(
+        question=joint.join([*told, words["most" if most else "least"][relation]]),
+        answer=names[0] if most else names[-1],
+        verifier="text",
+        full="\n".join(f"{a}>{b}" for a, b in pairs) + "\n" + line,
+        terse=line,
+        steps=steps,
+        template=f"ordering/{split}",
+        lang=lang,
+    )
+
+
+def _truth(rng: random.Random, lang: str, split: str) -> Problem:
+    words, joint = WORDS[lang, split], FRAMES[lang, split].joint
+    steps = rng.randint(2, 4) if split == "train" else 4
+    names = _names(rng, lang, split, steps + 1)
+    honest = rng.random() < 0.5
+    told = [rng.choice(words["truth" if honest else "lie"]).format(a=names[0])]
+    marks = [f"{names[0]}{'+' if honest else '-'}"]
+    work = [marks[0]]
+    for speaker, other in zip(names, names[1:], strict=False):
+        accuses = rng.random() < 0.5
+        told.append(words["says"][0 if accuses else 1].format(a=speaker, b=other))
+        honest = honest != accuses
+        work.append(f"{marks[-1]}:{other}{'-' if accuses else '+'}={other}{'+' if honest else '-'}")
+        marks.append(f"{other}{'+' if honest else '-'}")
+    told.append(rng.choice(words["honest"]).format(a=names[-1]))
+    answer = words["yes"][0 if honest else 1]
+    full, terse = "\n".join(work), ",".join(marks)
+    return Problem(joint.join(told), answer, "text", full, terse, steps, f"truth/{split}", lang)
+
+
+def _parity(rng: random.Random, lang: str, split: str) -> Problem:
+    words = WORDS[lang, split]
+    steps = rng.randint(2, 4) if split == "train" else 4
+    values = rng.sample(_values(split), steps + 1)
+    running, work = values[0] % 2, [f"{values[0]}:{values[0] % 2}"]
+    for value in values[1:]:
+        work.append(f"{value}:{running}+{value % 2}={(running + value) % 2}")
+        running = (running + value) % 2
+    terse = "".join(str(value % 2) for value in values) + f"={running}"
+    question = rng.choice(words["parity"]).format(e="+".join(map(str, values)))
+    return Problem(question, words["odd"][running], "text", "\n".join(work), terse, steps, f"parity/{split}", lang)
+
+
+def _largest(rng: random.Random, lang: str, split: str) -> Problem:
+    frames, words = FRAMES[lang, split], WORDS[lang, split]
+    count = rng.randint(3, 4) if split == "train" else 4
+    options = [programs.draw(rng, _values(split), 1) for _ in range(count)]
+    results = [option.answer for option in options]
+    if len(set(results)) < count:
+        return _largest(rng, lang, split)
+    shown = " ".join(f"{letter}) {expression(option)}" for letter, option in zip(LETTERS, options, strict=False))
+    best = LETTERS[results.index(max(results))]
+    done = [option.operations[0] for option in options]
+    values = ">".join(str(value) for value in sorted(results, reverse=True))
+    return Problem(
+        question=frames.joint.join([rng.choice(words["largest"]), shown]),
+        answer=best,
+        verifier="choice",
+        full=programs.lettered([f"{_shown(one)}:{programs.worked(one)}" for one in done], LETTERS) + f"\n{values}",
+        terse=programs.lettered([f"{_shown(one)}={one.result}" for one in done], LETTERS),
+        steps=count,
+        template=f"largest/{split}",
+        lang=lang,
+    )
+
+
+def _shown(operation: programs.Operation) -> str:
+    return f"{operation.left}{operation.sign}{operation.right}"
+
+
+def _values(split: str) -> tuple[int, ...]:
+    return programs.TRAIN_VALUES if split == "train" else programs.HELD_VALUES

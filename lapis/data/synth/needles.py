@@ -1,0 +1,123 @@
+"""Long documents with one fact hidden at a drawn depth, and a question that only this fact answers: `long/needle`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lapis.data.synth.problem import bytes_of
+from lapis.types import InputError, Sample, Text, Turn
+
+COLOURS = {
+    "en": ("red", "blue", "green", "white", "black", "yellow", "brown", "grey"),
+    "zh": ("红", "蓝", "绿", "白", "黑", "黄", "棕", "灰"),
+}
+PLACES = {
+    "en": ("door", "box", "gate", "room", "case", "drawer", "safe", "bag"),
+    "zh": ("门", "箱子", "大门", "房间", "盒子", "抽屉", "柜子", "袋子"),
+}
+HELD_PLACES = 2
+"""How many of PLACES, from the end, training never names."""
+FACTS = {
+    "en": "The code of the {colour} {place} is {code}.",
+    "zh": "{colour}色{place}的密码是{code}。",
+}
+ASKED = {
+    "en": "What is the code of the {colour} {place}?",
+    "zh": "{colour}色{place}的密码是多少?",
+}
+
+
+LEAST = 16
+"""Tokens below which a gap is not filled any more."""
+TEMPLATE = 16
+"""Tokens kept for the chat template and the line feeds around the facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A piece of prose with its size."""
+
+    text: str
+    tokens: int
+    lang: str
+
+
+def generate(
+    count: int,
+    seed: int,
+    tokens: int,
+    documents: Sequence[str],
+    split: str = "train",
+    length: Callable[[str], int] = bytes_of,
+    licence: str = "LicenseRef-prose",
+) -> Iterator[Sample]:
+    """`count` samples of about `tokens` tokens each, prose, fact and question together, measured by `length`.
+
+    `documents` are paragraphs of prose; a sample takes its language from the one it starts with. Half of the documents
+    hold a second fact about another place, which must not be taken for the asked one. meta has `depth`, the share of
+    the text before the fact. Raises InputError where there is no paragraph that fits.
+    """
+    paragraphs = [Paragraph(text.strip(), length(text), language(text)) for text in documents if text.strip()]
+    fitting = [paragraph for paragraph in paragraphs if 2 * paragraph.tokens <= tokens]
+    if not fitting:
+        raise InputError(f"needles: no paragraph of at most {tokens // 2} tokens to hide a fact among")
+    rng = random.Random(f"needles {split} {seed}")
+    for _ in range(count):
+        first = rng.randrange(len(fitting))
+        lang = fitting[first].lang
+        facts = _facts(rng, lang, split)
+        left = tokens - TEMPLATE - sum(length(part) for fact in facts for part in fact)
+        origin = (f"lapis.data.synth.needles {split} {seed}", licence)
+        yield _needle(rng, _fill(fitting, first, left), facts, lang, origin)
+
+
+def _needle(
+    rng: random.Random, parts: list[str], facts: list[tuple[str, str, str]], lang: str, origin: tuple[str, str]
+) -> Sample:
+    (fact, asked, code), (other, _, _) = facts
+    at = rng.randint(0, len(parts))
+    depth = at / max(len(parts), 1)
+    parts.insert(at, fact)
+    if rng.random() < 0.5:
+        parts.insert(rng.randint(0, len(parts)), other)
+    return Sample(
+        kind="long/needle",
+        lang=lang,
+        source=origin[0],
+        licence=origin[1],
+        turns=(Turn("user", (Text("\n".join([*parts, asked])),)), Turn("assistant", (Text(code),))),
+        meta={"answer": code, "verifier": "number", "template": "needle", "depth": depth},
+    )
+
+
+def language(text: str) -> str:
+    """zh where more than a tenth of the characters are CJK ideographs, else en."""
+    ideographs = sum("\u4e00" <= char <= "\u9fff" for char in text)
+    return "zh" if 10 * ideographs > len(text) else "en"
+
+
+def _facts(rng: random.Random, lang: str, split: str) -> list[tuple[str, str, str]]:
+    """(sentence, question, code) about two different places."""
+    places = PLACES[lang][:-HELD_PLACES] if split == "train" else PLACES[lang][-HELD_PLACES:]
+    pairs = rng.sample([(colour, place) for colour in COLOURS[lang] for place in places], 2)
+    made = []
+    for colour, place in pairs:
+        code = str(rng.randint(1000, 9999))
+        words = {"colour": colour, "place": place, "code": code}
+        made.append((FACTS[lang].format(**words), ASKED[lang].format(**words), code))
+    return made
+
+
+def _fill(fitting: Sequence[Paragraph], first: int, left: int) -> list[str]:
+    """Paragraphs in the language of number `first`, from it on in their order, skipping those that no longer fit."""
+    parts = []
+    for step in range(len(fitting)):
+        paragraph = fitting[(first + step) % len(fitting)]
+        if paragraph.tokens < left and paragraph.lang == fitting[first].lang:
+            parts.append(paragraph.text)
+            left -= paragraph.tokens + 1
+        if left < LEAST:
+            break
+    return parts

@@ -1,0 +1,189 @@
+"""Questions about the numbers that a screen shows, with exact answers: kind `screen/math`.
+
+A thought first copies what it needs from the screen (`Tea 12,Milk 37`), then works as all thoughts do
+(lapis/data/synth/program.py). Screens that training has not seen are asked in sentences that it has not read.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lapis.data.synth import program
+from lapis.data.synth.problem import Count, Problem, bytes_of, sample
+from lapis.types import Image, Sample
+
+Quantity = tuple[str, int, str]
+"""(item, value, unit)."""
+
+MOST_LISTED = 8
+"""Most items that a thought copies from a screen."""
+MOST_ADDED = 5
+"""Most items of a total."""
+HIGHEST = 999
+"""Largest sum asked for."""
+COUNTS = {"en": ("zero", "one", "two", "three"), "zh": ("零", "一", "两", "三")}
+"""Small numbers as words, so that they are no values to compute with."""
+
+
+class Shown(Protocol):
+    """What is needed of a rendered screen (lapis/data/screens/page.py)."""
+
+    @property
+    def image(self) -> Image: ...
+    @property
+    def lang(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def template(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    def quantities(self) -> list[Quantity]:
+        """(item, value, unit) of comparable whole numbers, in screen order."""
+        ...
+
+
+ASK: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
+    ("en", "train"): {
+        "read": ("What is the number at {a}?", "Which number belongs to {a}?", "Read the number of {a}."),
+        "two": ("What do {a} and {b} make together?", "Add the numbers of {a} and {b}.", "Sum of {a} and {b}?"),
+        "three": ("What do {a}, {b} and {c} make together?", "Sum of {a}, {b} and {c}?"),
+        "more": ("How much more is {a} than {b}?", "Difference between {a} and {b}?"),
+        "all": ("What is the total of all numbers?", "Add all the numbers."),
+        "least": ("Which one is the lowest?", "What has the smallest number?"),
+        "most": ("Which one is the highest?", "What has the largest number?"),
+        "lowest": ("What do the {k} lowest make together?", "Sum of the {k} smallest?"),
+        "highest": ("What do the {k} highest make together?", "Sum of the {k} largest?"),
+    },
+    ("en", "held"): {
+        "read": ("Tell me the number of {a}.",),
+        "two": ("Together, what is the sum of {a} and {b}?",),
+        "three": ("Together, what is the sum of {a}, {b} and {c}?",),
+        "more": ("What is the difference when {a} is compared with {b}?",),
+        "all": ("Tell me the sum of all the numbers.",),
+        "least": ("Tell me what is the lowest here.",),
+        "most": ("Tell me what is the highest here.",),
+        "lowest": ("Together, what is the sum of the {k} lowest?",),
+        "highest": ("Together, what is the sum of the {k} highest?",),
+    },
+    ("zh", "train"): {
+        "read": ("{a}的数是多少?", "{a}那里写的数是几?", "读出{a}的数。"),
+        "two": ("{a}和{b}一共是多少?", "把{a}和{b}的数加起来。", "{a}与{b}的和是多少?"),
+        "three": ("{a}、{b}和{c}一共是多少?", "{a}、{b}与{c}的和是多少?"),
+        "more": ("{a}比{b}多多少?", "{a}与{b}的差是多少?"),
+        "all": ("所有的数一共是多少?", "把所有的数加起来。"),
+        "least": ("哪个最低?", "数最小的是哪个?"),
+        "most": ("哪个最高?", "数最大的是哪个?"),
+        "lowest": ("最低的{k}个一共是多少?", "最小的{k}个数的和是多少?"),
+        "highest": ("最高的{k}个一共是多少?", "最大的{k}个数的和是多少?"),
+    },
+    ("zh", "held"): {
+        "read": ("请告诉我{a}的数。",),
+        "two": ("请问{a}和{b}加起来是多少?",),
+        "three": ("请问{a}、{b}和{c}加起来是多少?",),
+        "more": ("请问{a}与{b}相比,差是多少?",),
+        "all": ("请问所有的数加起来是多少?",),
+        "least": ("请问这里最低的是哪个?",),
+        "most": ("请问这里最高的是哪个?",),
+        "lowest": ("请问最低的{k}个加起来是多少?",),
+        "highest": ("请问最高的{k}个加起来是多少?",),
+    },
+}
+"""Sentences by (language, split)."""
+
+
+def questions(
+    screen: Shown, rng: random.Random, split: str | None = None, most: int = 3, tokens: Count = bytes_of
+) -> list[Sample]:
+    """Up to `most` questions of different kinds about one screen; none where it shows no two comparable numbers.
+
+    `split` train or held picks the sentences (None: held for every screen that is not of the training split). Training
+    draws thinking and direct samples, held-out ones all think.
+    """
+    split = split or ("train" if screen.split == "train" else "held")
+    items = screen.quantities()
+    if len(items) < 2:
+        return []
+    makers = list(MAKERS)
+    rng.shuffle(makers)
+    made = [problem for maker in makers if (problem := maker(screen.lang, split, items, rng))]
+    think = True if split == "held" else None
+    return [sample(one, "screen/math", screen.source, rng, tokens, think, (screen.image,)) for one in made[:most]]
+
+
+def _read(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+    name, value, _ = rng.choice(items)
+    asked = rng.choice(ASK[lang, split]["read"]).format(a=name)
+    return Problem(asked, str(value), "number", f"{name} {value}", str(value), 1, "screen/read", lang)
+
+
+def _sum(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+    chosen = rng.sample(list(items), min(rng.choice((2, 2, 3)), len(items)))
+    names = dict(zip("abc", (name for name, _, _ in chosen), strict=False))
+    asked = rng.choice(ASK[lang, split]["two" if len(chosen) == 2 else "three"]).format(**names)
+    return _added(asked, chosen, chosen, f"screen/sum{len(chosen)}", lang)
+
+
+def _more(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+    large, small = sorted(rng.sample(list(items), 2), key=lambda item: -item[1])
+    if large[1] == small[1]:
+        return None
+    asked = rng.choice(ASK[lang, split]["more"]).format(a=large[0], b=small[0])
+    done = program.Program(program.Term(large[1]), (program.Change("-", program.Term(small[1])),))
+    return _worked(asked, [large, small], done, "screen/more", lang)
+
+
+def _all(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+    if len(items) > MOST_ADDED:
+        return None
+    return _added(rng.choice(ASK[lang, split]["all"]), items, items, "screen/all", lang)
+
+
+def _extreme(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+    """Which item is lowest or highest; asked only where one alone is."""
+    which, pick = rng.choice((("least", min), ("most", max)))
+    values = [value for _, value, _ in items]
+    best = pick(values)
+    if len(items) > MOST_LISTED or values.count(best) > 1:
+        return None
+    name = items[values.index(best)][0]
+    asked = rng.choice(ASK[lang, split][which])
+    word = pick.__name__
+    return Problem(asked, name, "text", f"{_listed(items)}\n{word} {best}", f"{word} {best}", 1, f"screen/{word}", lang)
+
+
+def _few(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+    """The sum of the two or three lowest or highest."""
+    count, high = rng.choice((2, 3)), rng.random() < 0.5
+    if not count < len(items) <= MOST_LISTED:
+        return None
+    chosen = sorted(items, key=lambda item: item[1], reverse=high)[:count]
+    asked = rng.choice(ASK[lang, split]["highest" if high else "lowest"]).format(k=COUNTS[lang][count])
+    return _added(asked, items, chosen, f"screen/{'highest' if high else 'lowest'}", lang)
+
+
+def _added(
+    asked: str, listed: Sequence[Quantity], chosen: Sequence[Quantity], template: str, lang: str
+) -> Problem | None:
+    values = [value for _, value, _ in chosen]
+    if sum(values) > HIGHEST:
+        return None
+    start, *rest = map(program.Term, values)
+    done = program.Program(start, tuple(program.Change("+", term) for term in rest))
+    return _worked(asked, listed, done, template, lang)
+
+
+def _worked(asked: str, listed: Sequence[Quantity], done: program.Program, template: str, lang: str) -> Problem:
+    full, terse = f"{_listed(listed)}\n{program.full(done)}", program.terse(done)
+    return Problem(asked, str(done.answer), "number", full, terse, len(done.operations), template, lang)
+
+
+def _listed(items: Sequence[Quantity]) -> str:
+    return ",".join(f"{name} {value}" for name, value, _ in items)
+
+
+Maker = Callable[[str, str, Sequence[Quantity], random.Random], Problem | None]
+MAKERS: tuple[Maker, ...] = (_read, _sum, _more, _all, _extreme, _few)
+"""Every kind of question; each gives None where the screen does not fit it."""

@@ -1,0 +1,70 @@
+"""A calculation told in words: sums with brackets, sums told step by step, and word problems, in both languages."""
+
+from __future__ import annotations
+
+import random
+
+from lapis.data.synth import frames_en, frames_zh
+from lapis.data.synth.frames import Frames
+from lapis.data.synth.program import Program, Term, bracketed
+
+FRAMES: dict[tuple[str, str], Frames] = {
+    ("en", "train"): frames_en.TRAIN,
+    ("en", "held"): frames_en.HELD,
+    ("zh", "train"): frames_zh.TRAIN,
+    ("zh", "held"): frames_zh.HELD,
+}
+"""Bank by (language, split)."""
+SPOKEN_SIGNS = "+-*/"
+"""Changes that a sum told step by step can say; its terms are plain numbers."""
+
+
+def expression(program: Program) -> str:
+    """The program as one formula, with brackets only where the order of reading needs them: `(37+48)*2-29*3`."""
+    text, loose = bracketed(program.start), False
+    if program.start.sign in ("+", "-"):
+        text = text[1:-1]
+        loose = True
+    for change in program.changes:
+        if change.sign in "*/" and loose:
+            text = f"({text})"
+        text += change.sign + bracketed(change.term)
+        loose = change.sign in "+-"
+    return text
+
+
+def asked_sum(program: Program, frames: Frames, rng: random.Random) -> str:
+    """`What is (37+48)*2?`"""
+    return rng.choice(frames.sums).format(e=expression(program))
+
+
+def spoken_sum(program: Program, frames: Frames, rng: random.Random) -> str:
+    """`Start with 37. Add 48. What do you get?` for a program whose terms are plain numbers."""
+    said = [rng.choice(frames.spoken["start"]).format(n=program.start.first)]
+    for change in program.changes:
+        said.append(rng.choice(frames.spoken[change.sign]).format(n=change.term.first, k=change.term.first))
+    return frames.joint.join([*said, rng.choice(frames.spoken["ask"])])
+
+
+def word_problem(program: Program, frames: Frames, rng: random.Random) -> str:
+    """A little story with one sentence a change, and a question at its end."""
+    (name, pronoun, them), *others = rng.sample(frames.people, 3)
+    thing, classifier = rng.choice(frames.things)
+    known = {"s": name, "p": pronoun, "h": them, "o": thing, "c": classifier}
+    said = [rng.choice(frames.openings[program.start.sign]).format(**known, **_numbers(program.start))]
+    link = ""
+    for change in program.changes:
+        words = rng.choice(frames.changes[change.sign + change.term.sign])
+        sentence = words.format(**known, f=rng.choice(others)[0], **_numbers(change.term))
+        link = rng.choice([other for other in frames.links if other != link or not other])
+        said.append(_capital(link + sentence))
+    return frames.joint.join([*said, rng.choice(frames.questions).format(**known)])
+
+
+def _numbers(term: Term) -> dict[str, int]:
+    """What a template may show of a term: `n` its first number, `m` or `k` its second, `k` alone for a plain factor."""
+    return {"n": term.first, "m": term.second, "k": term.second or term.first}
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,211 @@
+"""Samples become token ids, training masks, encoded tiles and dense labels.
+
+Unusual: an image token gets the ids of the words that are written in its cell of the picture ("cells"; ours). Tiles
+are kept as PNG, because a raw 252 px tile is ten times as large and decoding takes a millisecond.
+
+Shape legend: V image tokens of a sample, K labels of an image token, R text rectangles, S pixels of a tile's side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pixels
+from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer as RawTokenizer
+
+from lapis import chat, config
+from lapis.model import anyres
+from lapis.types import IGNORE, Image, InputError, Sample
+
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Qwen2's split: a digit is a token of its own, so coordinates and sums are read digit by digit."""
+LABELS = 4
+"""Most labels of an image token."""
+REMEMBERED = 8
+"""Pictures that a Cutter remembers."""
+LEAST_HEIGHT = 5.0
+"""Height in tile pixels below which text is unreadable and gives no label (ours)."""
+LEAST_OVERLAP = 0.25
+"""Share of the smaller of cell and token side that must overlap on each axis (ours): spilled edges give no label."""
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A tokenised sample."""
+
+    kind: str
+    document: bool
+    ids: Ints
+    """[T] token ids."""
+    trained: npt.NDArray[np.bool_]
+    """[T] True where the model learns to write this very token."""
+    tiles: tuple[bytes, ...] = ()
+    """PNG of each tile in order of appearance."""
+    cells: tuple[bytes, ...] = ()
+    """int32 [tokens a tile, K] of each tile, as bytes."""
+
+
+@dataclass(slots=True)
+class Cutter:
+    """Cuts and labels pictures, and remembers the last few: samples of one screen follow each other."""
+
+    tokenizer: chat.Tokenizer
+    model: config.Model
+    words: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    recent: dict[bytes, tuple[list[bytes], list[bytes]]] = field(default_factory=dict)
+
+    def tiles(self, image: Image, cells: Mapping[str, Any], name: str) -> tuple[list[bytes], list[bytes]]:
+        """PNG and labels of each tile of a picture; `name` is what an error calls it."""
+        digest = hashlib.blake2b(image.data, digest_size=16).digest()
+        if digest not in self.recent:
+            if len(self.recent) >= REMEMBERED:
+                del self.recent[next(iter(self.recent))]
+            self.recent[digest] = self._cut(image, cells, name)
+        return self.recent[digest]
+
+    def _cut(self, image: Image, cells: Mapping[str, Any], name: str) -> tuple[list[bytes], list[bytes]]:
+        side = self.model.vit.tile
+        pixels_NSS3 = anyres.cut(anyres.decode(image, name), self.model.anyres, side)
+        ids, boxes = rectangles(cells.get("words", ()), self)
+        places = anyres.placements(image.width, image.height, self.model.anyres, side)
+        labels = [self._labels(ids, boxes, place) for place in places]
+        return [png(pixels_SS3) for pixels_SS3 in pixels_NSS3], labels
+
+    def _labels(self, ids: Ints, boxes: Floats, place: anyres.Placement) -> bytes:
+        moved = boxes * place.scale + np.array([place.dx, place.dy, place.dx, place.dy])
+        cell = self.model.vit.patch * self.model.adapter.shuffle
+        return label(ids, moved, self.model.vit.tile, cell).tobytes()
+
+    def spans(self, word: str) -> list[tuple[int, int, int]]:
+        """Token spans of " word", remembered: the words of screens repeat."""
+        if word not in self.words:
+            self.words[word] = self.tokenizer.spans(" " + word)
+        return self.words[word]
+
+
+def train_tokenizer(texts: Iterable[str], vocab: int, folder: Path, tokens_per_tile: int) -> chat.Tokenizer:
+    """Train a byte-level BPE of exactly `vocab` tokens and write `tokenizer.json`; equal texts give equal files.
+
+    Special tokens come first in the order of chat.SPECIALS; a text too small for `vocab` merges is filled up with
+    reserved tokens. Raises InputError where `vocab` cannot even hold the bytes and special tokens.
+    """
+    least = len(chat.SPECIALS) + 256
+    if vocab < least:
+        raise InputError(f"data.vocab: {vocab} is too small, expected at least {least} (bytes and special tokens)")
+    raw = RawTokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(SPLIT), "isolated")
+    as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    raw.pre_tokenizer = pre_tokenizers.Sequence([split, as_bytes])
+    raw.decoder = decoders.ByteLevel()
+    raw.train_from_iterator(texts, _trainer(vocab))
+    missing = vocab - raw.get_vocab_size()
+    raw.add_special_tokens([AddedToken(f"<|reserved_{number}|>", special=True) for number in range(missing)])
+    folder.mkdir(parents=True, exist_ok=True)
+    raw.save(str(folder / "tokenizer.json.tmp"))
+    os.replace(folder / "tokenizer.json.tmp", folder / "tokenizer.json")
+    return chat.Tokenizer.load(folder, tokens_per_tile)
+
+
+def _trainer(vocab: int) -> trainers.BpeTrainer:
+    return trainers.BpeTrainer(
+        vocab_size=vocab,
+        special_tokens=[AddedToken(name, special=True, normalized=False) for name in chat.SPECIALS],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+
+
+def example(sample: Sample, tokenizer: chat.Tokenizer, model: config.Model, cutter: Cutter | None = None) -> Example:
+    """Tokenise one sample. Raises InputError for a picture that cannot be decoded.
+
+    `cutter` remembers pictures and words over samples; without it each call starts anew.
+    """
+    cutter = cutter or Cutter(tokenizer, model)
+
+    def count(image: Image) -> int:
+        return anyres.tile_count(image.width, image.height, model.anyres, model.vit.tile)
+
+    encoded = chat.encode_sample(sample, tokenizer, count)
+    tiles: list[bytes] = []
+    cells: list[bytes] = []
+    for number, image in enumerate(encoded.images):
+        marks = sample.cells[number] if number < len(sample.cells) else {}
+        found = cutter.tiles(image, marks, sample.source)
+        tiles += found[0]
+        cells += found[1]
+    ids = np.asarray(encoded.ids, dtype=np.int32)
+    trained = np.asarray(encoded.trained, dtype=np.bool_)
+    return Example(sample.kind, sample.document, ids, trained, tuple(tiles), tuple(cells))
+
+
+def rectangles(words: Sequence[Sequence[Any]], cutter: Cutter) -> tuple[Ints, Floats]:
+    """Token ids [R] and boxes [R, 4] (left, top, right, bottom in image pixels) of words (text, x, y, w, h).
+
+    The tokens of a word share its width by their characters.
+    """
+    ids: list[int] = []
+    boxes: list[tuple[float, float, float, float]] = []
+    for text, x, y, w, h in words:
+        share = w / max(len(text), 1)
+        for number, first, last in cutter.spans(text):
+            if last > 1:
+                ids.append(number)
+                boxes.append((x + share * max(first - 1, 0), y, x + share * (last - 1), y + h))
+    return np.asarray(ids, dtype=np.int32), np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def label(ids: Ints, boxes: Floats, side: int, cell: int) -> Ints:
+    """Labels [V, K] int32 of a tile: ids of boxes [R, 4] (tile pixels) per cell, largest overlap first."""
+    grid = -(-side // cell)
+    out = np.full((grid * grid, LABELS), IGNORE, dtype=np.int32)
+    readable = boxes[:, 3] - boxes[:, 1] >= LEAST_HEIGHT
+    ids, boxes = ids[readable], boxes[readable]
+    if not len(ids):
+        return out
+    across = _overlap(boxes[:, 0], boxes[:, 2], grid, cell)
+    down = _overlap(boxes[:, 1], boxes[:, 3], grid, cell)
+    area = (down[:, :, None] * across[:, None, :]).reshape(len(ids), -1)
+    box, place = np.nonzero(area)
+    pairs, first = np.unique(place.astype(np.int64) << 32 | ids[box], return_inverse=True)
+    sums = np.bincount(first, weights=area[box, place])
+    places, names = (pairs >> 32).astype(np.int64), (pairs & 0xFFFFFFFF).astype(np.int32)
+    order = np.lexsort((names, -sums, places))
+    places, names = places[order], names[order]
+    rank = np.arange(len(places)) - np.searchsorted(places, places)
+    kept = rank < LABELS
+    out[places[kept], rank[kept]] = names[kept]
+    return out
+
+
+def _overlap(low: Floats, high: Floats, grid: int, cell: int) -> Floats:
+    """Pixels [R, grid] that spans share with each cell of an axis; too little counts as none."""
+    edges = np.arange(grid) * cell
+    shared = np.minimum(high[:, None], edges + cell) - np.maximum(low[:, None], edges)
+    least = LEAST_OVERLAP * np.minimum(high - low, cell)
+    return np.where(shared >= np.maximum(least, 1e-6)[:, None], shared, 0.0)
+
+
+def png(pixels_SS3: npt.NDArray[np.uint8]) -> bytes:
+    out = io.BytesIO()
+    Pixels.fromarray(pixels_SS3).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def unpng(data: bytes) -> npt.NDArray[np.uint8]:
+    """Pixels [S, S, 3] of a stored tile."""
+    with Pixels.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))

@@ -1,0 +1,1 @@
+"""Held-out measurement: tasks as values, one harness, one grounding reader, intervals, goals."""

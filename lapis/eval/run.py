@@ -1,0 +1,246 @@
+"""The evaluation of a model: every task in its modes, the blind baselines, the budget curves, the pictures.
+
+Unusual: the evaluation resumes by part. Each (task, mode) writes its answers to its own file when it is done; a key
+over the weights, the settings and the held-out files says whether those answers still belong to this evaluation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image as Picture
+
+from lapis import chat, config
+from lapis.data import store
+from lapis.eval import losses
+from lapis.eval.harness import Ask, Record, kept, measure, right, share, spread, summary, swap_images
+from lapis.eval.sized import Sized
+from lapis.eval.stats import difference
+from lapis.eval.tasks import ALL, Task
+from lapis.model import convert
+from lapis.types import Generator, InputError, Progress, Sample
+
+CURVE_SHARE = 0.5
+"""Part of `eval.samples` that each point of a budget curve takes."""
+PICTURE_SIDE = 420
+"""Longest side of a picture kept for the report, in pixels."""
+
+
+def evaluate(folder: Path, recipe: config.Recipe, heldout: Path, out: Path, progress: Progress) -> dict[str, Any]:
+    """Measure the model in `folder` on `heldout`; writes results.json, answers.jsonl and pictures/ into `out`.
+
+    Returns what results.json holds. A finished part is not asked again as long as weights, settings and held-out
+    files are the same. Raises InputError where `folder` is no model or `heldout` holds none of the tasks' files.
+    """
+    key = _key(folder, recipe.eval, heldout)
+    done = _finished(out, key)
+    if done is not None:
+        progress.advance(count(recipe.eval, heldout), "eval")
+        return done
+    results = measure_all(load(folder, recipe), recipe.eval, heldout, out, progress, key)
+    compared = losses.distillation(folder.parent.parent, recipe, heldout)
+    if compared is not None:
+        results["distil"] = compared
+    _write(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
+    shutil.rmtree(out / "parts")
+    return results
+
+
+def load(folder: Path, recipe: config.Recipe) -> Sized:
+    """A run's model on the recipe's device, in fp32 so that figures do not hang on the machine's bf16.
+
+    Raises InputError where `folder` is no model.
+    """
+    model = convert.read(folder)
+    shape = convert.config_of(folder)
+    tiles = shape.tokens_per_tile if isinstance(shape, config.Model) else recipe.model.tokens_per_tile
+    cuda = recipe.device == "cuda" or (recipe.device == "auto" and torch.cuda.is_available())
+    tokenizer = chat.Tokenizer.load(folder, tiles)
+    return Sized(model, tokenizer, "cuda" if cuda else "cpu")
+
+
+def measure_all(
+    generator: Generator, plan: config.Eval, heldout: Path, out: Path, progress: Progress, key: str = ""
+) -> dict[str, Any]:
+    """All tasks of any generator; leaves answers.jsonl and pictures/ in `out`, and the finished parts in out/parts."""
+    parts = _parts(out, key)
+    results: dict[str, Any] = {"key": key, "parent": plan.parent, "tasks": {}, "budgets": {}, "pictures": []}
+    began = time.monotonic()
+    for task in _present(heldout):
+        samples = _samples(heldout, task, plan)
+        ask = _asker(generator, plan, parts, progress, task)
+        results["tasks"] |= _modes(task, samples, ask)
+        if task.curve:
+            results["budgets"][task.curve] = _curve(task, samples, plan, ask)
+        results["pictures"] += _pictures(task, samples, parts, out, plan.pictures)
+    results["seconds"] = time.monotonic() - began
+    _join(parts, out / "answers.jsonl")
+    return results
+
+
+def count(plan: config.Eval, heldout: Path) -> int:
+    """Requests of a whole evaluation at most: the length of its progress bar."""
+    total = 0
+    for task in _present(heldout):
+        everything = len(store.read_column(heldout / f"{task.name}.parquet", "kind"))
+        samples = min(everything, _most(task, plan))
+        total += samples * len(task.modes) * (2 if task.blind else 1)
+        total += len(_curve_part(range(samples), plan)) * len(plan.budgets) if task.curve else 0
+    return total
+
+
+AskFor = Callable[[Ask, Sequence[Sample]], list[Record]]
+
+
+def _asker(generator: Generator, plan: config.Eval, parts: Path, progress: Progress, task: Task) -> AskFor:
+    """A function that measures, or reads what an earlier process measured."""
+
+    def ask(how: Ask, samples: Sequence[Sample]) -> list[Record]:
+        path = part_file(parts, how)
+        if path.is_file():
+            progress.advance(len(samples), how.name)
+            return _read(path)
+        records = measure(generator, samples, how, plan.max_tokens, progress, task.breakdown)
+        _write(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+        return records
+
+    return ask
+
+
+def _modes(task: Task, samples: Sequence[Sample], ask: AskFor) -> dict[str, Any]:
+    """Each mode's summary, beside its blind twin's; thinking beside direct as a paired difference."""
+    results: dict[str, Any] = {}
+    records = {}
+    swapped = swap_images(samples) if task.blind else None
+    for mode in task.modes:
+        how = Ask(task.name, mode)
+        records[mode] = ask(how, samples)
+        results[how.name] = summary(records[mode])
+        if swapped is not None:
+            blind = dataclasses.replace(how, blind=True)
+            answers = ask(blind, swapped)
+            results[blind.name] = summary(answers)
+            results[how.name]["over_blind"] = _difference(records[mode], answers)
+    if len(records) == 2:
+        results[f"{task.name}/think"]["over_direct"] = _difference(records["think"], records["direct"])
+    return results
+
+
+def _difference(first: Sequence[Record], second: Sequence[Record]) -> dict[str, Any]:
+    return dataclasses.asdict(difference([*map(right, first)], [*map(right, second)]))
+
+
+def _curve_part(samples: Sequence[Any], plan: config.Eval) -> Sequence[Any]:
+    return spread(samples, max(1, int(plan.samples * CURVE_SHARE)))
+
+
+def _curve(task: Task, samples: Sequence[Sample], plan: config.Eval, ask: AskFor) -> dict[str, Any]:
+    """Accuracy at each budget, shown in the prompt and enforced, and how many requests kept to it."""
+    chosen = _curve_part(samples, plan)
+    points, answers = [], []
+    for budget in sorted(plan.budgets):
+        records = ask(Ask(task.name, "think", budget=budget), chosen)
+        within = sum(kept(record, budget) for record in records)
+        thought = sum(record["thought_tokens"] for record in records) / len(records)
+        points.append(share(records) | {"budget": budget, "kept": within, "thought_tokens": thought})
+        answers.append(records)
+    return {"task": task.name, "points": points, "rise": _difference(answers[-1], answers[0])}
+
+
+def _samples(heldout: Path, task: Task, plan: config.Eval) -> list[Sample]:
+    everything = list(store.read_samples(heldout / f"{task.name}.parquet"))
+    return spread(everything, _most(task, plan))
+
+
+def _most(task: Task, plan: config.Eval) -> int:
+    return max(1, int(plan.samples * task.share))
+
+
+def _present(heldout: Path) -> list[Task]:
+    """Tasks whose held-out file exists and is not empty."""
+    present = [task for task in ALL if (heldout / f"{task.name}.parquet").is_file()]
+    if not present:
+        raise InputError(f"{heldout}: no held-out set there, expected {ALL[0].name}.parquet or another task's")
+    return [task for task in present if store.groups(heldout / f"{task.name}.parquet")]
+
+
+def _pictures(task: Task, samples: Sequence[Sample], parts: Path, out: Path, most: int) -> list[dict[str, Any]]:
+    """Up to `most` pictures of a set, right and wrong ones in equal parts, spread over the set."""
+    if not samples[0].images:
+        return []
+    records = _read(part_file(parts, Ask(task.name, task.modes[0])))
+    good = [number for number, record in enumerate(records) if right(record)]
+    bad = [number for number, record in enumerate(records) if not right(record)]
+    half = most // 2
+    right_ones, wrong_ones = spread(good, max(half, most - len(bad))), spread(bad, max(half, most - len(good)))
+    chosen = (*right_ones[:most], *wrong_ones[: most - len(right_ones)])
+    return [_picture(samples[number], records[number], out / "pictures", task.name) for number in chosen]
+
+
+def _picture(sample: Sample, record: Record, folder: Path, task: str) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{task}-{record['id']}.png"
+    with Picture.open(io.BytesIO(sample.images[0].data)) as opened:
+        small = opened.convert("RGB")
+    small.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Picture.Resampling.LANCZOS)
+    small.save(path, optimize=True)
+    names = ("id", "prompt", "answer", "thought", "expected", "score", "reason", "box", "point", "tags")
+    return {"task": task, "file": path.name} | {name: record[name] for name in names if name in record}
+
+
+def _key(folder: Path, plan: config.Eval, heldout: Path) -> str:
+    """What the answers depend on: weights by content, settings, held-out files by name, size and time."""
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(plan), sort_keys=True).encode())
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    for path in sorted(heldout.glob("*.parquet")):
+        stat = path.stat()
+        digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _finished(out: Path, key: str) -> dict[str, Any] | None:
+    path = out / "results.json"
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return results if results.get("key") == key else None
+
+
+def _parts(out: Path, key: str) -> Path:
+    """The folder of finished parts; parts of another evaluation are thrown away."""
+    parts = out / "parts"
+    mark = parts / "key"
+    if parts.is_dir() and (not mark.is_file() or mark.read_text() != key):
+        shutil.rmtree(parts)
+    parts.mkdir(parents=True, exist_ok=True)
+    _write(mark, key)
+    return parts
+
+
+def part_file(parts: Path, ask: Ask) -> Path:
+    """Where the answers of one way of asking are kept."""
+    return parts / (ask.name.replace("/", "-").replace("@", "-") + ".jsonl")
+
+
+def _join(parts: Path, target: Path) -> None:
+    _write(target, "".join(path.read_text(encoding="utf-8") for path in sorted(parts.glob("*.jsonl"))))
+
+
+def _read(path: Path) -> list[Record]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def _write(path: Path, text: str) -> None:
+    """Beside and renamed, so that a killed run leaves no half file."""
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)

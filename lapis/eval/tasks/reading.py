@@ -1,0 +1,8 @@
+"""Reading: what a screen says, and a fact hidden in a long document."""
+
+from lapis.eval.tasks.base import Task
+
+READING = (
+    Task("screen_qa", "screen_qa", "Questions about a screen", ("direct",), blind=True, share=0.5),
+    Task("needle", "needle", "A fact in a long document", ("direct",), share=0.25),
+)

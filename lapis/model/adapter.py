@@ -1,0 +1,43 @@
+"""From patch features to image tokens: 2x2 neighbours concatenated, then a two-layer MLP (BlueLM-V-3B, section 3).
+
+Unusual: the four neighbours are ordered as transformers' `Lfm2VlMultiModalProjector` and llama.cpp's `lfm2` projector
+order them, so that export is a plain copy. An odd grid is padded with zeros below and on the right.
+
+Shape legend: N tiles, P patches of a tile, W the ViT's width, Q image tokens of a tile, D the decoder's width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lapis import config
+
+
+def unshuffle(hidden_NPW: Tensor, shuffle: int) -> Tensor:
+    """Squares of `shuffle` x `shuffle` neighbours side by side: [N, Q, shuffle^2 x W], rows first inside a square."""
+    tiles, patches, width = hidden_NPW.shape
+    grid = math.isqrt(patches)
+    x = hidden_NPW.view(tiles, grid, grid, width)
+    if odd := -grid % shuffle:
+        x = F.pad(x, (0, 0, 0, odd, 0, odd))
+    side = (grid + odd) // shuffle
+    x = x.reshape(tiles, side, shuffle, side, shuffle, width).transpose(2, 3)
+    return x.reshape(tiles, side * side, shuffle * shuffle * width)
+
+
+class Adapter(nn.Module):
+    """Parameters: `fc1`, `fc2`."""
+
+    def __init__(self, shape: config.Adapter, vit_width: int, decoder_width: int):
+        super().__init__()
+        self.config = shape
+        self.fc1 = nn.Linear(shape.shuffle**2 * vit_width, shape.hidden)
+        self.fc2 = nn.Linear(shape.hidden, decoder_width)
+
+    def forward(self, hidden_NPW: Tensor) -> Tensor:
+        """Image tokens [N, Q, D]; the GELU is the tanh form, which llama.cpp computes for this projector."""
+        x = self.fc1(unshuffle(hidden_NPW, self.config.shuffle))
+        return self.fc2(F.gelu(x, approximate="tanh"))

@@ -1,0 +1,191 @@
+"""Qwen3-style decoder (also Qwen2 and Llama by config): RMSNorm, QK-norm, GQA, SwiGLU, RoPE or YaRN.
+
+Unusual: query, key and value weights are one matrix, and gate and up another, so that a low-precision run casts each
+input once; `convert` splits them into Hugging Face's names. The embedding is called apart from the layers, because
+image features take the place of some of its rows (`vlm.merge`).
+
+Shape legend: B rows, T tokens, D width, H query heads, G key-value heads, E head dimension, F MLP width,
+V vocabulary, P = E / 2 rotated pairs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lapis import config
+from lapis.model.attention import CacheView, Layout, attend, attend_cache, layout
+
+Rotation = tuple[Tensor, Tensor]
+"""cos and sin, fp32 [B, T, 1, P]."""
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * weight over the last dimension, in x's dtype (statistics in fp32)."""
+
+    def __init__(self, width: int, eps: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
+
+
+def frequencies(shape: config.Decoder, device: torch.device) -> tuple[Tensor, float]:
+    """Angle per position of each rotated pair, fp32 [P], and the factor on cos and sin.
+
+    Without `yarn` these are RoPE's. With it fast pairs keep their angle, slow ones turn `factor` times slower, and a
+    ramp lies between (YaRN, arXiv 2309.00071, section 3.2), with its attention factor 0.1 ln(factor) + 1.
+    """
+    dim = shape.head_dim
+    wavelengths_P = shape.rope_theta ** (torch.arange(0, dim, 2, dtype=torch.float32, device=device) / dim)
+    if shape.yarn is None:
+        return 1.0 / wavelengths_P, 1.0
+    yarn = shape.yarn
+    low = max(math.floor(_pair_of(yarn.beta_fast, shape, yarn.original)), 0)
+    high = min(math.ceil(_pair_of(yarn.beta_slow, shape, yarn.original)), dim - 1)
+    pairs_P = torch.arange(dim // 2, dtype=torch.float32, device=device)
+    slow_P = ((pairs_P - low) / max(high - low, 1e-3)).clamp(0, 1)
+    angles_P = slow_P / (yarn.factor * wavelengths_P) + (1 - slow_P) / wavelengths_P
+    return angles_P, 0.1 * math.log(yarn.factor) + 1.0
+
+
+def _pair_of(turns: float, shape: config.Decoder, original: int) -> float:
+    """Index of the pair that turns so many times over the original context."""
+    return shape.head_dim * math.log(original / (turns * 2 * math.pi)) / (2 * math.log(shape.rope_theta))
+
+
+def rotation(shape: config.Decoder, positions_BT: Tensor) -> Rotation:
+    """cos and sin of every position, fp32 [B, T, 1, P]."""
+    angles_P, factor = frequencies(shape, positions_BT.device)
+    turns = (positions_BT[..., None].float() * angles_P)[:, :, None]
+    return turns.cos() * factor, turns.sin() * factor
+
+
+def rotate(x_BTHE: Tensor, turn: Rotation) -> Tensor:
+    """Rotate pair (i, i + P) of each head by its position's angle, in x's dtype."""
+    cos, sin = (part.to(x_BTHE.dtype) for part in turn)
+    left, right = x_BTHE.chunk(2, -1)
+    return torch.cat((left * cos - right * sin, right * cos + left * sin), -1)
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with normed, rotated queries and keys."""
+
+    def __init__(self, shape: config.Decoder):
+        super().__init__()
+        self.sizes = [shape.heads, shape.kv_heads, shape.kv_heads]
+        self.dim = shape.head_dim
+        self.qkv = nn.Linear(shape.width, sum(self.sizes) * self.dim, bias=shape.qkv_bias)
+        self.out = nn.Linear(shape.heads * self.dim, shape.width, bias=False)
+        self.q_norm = RMSNorm(self.dim, shape.eps) if shape.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(self.dim, shape.eps) if shape.qk_norm else nn.Identity()
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        positions_BT: Tensor,
+        turn: Rotation,
+        documents: Layout | None,
+        cache: CacheView | None,
+        layer: int,
+    ) -> Tensor:
+        heads = self.qkv(x_BTD).unflatten(-1, (-1, self.dim))
+        q_BTHE, k_BTGE, v_BTGE = heads.split(self.sizes, dim=2)
+        q_BTHE, k_BTGE = rotate(self.q_norm(q_BTHE), turn), rotate(self.k_norm(k_BTGE), turn)
+        if cache is None:
+            o_BTHE = attend(q_BTHE, k_BTGE, v_BTGE, documents)
+        else:
+            k, v, mask_BTM = cache.update(layer, k_BTGE, v_BTGE, positions_BT)
+            o_BTHE = attend_cache(q_BTHE, k.to(q_BTHE.dtype), v.to(q_BTHE.dtype), mask_BTM)
+        return self.out(o_BTHE.flatten(2))
+
+
+class MLP(nn.Module):
+    """SwiGLU: down(silu(gate) x up)."""
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.gate_up = nn.Linear(width, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        gate_BTF, up_BTF = self.gate_up(x_BTD).chunk(2, -1)
+        return self.down(F.silu(gate_BTF) * up_BTF)
+
+
+class Layer(nn.Module):
+    """Pre-norm attention and MLP, each added to its input."""
+
+    def __init__(self, shape: config.Decoder):
+        super().__init__()
+        self.norm1 = RMSNorm(shape.width, shape.eps)
+        self.attention = Attention(shape)
+        self.norm2 = RMSNorm(shape.width, shape.eps)
+        self.mlp = MLP(shape.width, shape.mlp)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        positions_BT: Tensor,
+        turn: Rotation,
+        documents: Layout | None,
+        cache: CacheView | None,
+        layer: int,
+    ) -> Tensor:
+        x_BTD = x_BTD + self.attention(self.norm1(x_BTD), positions_BT, turn, documents, cache, layer)
+        return x_BTD + self.mlp(self.norm2(x_BTD))
+
+
+class Decoder(nn.Module):
+    """Embedding, layers, final norm and output matrix. Parameters: `embedding`, `layers.N`, `norm`, `head` (untied)."""
+
+    def __init__(self, shape: config.Decoder):
+        super().__init__()
+        self.config = shape
+        self.embedding = nn.Embedding(shape.vocab, shape.width)
+        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
+        self.norm = RMSNorm(shape.width, shape.eps)
+        self.head = None if shape.tied else nn.Linear(shape.width, shape.vocab, bias=False)
+
+    @property
+    def unembedding_VD(self) -> Tensor:
+        """The matrix that makes logits of hidden states: the embedding itself where tied."""
+        return self.embedding.weight if self.head is None else self.head.weight
+
+    def set_yarn(self, yarn: config.Yarn | None) -> None:
+        """Switch positions between RoPE (None) and YaRN; the trained range grows to factor x original."""
+        longest = self.config.max_positions if yarn is None else int(yarn.factor * yarn.original)
+        self.config = dataclasses.replace(self.config, yarn=yarn, max_positions=max(self.config.max_positions, longest))
+
+    def embed(self, tokens_BT: Tensor) -> Tensor:
+        """Rows of the embedding, [B, T, D]."""
+        return self.embedding(tokens_BT)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        positions_BT: Tensor,
+        documents_BT: Tensor | None = None,
+        cache: CacheView | None = None,
+    ) -> Tensor:
+        """Hidden states after the final norm, [B, T, D].
+
+        `positions` int [B, T] restart in each document. `documents` int [B, T] (-1 = padding) keeps packed documents
+        apart; None takes each row as one. With a `cache`, keys are written at `positions` and all earlier ones read;
+        `documents` then has no say.
+        """
+        documents = None if documents_BT is None or cache is not None else layout(documents_BT)
+        turn = rotation(self.config, positions_BT)
+        for number, layer in enumerate(self.layers):
+            x_BTD = layer(x_BTD, positions_BT, turn, documents, cache, number)
+        return self.norm(x_BTD)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Scores of the next token, [..., V], in the matrix product's dtype."""
+        return F.linear(hidden, self.unembedding_VD)

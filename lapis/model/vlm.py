@@ -1,0 +1,77 @@
+"""The whole network: tiles through ViT and adapter into the decoder's sequence.
+
+Unusual: the parts are decoupled and can be called alone (`features`, `merge`), because the trainer, the engine's
+prefill and later the parallel vision path each need another order of them.
+
+Shape legend: B rows, T tokens, D decoder width, N tiles, S pixels of a tile's side, V image tokens of the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lapis import config
+from lapis.model.adapter import Adapter
+from lapis.model.decoder import Decoder
+from lapis.model.vit import ViT
+from lapis.types import Batch
+
+
+@dataclass(slots=True)
+class Output:
+    """What a forward gives; logits are left to the loss, which computes them in chunks."""
+
+    hidden_BTD: Tensor | None
+    """After the final norm; None where the decoder was left out."""
+    features_VD: Tensor
+    """Image tokens in order of appearance; 0 rows in a batch without images."""
+
+
+@torch.compiler.disable
+def _check(places_BT: Tensor, features_VD: Tensor) -> None:
+    """Apart, because it reads a tensor on the host, which a compiled graph cannot."""
+    places = int(places_BT.sum())
+    if places != len(features_VD):
+        raise ValueError(f"{places} image places in the tokens, {len(features_VD)} image features")
+
+
+class Lapis(nn.Module):
+    """Parameters: `vit.*`, `adapter.*`, `decoder.*`."""
+
+    def __init__(self, shape: config.Model):
+        super().__init__()
+        self._shape = shape
+        self.vit = ViT(shape.vit)
+        self.adapter = Adapter(shape.adapter, shape.vit.width, shape.decoder.width)
+        self.decoder = Decoder(shape.decoder)
+
+    @property
+    def config(self) -> config.Model:
+        """The shape as it stands: the decoder's part follows `set_yarn`."""
+        shape = self._shape
+        return config.Model(shape.vit, shape.adapter, self.decoder.config, shape.anyres, shape.image_token)
+
+    def features(self, tiles_NSS3: Tensor) -> Tensor:
+        """Image tokens of uint8 tiles, [V, D]; N = 0 runs the same path and gives 0 rows."""
+        return self.adapter(self.vit(tiles_NSS3)).flatten(0, 1)
+
+    def merge(self, tokens_BT: Tensor, features_VD: Tensor) -> Tensor:
+        """Embedded tokens with the image tokens in their places, [B, T, D].
+
+        Raises ValueError where the places are not as many as the features.
+        """
+        x_BTD = self.decoder.embed(tokens_BT)
+        places_BT = tokens_BT == self._shape.image_token
+        _check(places_BT, features_VD)
+        return x_BTD.masked_scatter(places_BT[..., None], features_VD.to(x_BTD.dtype))
+
+    def forward(self, batch: Batch, decode: bool = True) -> Output:
+        """Encode the tiles and, unless `decode` is false, run the decoder over the packed rows."""
+        features_VD = self.features(batch.tiles_NSS3)
+        if not decode:
+            return Output(None, features_VD)
+        x_BTD = self.merge(batch.tokens_BT, features_VD)
+        return Output(self.decoder(x_BTD, batch.positions_BT, batch.documents_BT), features_VD)

@@ -1,0 +1,225 @@
+"""The whole recipe on a laptop: every stage at a size for 40 minutes on two CPU cores.
+
+Stages keep the order and the roles of `blue3b`; every number is scaled down. Ours, because a ViT that starts from
+nothing has no SigLIP2 behind it: the `vision` stage, in which image tokens learn to name the text that they show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lapis.config import (
+    RL,
+    Adapter,
+    AnyRes,
+    Data,
+    Decoder,
+    Distil,
+    Eval,
+    Export,
+    Join,
+    Model,
+    Optim,
+    Pack,
+    Prune,
+    Recipe,
+    Train,
+    ViT,
+    Yarn,
+)
+
+TEXT = {"prose": 0.5, "math": 0.5}
+THOUGHTS = {"math": 0.75, "screen/math": 0.25}
+SCREENS = {"screen/ground": 0.35, "screen/ocr": 0.35, "screen/qa": 0.08, "screen/describe": 0.02}
+
+
+def model() -> Model:
+    """5.0M parameters: the ViT and the decoder have four layers each."""
+    vit = ViT(width=192, layers=4, heads=3, mlp=768, tile=252)
+    decoder = Decoder(
+        width=256, layers=4, heads=4, kv_heads=2, head_dim=64, mlp=768, vocab=2048, rope_theta=1e4, max_positions=512
+    )
+    return Model(vit, Adapter(hidden=512), decoder, AnyRes(columns=2, rows=2, thumbnail="several"))
+
+
+def teacher() -> Decoder:
+    """The text teacher: wider by half, so that pruning takes one KV group of three and a third of the channels."""
+    return replace(model().decoder, width=384, heads=6, kv_heads=3, mlp=1152)
+
+
+def text() -> tuple[Train | Prune | Join, ...]:
+    """Teacher, pruning, distillation with a fast decay, and the same student from scratch at three rates."""
+    pack = Pack(row_tokens=512, rows=4, tiles=0)
+    distil, decay = 110, 40
+    scratch = tuple(
+        Train(
+            f"scratch-{name}",
+            None,
+            TEXT,
+            distil + decay,
+            pack,
+            Optim(lr=rate, end=0.02),
+            shape="student",
+            trains=("decoder",),
+            minutes=0.9,
+        )
+        for name, rate in (("low", 1e-3), ("mid", 2e-3), ("high", 4e-3))
+    )
+    first = Train(
+        "teacher", None, TEXT, 260, pack, Optim(lr=2e-3, end=0.2), shape="teacher", trains=("decoder",), minutes=2.8
+    )
+    learn = Train(
+        "distil",
+        "prune",
+        TEXT,
+        distil,
+        pack,
+        Optim(lr=1.5e-3, end=0.5),
+        trains=("decoder",),
+        distil=Distil("teacher", weight=0.5),
+        minutes=0.9,
+    )
+    fast = replace(learn, name="distil-decay", parent="distil", steps=decay, minutes=0.3)
+    fast = replace(fast, optim=Optim(lr=7.5e-4, warmup=0.0, end=0.04))
+    tune = Train(
+        "text-sft",
+        "distil-decay",
+        {"math": 1.0},
+        60,
+        pack,
+        Optim(lr=5e-4, end=0.3),
+        trains=("decoder",),
+        minutes=0.3,
+    )
+    return (first, Prune("prune", "teacher"), learn, fast, *scratch, tune)
+
+
+def joint() -> tuple[Join | Train, ...]:
+    """ViT warm-up on dense text labels, the adapter alone on captions, then everything together."""
+    pack = Pack(row_tokens=512, rows=12, tiles=24)
+    vision = Train(
+        "vision",
+        "join",
+        {"screen/ocr": 1.0},
+        400,
+        Pack(row_tokens=512, rows=12, tiles=24),
+        Optim(lr_vit=1e-3, lr_adapter=1e-3, end=0.3),
+        trains=("vit", "adapter"),
+        lm_weight=0.0,
+        cell_weight=1.0,
+        minutes=7.0,
+    )
+    adapter = Train(
+        "joint-a",
+        "vision",
+        {"caption": 1.0},
+        20,
+        pack,
+        Optim(lr_adapter=1e-3, end=1.0),
+        trains=("adapter",),
+        minutes=0.4,
+    )
+    whole = Train(
+        "joint-b",
+        "joint-a",
+        {"prose": 0.1, "math": 0.3, "caption": 0.02, **{kind: 0.6 * share for kind, share in SCREENS.items()}},
+        350,
+        pack,
+        Optim(lr=1e-3, lr_vit=1e-3, lr_adapter=1e-3, vit_layer_decay=0.9, end=0.5),
+        cell_weight=0.3,
+        minutes=8.0,
+    )
+    return (Join("join", "text-sft"), vision, adapter, whole)
+
+
+def later() -> tuple[Train | RL, ...]:
+    """Reasoning, long context, SFT with both modes, and GRPO."""
+    pack = Pack(row_tokens=512, rows=12, tiles=24)
+    rates = Optim(lr=1e-3, lr_vit=5e-4, lr_adapter=5e-4, vit_layer_decay=0.9, start=0.5, end=0.4)
+    reason = Train(
+        "reason",
+        "joint-b",
+        {**THOUGHTS, "prose": 0.05, "screen/ground": 0.1, "screen/ocr": 0.05},
+        100,
+        pack,
+        rates,
+        cell_weight=0.1,
+        minutes=2.0,
+    )
+    long = Train(
+        "long",
+        "reason",
+        {"long": 0.8, "math": 0.15, "screen/ground": 0.05},
+        40,
+        Pack(row_tokens=4096, rows=1, tiles=8),
+        replace(rates, start=0.4, end=0.3),
+        yarn=Yarn(8.0, 512),
+        minutes=1.5,
+    )
+    sft = Train(
+        "sft",
+        "long",
+        {**THOUGHTS, **{kind: 0.6 * share for kind, share in SCREENS.items()}},
+        200,
+        pack,
+        replace(rates, start=0.4, end=0.02),
+        cell_weight=0.1,
+        epochs={"screen/math": 9, "math": 9, "screen": 3},
+        minutes=4.0,
+    )
+    grpo = RL("rl", "sft", {"math": 0.8, "screen/math": 0.2}, 24, prompts=8, group=8, minutes=3.0)
+    return (reason, long, sft, grpo)
+
+
+def recipe() -> Recipe:
+    """The recipe behind `make demo`."""
+    return Recipe("pocket", model(), teacher(), Data(vocab=2048), (*text(), *joint(), *later()), Eval(), Export())
+
+
+def smoke() -> Recipe:
+    """The same road in under three minutes: two layers, a handful of steps, a few screens."""
+    full = recipe()
+    return replace(
+        full,
+        model=replace(
+            full.model,
+            vit=replace(full.model.vit, width=48, layers=2, heads=2, mlp=96),
+            adapter=Adapter(hidden=64),
+            decoder=small(full.model.decoder, 64, 2, 1),
+        ),
+        teacher=small(full.teacher, 96, 4, 2),
+        data=replace(
+            full.data,
+            vocab=1024,
+            prose_mb=0.2,
+            packages=False,
+            screens=48,
+            held_screens=12,
+            questions=300,
+            held_questions=30,
+            captions=8,
+            needles=6,
+            minutes=0.5,
+        ),
+        stages=tuple(_short(entry) for entry in full.stages),
+        eval=replace(full.eval, samples=8, budgets=(0, 16), max_tokens=48, pictures=4, minutes=0.3),
+        dtype="fp32",
+    )
+
+
+def small(decoder: Decoder, width: int, heads: int, kv_heads: int) -> Decoder:
+    """A decoder of two layers for the smoke run."""
+    return replace(
+        decoder, width=width, layers=2, heads=heads, kv_heads=kv_heads, head_dim=32, mlp=2 * width, vocab=1024
+    )
+
+
+def _short(entry: Train | Prune | Join | RL) -> Train | Prune | Join | RL:
+    if isinstance(entry, Train):
+        pack = replace(entry.pack, rows=min(entry.pack.rows, 2), tiles=min(entry.pack.tiles, 6))
+        return replace(entry, steps=3, pack=pack, checkpoint_every=2, minutes=0.05)
+    if isinstance(entry, RL):
+        return replace(
+            entry, steps=2, prompts=2, group=2, max_tokens=24, held_out=4, refill=0, checkpoint_every=1, minutes=0.1
+        )
+    return replace(entry, samples=4, minutes=0.02) if isinstance(entry, Prune) else replace(entry, minutes=0.02)

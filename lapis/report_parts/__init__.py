@@ -1,0 +1,1 @@
+"""Parts of the report: what a run folder holds, its figures, charts as inline SVG, and the page's sections."""

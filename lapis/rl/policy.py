@@ -1,0 +1,133 @@
+"""The model under training: one optimizer update from the answers of a step.
+
+Unusual: the decoder alone is trained. A reward says too little to move the vision tower by, so a picture's features
+are computed once a step and shared by all answers to it (ours; the original does not say).
+
+Shapes: L tokens of a row, M trained tokens of it, V image tokens or vocabulary, D width.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from lapis import config
+from lapis.dist import guard
+from lapis.model.decoder import Decoder
+from lapis.model.vlm import Lapis
+from lapis.rl import loss as losses
+from lapis.rl.rollout import encode_images
+from lapis.rl.rows import Episode, Row, pack
+from lapis.train import optim
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an update was. Per token means over the step's trained tokens."""
+
+    loss: float
+    clip: float
+    mismatch_kl: float
+    capped: float
+    kl: float
+    grad_norm: float
+    rate: float
+    tokens: int
+    """Trained tokens."""
+    seen: int
+    """Tokens that went through the decoder."""
+    image_tokens: int
+
+
+class Policy:
+    """A model, its optimizer, and the frozen start for the KL term where that is on."""
+
+    def __init__(self, model: Lapis | Decoder, stage: config.RL, place: guard.Place):
+        self.model = model.to(place.device).requires_grad_(False)
+        self.decoder = model.decoder if isinstance(model, Lapis) else model
+        self.reference = copy.deepcopy(self.decoder) if stage.kl else None
+        self.decoder.requires_grad_(True)
+        self.adamw = optim.build(self.decoder, stage.optim)
+        self.stage, self.place = stage, place
+        self.updates = 0
+
+    def update(self, episodes: Sequence[Episode], step: int) -> Result:
+        """One AdamW update. Raises guard.NonFinite before the weights are touched."""
+        tokens = sum(episode.trained for episode in episodes)
+        rate = optim.set_rates(self.adamw, optim.factor(step, self.stage.steps, self.stage.optim))
+        features = self._features(episodes)
+        rows = [row.to(self.place.device) for row in pack(episodes, self.stage.row_tokens)]
+        parts = [self._backward(row, features, tokens) for row in rows if len(row.at_M)]
+        norm = float(nn.utils.clip_grad_norm_(self.decoder.parameters(), self.stage.optim.clip))
+        sums = {field.name: sum(float(getattr(part, field.name)) for part in parts) for field in fields(losses.Outputs)}
+        try:
+            guard.check(step, sums["loss"], norm)
+            self.adamw.step()
+        finally:
+            self.adamw.zero_grad()
+        self.updates += 1
+        seen = sum(row.tokens_1L.numel() for row in rows)
+        shown = sum(len(features[image.data]) for row in rows for image in row.images)
+        return Result(**sums, grad_norm=norm, rate=rate, tokens=tokens, seen=seen, image_tokens=shown)
+
+    def _features(self, episodes: Sequence[Episode]) -> dict[bytes, Tensor]:
+        """Features [V, D] of each distinct image, by its bytes."""
+        images = {image.data: image for episode in episodes for image in episode.images}
+        if not images or not isinstance(self.model, Lapis):
+            return {}
+        with torch.no_grad(), self._precision():
+            found = encode_images(self.model, list(images.values()), self.place.device)
+        return dict(zip(images, found, strict=True))
+
+    def _backward(self, row: Row, features: dict[bytes, Tensor], tokens: int) -> losses.Outputs:
+        x_1LD = self._embed(row, features)
+        stage = self.stage
+        reference_M = None
+        if self.reference is not None:
+            with torch.no_grad():
+                reference_M = self._logprobs(self.reference, x_1LD.detach(), row)
+        current_M = self._logprobs(self.decoder, x_1LD, row)
+        inputs = losses.Inputs(current_M, row.engine_M, row.advantages_M, tokens, reference_M=reference_M)
+        out = losses.compute(inputs, losses.Settings(stage.clip_low, stage.clip_high, stage.kl, stage.is_cap))
+        out.loss.backward()
+        return losses.Outputs(**{field.name: getattr(out, field.name).detach() for field in fields(out)})
+
+    def _embed(self, row: Row, features: dict[bytes, Tensor]) -> Tensor:
+        if not row.images or not isinstance(self.model, Lapis):
+            return self.decoder.embed(row.tokens_1L)
+        return self.model.merge(row.tokens_1L, torch.cat([features[image.data] for image in row.images]))
+
+    def _logprobs(self, decoder: Decoder, x_1LD: Tensor, row: Row) -> Tensor:
+        """float32 [M] of the row's targets at temperature 1."""
+        with self._precision():
+            hidden_1LD = decoder(x_1LD, row.positions_1L, row.documents_1L)
+            logits_MV = decoder.logits(hidden_1LD[0, row.at_M]).float()
+        return logits_MV.gather(1, row.targets_M[:, None])[:, 0] - logits_MV.logsumexp(1)
+
+    def _precision(self) -> torch.autocast:
+        dtype = self.place.dtype
+        return torch.autocast(self.place.device.type, dtype, enabled=dtype != torch.float32)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a resumed run needs, as the live tensors."""
+        weights = {f"model.{name}": tensor for name, tensor in self.decoder.state_dict().items()}
+        start = {} if self.reference is None else self.reference.state_dict()
+        return (
+            weights
+            | {f"start.{name}": tensor for name, tensor in start.items()}
+            | optim.state(self.decoder, self.adamw)
+        )
+
+    def restored(self, updates: int) -> None:
+        """After a checkpoint filled `tensors()`."""
+        self.updates = updates
+        optim.set_updates(self.adamw, updates)
+
+
+def plain(result: Result | None) -> dict[str, float]:
+    """A metrics line's share; a step without a mixed group had no update, and zeros."""
+    return asdict(result) if result else {field.name: 0.0 for field in fields(Result)}

@@ -1,0 +1,74 @@
+"""Rollouts: each question asked several times through a generator, with the weight version that answered.
+
+The mode and the budget are the sample's own, so what is drawn from the data is what is trained. Seeds follow from the
+question's place in the run alone: the same run asks the same questions with the same random numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lapis import chat, config
+from lapis.dist.guard import Place
+from lapis.model.decoder import Decoder
+from lapis.model.vlm import Lapis
+from lapis.serve.engine import Engine, encode_images
+from lapis.types import Completion, Generator, Request, Sample, Turn
+
+__all__ = ["Group", "encode_images", "engine", "prompt_turns", "request", "roll"]
+
+SLOTS = 64
+"""Most answers written at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All answers to one question."""
+
+    sample: Sample
+    answers: tuple[Completion, ...]
+    version: int
+    """Of the weights that wrote the answers."""
+
+
+def engine(model: Lapis | Decoder, tokenizer: chat.Tokenizer, stage: config.RL, place: Place) -> Engine:
+    """An engine with weights of its own for the stage's answers; its window is the training row's."""
+    slots = min(stage.prompts * stage.group, SLOTS)
+    return Engine(copy.deepcopy(model), tokenizer, slots, stage.row_tokens, place.dtype, place.device)
+
+
+def prompt_turns(sample: Sample) -> tuple[Turn, ...]:
+    """The turns up to the answer that the sample trains."""
+    return sample.turns[:-1] if sample.turns[-1].role == "assistant" else sample.turns
+
+
+def request(sample: Sample, max_tokens: int, temperature: float = 0.0, seed: int = 0) -> Request:
+    """A sample's question as it was meant: its mode, and its budget shown in the prompt where it has one."""
+    return Request(
+        turns=prompt_turns(sample),
+        think=sample.think,
+        budget=-1 if sample.budget is None else sample.budget,
+        show_budget=sample.budget is not None,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        seed=seed,
+    )
+
+
+def roll(
+    generator: Generator, samples: Sequence[Sample], stage: config.RL, first: int, seed: int, version: int
+) -> list[Group]:
+    """`stage.group` answers to each sample; `first` is the first one's place among all questions of the run."""
+    requests = [
+        request(sample, stage.max_tokens, stage.temperature, (seed << 40) + place * stage.group + member)
+        for place, sample in enumerate(samples, first)
+        for member in range(stage.group)
+    ]
+    answers = generator.generate(requests)
+    starts = range(0, len(answers), stage.group)
+    return [
+        Group(sample, tuple(answers[start : start + stage.group]), version)
+        for sample, start in zip(samples, starts, strict=True)
+    ]

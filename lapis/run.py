@@ -1,0 +1,277 @@
+"""The stage runner: walks a recipe's stages in order, skips what is done, goes on with what was cut.
+
+Unusual: `config.json` of the run tells what every stage in the folder was begun with, because a start that would
+change a begun stage is refused before anything is written. A stage is done when its `done.json` exists, nothing else.
+Stages import torch, Daft and a browser only when they begin, so a wrong word on the command line is told at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lapis import config
+from lapis.progress import Bars, Task
+from lapis.timeline import RESERVED, Timeline
+from lapis.types import InputError, Progress
+
+HOW = ("device", "threads", "compile", "minutes", "workers", "checkpoint_every")
+"""Config fields that say how fast a stage runs and not what comes out: they may change under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage as the runner sees it."""
+
+    name: str
+    folder: Path
+    minutes: float
+    work: Callable[[Progress], object]
+    total: Callable[[], int] = lambda: 0
+    """Steps of the whole stage, asked when it begins; 0 is unknown."""
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "done.json").is_file()
+
+
+def run(recipe: config.Recipe, folder: Path, restart: str | None = None, only: str | None = None) -> None:
+    """Everything of the recipe that is not yet done in `folder`, then the report.
+
+    `restart` names a stage that is thrown away first with all later ones; `only` ends the run after that stage.
+    Raises InputError for a folder in use, a recipe that does not hold together, or one that would change a begun stage.
+    """
+    steps = walk(recipe, folder)
+    with locked(folder):
+        kept = steps if restart is None else steps[: _index(steps, restart)]
+        unchanged(recipe, kept, folder)
+        if restart is not None:
+            forget(steps, restart, folder)
+        _write(folder / "config.json", config.dump(recipe))
+        chosen = steps if only is None else steps[: _index(steps, only) + 1]
+        fresh = perform(chosen, folder)
+        if only is None and (fresh or not (folder / "report.json").is_file()):
+            _report(folder)
+
+
+def walk(recipe: config.Recipe, folder: Path) -> list[Step]:
+    """The recipe's stages in their order: data, training and RL stages, eval, export."""
+    _hold_together(recipe)
+    data, measure, export = recipe.data, recipe.eval, recipe.export
+    return [
+        Step(data.name, folder / data.name, data.minutes, partial(_data, recipe, folder), _units),
+        *(
+            Step(entry.name, folder / entry.name, entry.minutes, partial(_stage, entry, recipe, folder), _steps(entry))
+            for entry in recipe.stages
+        ),
+        Step(
+            measure.name,
+            folder / measure.name,
+            measure.minutes,
+            partial(_eval, recipe, folder),
+            partial(_requests, recipe, folder),
+        ),
+        Step(export.name, folder / export.name, export.minutes, partial(_export, recipe, folder)),
+    ]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Only one process works in a run folder. Raises InputError where another does, or the folder cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
+    with file:
+        try:
+            # A record lock belongs to the process alone: children that outlive a killed run do not hold it.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise InputError(f"{folder}: process {file.read().strip() or '?'} is at work in this run") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def unchanged(recipe: config.Recipe, steps: list[Step], folder: Path) -> None:
+    """Raises InputError that names the stage and the key where a begun stage would get another config."""
+    path = folder / "config.json"
+    if not path.is_file():
+        return
+    now = by_stage(json.loads(config.dump(recipe)))
+    try:
+        before = by_stage(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: not the config of a run; expected an empty folder or a run's") from None
+    for step in steps:
+        if step.folder.is_dir():
+            _same(step.name, before.get(step.name, {}), now[step.name], folder)
+
+
+def _same(stage: str, before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        if old != new and key.rpartition(".")[2] not in HOW:
+            change = f"{key} was {json.dumps(old)} when it began and is {json.dumps(new)} now"
+            raise InputError(f"{folder}: stage {stage}: {change}; set it back, or --restart {stage}, or another out=")
+
+
+def by_stage(tree: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Stage name to everything that decides its outcome, as flat keys: its own entry and the recipe's shared fields."""
+    shared = {key: tree[key] for key in ("name", "model", "teacher", "seed", "dtype")}
+    entries = (tree["data"], *tree["stages"], tree["eval"], tree["export"])
+    return {entry["name"]: {**_flat(entry, f"{entry['name']}."), **_flat(shared)} for entry in entries}
+
+
+def _flat(tree: Any, path: str = "") -> dict[str, Any]:
+    """`{"sft.pack.rows": 8}` of nested dicts."""
+    if not isinstance(tree, dict):
+        return {path[:-1]: tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{path}{key}.")
+    return flat
+
+
+def _hold_together(recipe: config.Recipe) -> None:
+    """Raises InputError for a stage name that is taken or no folder name, or a parent that does not come before."""
+    taken, before = set(RESERVED), list[str]()
+    for entry in (recipe.data, *recipe.stages, recipe.eval, recipe.export):
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", entry.name) or entry.name in taken:
+            raise InputError(f"stage {entry.name!r}: expected a name of its own, in small letters and digits")
+        for key, parent in _parents(entry):
+            if parent not in before:
+                raise InputError(f"{entry.name}.{key}: no stage {parent!r} before it; there are {', '.join(before)}")
+        taken.add(entry.name)
+        if entry in recipe.stages:
+            before.append(entry.name)
+
+
+def _parents(entry: Any) -> list[tuple[str, str]]:
+    parents = [("parent", getattr(entry, "parent", None))]
+    distil = getattr(entry, "distil", None)
+    if distil is not None:
+        parents.append(("distil.teacher", distil.teacher))
+    return [(key, parent) for key, parent in parents if parent is not None]
+
+
+def _index(steps: list[Step], name: str) -> int:
+    for number, step in enumerate(steps):
+        if step.name == name:
+            return number
+    raise InputError(f"{name}: no such stage; expected one of {', '.join(step.name for step in steps)}")
+
+
+def forget(steps: list[Step], name: str, folder: Path) -> None:
+    """Remove stage `name` and all later ones. Raises InputError where the recipe has no such stage."""
+    for step in steps[_index(steps, name) :]:
+        if step.folder.is_dir():
+            # Renamed first: a kill in the middle of the removal leaves no stage that is half there.
+            gone = folder / f".gone-{step.name}"
+            shutil.rmtree(gone, ignore_errors=True)
+            os.replace(step.folder, gone)
+            shutil.rmtree(gone)
+    (folder / "report.json").unlink(missing_ok=True)
+
+
+def perform(steps: list[Step], folder: Path) -> bool:
+    """Run the steps that are not done, in order, with bars and timeline; true where there was any."""
+    waiting = [step for step in steps if not step.done]
+    with Timeline(folder) as timeline:
+        for step in steps:
+            if not step.folder.is_dir():
+                timeline.forget(step.name)
+        done = {step.name: timeline.seconds(step.name) for step in steps if step.done}
+        if waiting:
+            with Bars([Task(step.name, step.minutes) for step in steps], done) as bars:
+                for step in waiting:
+                    _do(step, timeline, bars)
+    return bool(waiting)
+
+
+def _do(step: Step, timeline: Timeline, bars: Bars) -> None:
+    with timeline.stage(step.name), bars.stage(step.name, step.total()) as progress:
+        step.work(progress)
+        if not step.done:
+            step.folder.mkdir(exist_ok=True)
+            _write(step.folder / "done.json", "{}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _units() -> int:
+    from lapis.data import pipeline
+
+    return pipeline.UNITS
+
+
+def _data(recipe: config.Recipe, folder: Path, progress: Progress) -> None:
+    from lapis.data import pipeline
+
+    pipeline.build(recipe, folder / recipe.data.name, progress)
+
+
+def _stage(entry: Any, recipe: config.Recipe, folder: Path, progress: Progress) -> None:
+    if isinstance(entry, config.RL):
+        from lapis.rl import loop
+
+        return loop.run(entry, recipe, folder, progress)
+    from lapis.train import stages
+
+    return stages.run_entry(entry, recipe, folder, progress)
+
+
+def _steps(entry: Any) -> Callable[[], int]:
+    return lambda: getattr(entry, "steps", 0)
+
+
+def _requests(recipe: config.Recipe, folder: Path) -> int:
+    from lapis.eval import run as evaluation
+
+    return evaluation.count(recipe.eval, folder / recipe.data.name / "heldout")
+
+
+def _eval(recipe: config.Recipe, folder: Path, progress: Progress) -> None:
+    from lapis.eval import run as evaluation
+
+    model, heldout = folder / recipe.eval.parent / "model", folder / recipe.data.name / "heldout"
+    evaluation.evaluate(model, recipe, heldout, folder / recipe.eval.name, progress)
+
+
+def _export(recipe: config.Recipe, folder: Path, progress: Progress) -> None:
+    export_to(folder / recipe.export.parent / "model", folder / recipe.export.name / "hf")
+    progress.advance()
+
+
+def export_to(model: Path, out: Path) -> None:
+    """The model in folder `model` as a Hugging Face folder `out`. Raises InputError where `model` is none."""
+    from lapis import chat
+    from lapis.export import hf
+    from lapis.model import convert
+
+    shape = convert.config_of(model)
+    tiles = shape.tokens_per_tile if isinstance(shape, config.Model) else 1
+    out.parent.mkdir(parents=True, exist_ok=True)
+    hf.write(convert.read(model), chat.Tokenizer.load(model, tiles), out)
+
+
+def _report(folder: Path) -> None:
+    from lapis import report
+
+    report.build(folder)

@@ -1,0 +1,1 @@
+"""Serving: the torch engine, its sampler and the thinking budget."""

@@ -1,0 +1,171 @@
+"""The loop of a training stage: batches in, metrics, held-out losses and checkpoints out.
+
+Unusual: recovery is resuming. A step with a number that is none ends the attempt, and the next one builds the trainer
+anew, reads the last checkpoint and leaves that batch out: the same path as after a kill. What the loop needs comes in
+as values (`Job`), so that a test, and later a rank of many, runs the very same code.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from lapis import config
+from lapis.dist import checkpoint
+from lapis.dist.guard import NonFinite, Skips
+from lapis.train import optim
+from lapis.train.metrics import Metrics, last_loss, line_of
+from lapis.train.step import Network, Trainer
+from lapis.types import Batch, Progress
+
+
+class Batches(Protocol):
+    """A pure function from step to batch (lapis.data.loader.Loader)."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def iterate(self, start: int = 0) -> Iterator[Batch]: ...
+
+
+class Judge(Protocol):
+    """Held-out losses (lapis.train.heldout.HeldOut)."""
+
+    def losses(self, trainer: Trainer) -> dict[str, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that a stage's loop needs."""
+
+    stage: config.Train
+    folder: Path
+    """The stage's own folder."""
+    build: Callable[[], Trainer]
+    """A trainer with the weights that the stage starts from; called again for each attempt."""
+    batches: Batches
+    heldout: Judge
+    progress: Progress
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a stage is; kept in its checkpoints."""
+
+    step: int = 0
+    tokens: int = 0
+    tiles: int = 0
+    seconds: float = 0.0
+    """Wall time of the steps that count, over all starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A trained network and the stage's summary (`done.json`)."""
+
+    network: Network
+    summary: dict[str, Any]
+
+
+class _Bar:
+    """Tells the progress of new steps only: those of an earlier start come with the first call, redone ones never."""
+
+    def __init__(self, progress: Progress):
+        self.progress, self.seen = progress, 0
+
+    def reach(self, step: int, note: str = "") -> None:
+        if step > self.seen:
+            self.progress.advance(step - self.seen, note)
+            self.seen = step
+
+
+def train(job: Job) -> Finished:
+    """Run or resume a stage to its end. Raises InputError for a full disk or numbers that stay broken."""
+    skips, bar = Skips(job.stage.name), _Bar(job.progress)
+    while True:
+        try:
+            return _attempt(job, job.build(), skips, bar)
+        except NonFinite as fault:
+            skips.add(fault)
+
+
+def seed_of(recipe: config.Recipe, stage: str) -> int:
+    """Seed of a stage's order of samples; each stage has its own, so that none repeats another's first steps."""
+    return zlib.crc32(f"{recipe.seed} {stage}".encode())
+
+
+def _attempt(job: Job, trainer: Trainer, skips: Skips, bar: _Bar) -> Finished:
+    tally = _resume(job, trainer, skips)
+    bar.reach(tally.step)
+    heldout: dict[str, float] = {}
+    with Metrics(job.folder, tally.step) as metrics, closing(_batches(job, tally.step)) as batches:
+        began = time.perf_counter()
+        for batch in batches:
+            line = _step(job, trainer, batch, tally, skips, began)
+            last = tally.step == job.batches.steps
+            if last or _due(tally.step, job.stage.eval_every):
+                heldout = line["heldout"] = job.heldout.losses(trainer)
+            if "loss" in line:
+                metrics.write(line)
+            if last or _due(tally.step, job.stage.checkpoint_every):
+                _save(job, trainer, tally, skips)
+            bar.reach(tally.step, f"loss {line['loss']:.3f}" if "loss" in line else "")
+            began = time.perf_counter()
+    heldout = heldout or job.heldout.losses(trainer)
+    bar.reach(job.stage.steps)
+    return Finished(trainer.network, _summary(job, tally, skips, heldout))
+
+
+def _due(step: int, every: int) -> bool:
+    return bool(every) and step % every == 0
+
+
+def _batches(job: Job, start: int) -> Generator[Batch, None, None]:
+    yield from job.batches.iterate(start)
+
+
+def _step(job: Job, trainer: Trainer, batch: Batch, tally: Tally, skips: Skips, began: float) -> dict[str, Any]:
+    """Train on one batch, or pass over it; returns its metrics line, without a loss where it was skipped."""
+    number = tally.step
+    tally.step += 1
+    if number in skips.steps:
+        return {"step": tally.step}
+    result = trainer.step(batch, number, optim.factor(number, job.batches.steps, job.stage.optim))
+    seconds = time.perf_counter() - began
+    tally.tokens += result.tokens
+    tally.tiles += result.tiles
+    tally.seconds += seconds
+    return line_of(tally.step, result, seconds)
+
+
+def _resume(job: Job, trainer: Trainer, skips: Skips) -> Tally:
+    """Put the last checkpoint into the trainer, if there is one."""
+    tensors = trainer.tensors()
+    facts = checkpoint.load(job.folder / "checkpoint", tensors)
+    if facts is None:
+        return Tally()
+    trainer.restored(tensors, facts["updates"])
+    skips.restore(facts["skipped"])
+    return Tally(**facts["tally"])
+
+
+def _save(job: Job, trainer: Trainer, tally: Tally, skips: Skips) -> None:
+    facts = {"tally": asdict(tally), "updates": trainer.updates, "skipped": sorted(skips.steps)}
+    checkpoint.save(job.folder / "checkpoint", tally.step, trainer.tensors(), facts)
+
+
+def _summary(job: Job, tally: Tally, skips: Skips, heldout: dict[str, float]) -> dict[str, Any]:
+    return {
+        "steps": tally.step,
+        "tokens": tally.tokens,
+        "tiles": tally.tiles,
+        "seconds": round(tally.seconds, 3),
+        "loss": last_loss(job.folder / "metrics.jsonl"),
+        "heldout": heldout,
+        "skipped": sorted(skips.steps),
+    }

@@ -1,0 +1,136 @@
+"""Stage entries of a recipe, from their parents' models to their own folder.
+
+Every entry ends alike: `config.json` (the entry and the whole resolved recipe), `model/`, and `done.json` last, so a
+folder with `done.json` is complete and one without is resumed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lapis import chat, config
+from lapis.data.loader import Loader
+from lapis.data.shards import fingerprint
+from lapis.dist import guard
+from lapis.dist.checkpoint import room
+from lapis.export import hf
+from lapis.model import convert, init, prune
+from lapis.model.decoder import Decoder
+from lapis.model.vlm import Lapis
+from lapis.train import loop, step
+from lapis.train.heldout import HeldOut
+from lapis.types import InputError, Progress
+
+Entry = config.Train | config.Prune | config.Join
+Made = tuple[Lapis | Decoder, dict[str, Any]]
+"""An entry's model and its summary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where an entry stands in its run."""
+
+    recipe: config.Recipe
+    run: Path
+    progress: Progress
+
+    @property
+    def data(self) -> Path:
+        return self.run / self.recipe.data.name
+
+    def tokenizer(self) -> chat.Tokenizer:
+        return chat.Tokenizer.load(self.data / "tokenizer", self.recipe.model.tokens_per_tile)
+
+    def model(self, stage: str) -> Lapis | Decoder:
+        """The model that another stage wrote. Raises InputError where there is none."""
+        return convert.read(self.run / stage / "model")
+
+    def batches(self, name: str, mixture: Mapping[str, float], pack: config.Pack, steps: int, epochs: Any) -> Loader:
+        return Loader(
+            self.data / "shards",
+            dict(mixture),
+            pack,
+            steps,
+            loop.seed_of(self.recipe, name),
+            dict(epochs),
+            self.recipe.model.tokens_per_tile,
+            fingerprint(self.data / "tokenizer"),
+        )
+
+
+def run_entry(entry: Entry, recipe: config.Recipe, run: Path, progress: Progress) -> None:
+    """Run or resume one entry; afterwards `run/NAME/` holds config.json, model/ and done.json.
+
+    Raises InputError for a missing parent, damaged data, a full disk, or numbers that stay broken.
+    """
+    folder = run / entry.name
+    folder.mkdir(parents=True, exist_ok=True)
+    setting = Setting(recipe, run, progress)
+    _write(folder / "config.json", {**asdict(entry), "recipe": asdict(recipe)})
+    module, summary = WORK[entry.op](entry, setting)
+    hf.write(module.cpu(), setting.tokenizer(), folder / "model")
+    _write(folder / "done.json", summary)
+
+
+def run_stage(stage: config.Train, setting: Setting) -> Made:
+    """Train: the parent's model, or fresh weights, on the stage's mixture."""
+    where = guard.prepare(setting.recipe)
+    teacher = step.wrap(setting.model(stage.distil.teacher)) if stage.distil else None
+    job = loop.Job(
+        stage=stage,
+        folder=setting.run / stage.name,
+        build=lambda: step.build(step.wrap(_start(stage, setting)), stage, where, teacher),
+        batches=setting.batches(stage.name, stage.mixture, stage.pack, stage.steps, stage.epochs),
+        heldout=HeldOut(setting.data / "heldout", setting.tokenizer(), setting.recipe.model, stage.pack),
+        progress=setting.progress,
+    )
+    done = loop.train(job)
+    return step.unwrap(done.network), done.summary
+
+
+def _start(stage: config.Train, setting: Setting) -> Lapis | Decoder:
+    """The network as the stage begins, with its positions switched where the stage says so."""
+    recipe = setting.recipe
+    shapes: dict[str, config.Model | config.Decoder]
+    shapes = {"teacher": recipe.teacher, "student": recipe.model.decoder, "full": recipe.model}
+    module = init.fresh(shapes[stage.shape], recipe.seed) if stage.parent is None else setting.model(stage.parent)
+    if stage.yarn is not None:
+        (module.decoder if isinstance(module, Lapis) else module).set_yarn(stage.yarn)
+    return module
+
+
+def _prune(entry: config.Prune, setting: Setting) -> Made:
+    """Cut the parent to the student's shape by its activations on prose."""
+    guard.prepare(setting.recipe)
+    teacher = setting.model(entry.parent)
+    if not isinstance(teacher, Decoder):
+        raise InputError(f"stages.{entry.name}.parent: {entry.parent} is a whole model, expected a text decoder")
+    pack = config.Pack(row_tokens=entry.row_tokens, rows=8, tiles=0)
+    batches = setting.batches(entry.name, {"prose": 1.0}, pack, -(-entry.samples // pack.rows), {}).iterate()
+    student = prune.prune(teacher, setting.recipe.model.decoder, prune.importance(teacher, batches))
+    setting.progress.advance()
+    return student, {"steps": 0, "parent": entry.parent}
+
+
+def _join(entry: config.Join, setting: Setting) -> Made:
+    """Put the parent's decoder behind a fresh ViT and adapter."""
+    decoder = setting.model(entry.parent)
+    if not isinstance(decoder, Decoder):
+        raise InputError(f"stages.{entry.name}.parent: {entry.parent} has a ViT already, expected a text decoder")
+    setting.progress.advance()
+    return init.join(decoder, setting.recipe.model, setting.recipe.seed), {"steps": 0, "parent": entry.parent}
+
+
+WORK: dict[str, Callable[[Any, Setting], Made]] = {"train": run_stage, "prune": _prune, "join": _join}
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    beside = path.with_name(path.name + ".tmp")
+    with room(path):
+        beside.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+        os.replace(beside, path)

@@ -1,0 +1,152 @@
+"""Checks of answers with one exact right value: numbers, choices, short texts, points on a picture.
+
+Every check starts from the answer alone (what follows `</think>`); an unclosed thought is a failure in any case.
+Plain numbers are compared exactly by our own rule. Only expressions (fractions, LaTeX) go to math-verify, which works
+by an alarm signal and so in the main thread alone; elsewhere they count as wrong and the reason says so.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import math_verify
+
+from lapis.types import InputError, Verdict
+
+LONGEST = 256
+"""Characters of an answer that are looked at; a longer one is wrong, so that no check can be made slow."""
+PLAIN = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")
+"""A plain number, with or without thousands separators."""
+EXPRESSION = re.compile(r"(?:\\(?:d?frac|sqrt|cdot|times|pi|left|right)|[0-9.+\-*/(){} ])+")
+"""What may go to math-verify: no powers, factorials or names, whose value could be too large to compute."""
+CHOICE = re.compile(r"[(\[]?([A-Za-z])[)\].:]?")
+SAID_CHOICE = re.compile(
+    r"(?:answer|option|choice|答案|选项|选)(?:\s+is|是|为)?\s*[::]?\s*[(\[]?([A-Z])(?![A-Za-z])", re.I
+)
+POINT = re.compile(r"\(\s*([0-9]{1,4}(?:\.[0-9]+)?)\s*,\s*([0-9]{1,4}(?:\.[0-9]+)?)\s*\)")
+SCALE = 1000
+"""Points and boxes are in thousandths of the picture."""
+WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+"""Full-width forms to ASCII. Not NFKC, which would read 4\u00b2 as 42."""
+ENDS = " \t\r\n.。,;:!?\"'$*`"
+"""What may surround a text without changing it."""
+NUMBER_ENDS = " \t\r\n.。$¥€£*`"
+"""What may surround a number; not `!`, which would make it another one."""
+
+
+def answer_of(text: str) -> str | None:
+    r"""The content of the last `\boxed{...}`, or else the whole text, stripped; None where nothing is left."""
+    start = text.rfind("\\boxed{")
+    inside = _braced(text, start + len("\\boxed")) if start >= 0 else text
+    return (inside or "").strip() or None
+
+
+def parse_point(text: str) -> tuple[float, float] | None:
+    """(x, y) in thousandths of the picture from `(123,045)`; None unless there is exactly one point within 0-1000."""
+    found = POINT.findall(text[:LONGEST].translate(WIDE))
+    if len(found) != 1:
+        return None
+    x, y = map(float, found[0])
+    return (x, y) if x <= SCALE and y <= SCALE else None
+
+
+def check(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:
+    """Score 1 or 0 of what a model wrote after its thought, with the reason.
+
+    `meta` is a sample's: `verifier` is number, choice, text (these want `answer`) or point (wants `box`, x, y, width
+    and height in thousandths). `closed` is false where a thought was still open at the end. Raises InputError where
+    `meta` names no known verifier or lacks its value.
+    """
+    name = meta.get("verifier")
+    if name not in VERIFIERS:
+        raise InputError(f"meta.verifier: expected one of {', '.join(VERIFIERS)}, got {name!r}")
+    verifier, wanted = VERIFIERS[name]
+    if meta.get(wanted) is None:
+        raise InputError(f"meta.{wanted}: the verifier '{name}' needs it")
+    if not closed:
+        return Verdict(0.0, "the thought was not closed")
+    if len(answer) > LONGEST:
+        return Verdict(0.0, f"longer than {LONGEST} characters")
+    given = answer_of(answer)
+    return Verdict(0.0, "no answer") if given is None else verifier(meta[wanted], given)
+
+
+def _number(right: Any, given: str) -> Verdict:
+    expected, got = _plain(str(right)), _plain(given)
+    if expected is not None and got is not None:
+        return _verdict(expected == got, given, right)
+    return _expression(str(right), given)
+
+
+def _plain(text: str) -> Fraction | None:
+    text = text.translate(WIDE).strip(NUMBER_ENDS).replace("\u2212", "-")
+    return Fraction(text.replace(",", "")) if PLAIN.fullmatch(text) else None
+
+
+def _expression(right: str, given: str) -> Verdict:
+    text = given.translate(WIDE).strip(NUMBER_ENDS)
+    if not EXPRESSION.fullmatch(text) or "**" in text or "//" in text:
+        return Verdict(0.0, f"{given!r} is no number")
+    if threading.current_thread() is not threading.main_thread():
+        return Verdict(0.0, f"{given!r} is no plain number, and expressions are checked in the main thread only")
+    parsed = [math_verify.parse(f"${side}$", parsing_timeout=2) for side in (right, text)]
+    return _verdict(bool(math_verify.verify(*parsed, timeout_seconds=2)), given, right)
+
+
+def _choice(right: Any, given: str) -> Verdict:
+    text = _unwrapped(given).translate(WIDE).strip()
+    found = CHOICE.fullmatch(text) or SAID_CHOICE.search(text)
+    if not found or len(SAID_CHOICE.findall(text)) > 1:
+        return Verdict(0.0, f"{given!r} names no single choice")
+    return _verdict(found[1].upper() == str(right).upper(), given, right)
+
+
+def _text(right: Any, given: str) -> Verdict:
+    said = _normal(given)
+    return _verdict(bool(said) and said == _normal(str(right)), given, right)
+
+
+def _point(box: Any, given: str) -> Verdict:
+    point = parse_point(given)
+    if point is None:
+        return Verdict(0.0, f"{given!r} is no single point in 0-{SCALE}")
+    x, y, width, height = map(float, box)
+    inside = x <= point[0] <= x + width and y <= point[1] <= y + height
+    return Verdict(float(inside), f"({point[0]:g},{point[1]:g}) is {'in' if inside else 'outside'} the box")
+
+
+def _verdict(same: bool, given: str, right: Any) -> Verdict:
+    return Verdict(float(same), f"{given!r} is {right!r}" if same else f"{given!r}, expected {right!r}")
+
+
+def _normal(text: str) -> str:
+    return " ".join(_unwrapped(text).translate(WIDE).casefold().strip(ENDS).split())
+
+
+def _unwrapped(text: str) -> str:
+    r"""Without a surrounding `\text{...}`."""
+    found = re.fullmatch(r"\s*\\text(?:bf|rm)?\{(.*)\}\s*", text, re.S)
+    return found[1] if found else text
+
+
+def _braced(text: str, start: int) -> str | None:
+    """What stands in the braces that open at `start`; None where they never close."""
+    depth = 0
+    for place in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[start + 1 : place]
+    return None
+
+
+VERIFIERS: dict[str, tuple[Callable[[Any, str], Verdict], str]] = {
+    "number": (_number, "answer"),
+    "choice": (_choice, "answer"),
+    "text": (_text, "answer"),
+    "point": (_point, "box"),
+}
+"""Check and the field of `meta` that it compares with, by name."""

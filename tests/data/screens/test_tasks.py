@@ -1,0 +1,121 @@
+"""Questions about a screen made by hand, checked by the verifiers that evaluation uses."""
+
+import random
+import re
+from typing import Any
+
+import pytest
+
+from lapis.data.screens.page import Box, Element, Screen
+from lapis.data.screens.tasks import place, samples, single
+from lapis.types import Image
+from lapis.verify import check
+
+PICTURE = Image(b"picture", 200, 100)
+
+
+def element(role: str, name: str, box: Box, unique: bool = True, **data: Any) -> Element:
+    return Element(role, name, name, box, (), unique, {"held_word": False, **data})
+
+
+def price(item: str, amount: int, y: float) -> Element:
+    return element("value", f"${amount}", (150, y, 20, 10), field="price", item=item, value=amount, unit="$")
+
+
+def shop(**changes: Any) -> Screen:
+    elements = (
+        element("heading", "Shop", (10, 0, 40, 10)),
+        element("item", "Tea", (0, 20, 180, 12)),
+        price("Tea", 12, 21),
+        element("item", "Milk", (0, 40, 180, 12)),
+        price("Milk", 7, 41),
+        element("item", "Rice", (0, 60, 180, 12), held_word=True),
+        price("Rice", 30, 61),
+        element("button", "Add", (10, 80, 30, 10), unique=False, of="Tea"),
+        element("button", "Add", (60, 80, 30, 10), unique=False, of="Milk"),
+    )
+    lines = tuple((entry.name, *entry.box) for entry in elements)
+    fields = {"image": PICTURE, "elements": elements, "template": "shop", "lang": "en", "device": "phone", "seed": 4}
+    return Screen(**{**fields, "split": "seen", "lines": lines, "words": lines, **changes})
+
+
+def asked(screen: Screen, kind: str, count: int = 300) -> list[Any]:
+    rng = random.Random(0)
+    found = [single(screen, rng, kind) for _ in range(count)]
+    return [sample for sample in found if sample is not None]
+
+
+@pytest.mark.parametrize("kind", ["ground", "ocr", "qa"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_answer_passes_its_own_check(kind: str, lang: str) -> None:
+    for sample in asked(shop(lang=lang), kind):
+        assert check(sample.meta, sample.turns[-1].text).score == 1
+        assert not check(sample.meta, "(999,999)").score
+        assert {"answer", "verifier", "box", "template", "held_word", "role"} <= set(sample.meta)
+
+
+def test_places_are_three_digits_in_thousandths() -> None:
+    assert place(shop(), (0, 20, 180, 12)) == "(450,260)"
+    assert place(shop(), (199, 99, 3, 3)) == "(999,999)"
+    assert place(shop(), (0, 0, 0, 0)) == "(000,000)"
+
+
+def test_a_name_that_comes_twice_is_asked_for_by_what_it_belongs_to() -> None:
+    questions = {sample.turns[0].text: sample.turns[1].text for sample in asked(shop(), "ground")}
+    adds = {question: answer for question, answer in questions.items() if "button" in question}
+    assert adds
+    assert all("Tea" in question or "Milk" in question for question in adds)
+    assert {answer for question, answer in adds.items() if "Milk" in question} == {"(375,850)"}
+
+
+def test_an_item_is_asked_for_by_its_number_only_where_all_can_be_seen() -> None:
+    def numbered(screen: Screen) -> set[tuple[str, str]]:
+        found = {(sample.turns[0].text, sample.turns[1].text) for sample in asked(screen, "ground")}
+        return {pair for pair in found if re.search("item [0-9]|last item", pair[0])}
+
+    assert ("Where is list item 2?", "(450,460)") in numbered(shop())
+    assert numbered(shop(partial=frozenset({"item"}))) == set()
+
+
+def test_counts_only_what_is_wholly_visible() -> None:
+    counts = {s.turns[1].text for s in asked(shop(), "qa") if "How many items" in s.turns[0].text}
+    assert counts == {"3"}
+    hidden = asked(shop(partial=frozenset({"item"})), "qa")
+    assert not [s for s in hidden if "How many items" in s.turns[0].text]
+
+
+def test_held_out_words_are_marked() -> None:
+    rice = [sample for sample in asked(shop(), "ground") if "Rice" in sample.turns[0].text]
+    tea = [sample for sample in asked(shop(), "ground") if "Tea" in sample.turns[0].text]
+    assert all(sample.meta["held_word"] for sample in rice)
+    assert not any(sample.meta["held_word"] for sample in tea)
+
+
+def test_texts_are_listed_in_reading_order() -> None:
+    made = samples(shop(), random.Random(0), kinds=("ocr",))[0]
+    listing = max((turn.text for turn in made.turns), key=len).splitlines()
+    assert listing[:3] == ["Shop (150,050)", "Tea (450,260)", "$12 (800,260)"]
+    assert listing[-2:] == ["Add (125,850)", "Add (375,850)"]
+
+
+def test_a_conversation_holds_the_picture_once() -> None:
+    made = samples(shop(), random.Random(0))
+    assert [sample.kind for sample in made] == ["screen/ocr", "screen/ground", "screen/describe", "screen/qa"]
+    for sample in made:
+        assert sample.images == (PICTURE,)
+        assert 4 <= len(sample.turns) <= 12
+        assert sample.licence == "Apache-2.0"
+        assert sample.source == "lapis:screens/shop/4-seen-0"
+        assert len(sample.cells) == 1
+
+
+def test_a_screen_without_elements_asks_nothing_to_be_found() -> None:
+    bare = shop(elements=(), lines=(), words=())
+    assert single(bare, random.Random(0), "ground") is None
+    assert {sample.kind for sample in samples(bare, random.Random(0))} == {"screen/describe", "screen/qa"}
+
+
+def test_quantities_are_the_largest_group_of_numbers_with_clear_names() -> None:
+    assert shop().quantities() == [("Tea", 12, "$"), ("Milk", 7, "$"), ("Rice", 30, "$")]
+    twice = shop(elements=(price("Tea", 1, 0), price("Tea", 2, 10), price("Milk", 3, 20)))
+    assert twice.quantities() == []

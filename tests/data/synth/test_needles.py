@@ -1,0 +1,48 @@
+"""Long documents hold their fact once, at any depth, within their length."""
+
+from __future__ import annotations
+
+import pytest
+
+from lapis.data.synth.needles import FACTS, PLACES, generate, language
+from lapis.data.synth.problem import bytes_of
+from lapis.types import InputError
+from lapis.verify import check
+
+PROSE = [f"Paragraph {number} says that the weather stays as it was." for number in range(40)]
+PROSE += [f"第{number}段说天气没有什么变化，大家都照常出门。" for number in range(40)]
+
+
+def test_needles_are_hidden_once_and_found() -> None:
+    depths = []
+    for sample in generate(80, 0, 900, PROSE):
+        text, code = sample.turns[0].text, sample.meta["answer"]
+        assert text.count(code) == 1 and sample.turns[1].text == code
+        assert 700 <= bytes_of(text) <= 900
+        assert language(text) == sample.lang and not sample.think
+        assert check(sample.meta, code).score == 1.0
+        depths.append(sample.meta["depth"])
+    assert min(depths) < 0.1 and max(depths) > 0.9
+
+
+def test_splits_name_other_places() -> None:
+    for split, places in (("train", slice(0, -2)), ("held", slice(-2, None))):
+        for sample in generate(30, 1, 600, PROSE, split):
+            question = sample.turns[0].text.split("\n")[-1]
+            assert any(place in question for place in PLACES[sample.lang][places])
+
+
+def test_other_facts_ask_for_other_codes() -> None:
+    texts = [sample.turns[0].text for sample in generate(60, 2, 900, PROSE)]
+    marks = {lang: fact.partition("{code}")[0].rpartition("}")[2] for lang, fact in FACTS.items()}
+    twice = [text for text in texts if text.count(marks["en"]) + text.count(marks["zh"]) > 2]
+    assert 10 < len(twice) < 50
+
+
+def test_repeatable_and_named_errors() -> None:
+    first = [sample.fingerprint for sample in generate(5, 3, 600, PROSE)]
+    assert first == [sample.fingerprint for sample in generate(5, 3, 600, PROSE)]
+    with pytest.raises(InputError, match="needles"):
+        next(generate(1, 0, 600, []))
+    with pytest.raises(InputError, match="needles"):
+        next(generate(1, 0, 40, ["a long paragraph " * 10]))

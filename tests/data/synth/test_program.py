@@ -1,0 +1,87 @@
+"""Worked thoughts are true: every column, every result, every chain."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lapis.data.synth import program
+from lapis.data.synth.program import Change, Operation, Program, Term
+from lapis.data.synth.words import expression
+
+
+@pytest.mark.parametrize(
+    "operation, work",
+    [
+        (Operation(37, "+", 48), "15,08=85"),
+        (Operation(85, "-", 29), "16,05=56"),
+        (Operation(56, "*", 3), "18,16=168"),
+        (Operation(168, "/", 2), "10,08,04=84"),
+        (Operation(95, "+", 8), "13,10=103"),
+        (Operation(103, "-", 98), "15,10,00=5"),
+    ],
+)
+def test_work(operation: Operation, work: str) -> None:
+    assert program.worked(operation) == work
+
+
+def test_thoughts() -> None:
+    drawn = Program(Term(37), (Change("+", Term(24, "*", 3)), Change("-", Term(81, "-", 26)), Change("/", Term(2))))
+    assert program.full(drawn).split("\n") == [
+        "a37",
+        "b+24*3",
+        "c-(81-26)",
+        "d/2",
+        "a=37",
+        "b+24*3:12,07=72:09,10=109",
+        "c-(81-26):15,05=55:04,15,00=54",
+        "d/2:12,07=27",
+    ]
+    assert program.terse(drawn) == "a37\nb+24*3=109\nc-(81-26)=54\nd/2=27"
+    start = Program(Term(24, "*", 3), (Change("+", Term(10)),))
+    assert program.full(start) == "a24*3\nb+10\na24*3:12,07=72\nb+10:02,08=82"
+    assert program.terse(start) == "a24*3=72\nb+10=82"
+
+
+@given(st.integers(0, 999), st.sampled_from("+-*/"), st.integers(0, 999))
+def test_columns_spell_the_result(left: int, sign: str, right: int) -> None:
+    if sign == "-":
+        left, right = max(left, right), min(left, right)
+    if sign in "*/":
+        right = right % 8 + 2
+        left -= left % right if sign == "/" else 0
+    operation = Operation(left, sign, right)
+    digits = [digit for _, digit in program.columns(operation)]
+    spelled = digits if sign == "/" else digits[::-1]
+    head = str(program.columns(operation)[-1][0]) if sign in "+*" else ""
+    assert int(head + "".join(map(str, spelled))) == operation.result
+
+
+@pytest.mark.parametrize("values", [program.TRAIN_VALUES, program.HELD_VALUES])
+@pytest.mark.parametrize("steps", [1, 2, 4, 6])
+def test_draws_fit(values: tuple[int, ...], steps: int) -> None:
+    rng = random.Random(steps)
+    for _ in range(60):
+        drawn = program.draw(rng, values, steps)
+        done = drawn.operations
+        assert len(done) == steps and done[-1].result == drawn.answer
+        assert all(program.LOWEST <= one.result <= program.HIGHEST for one in done)
+        shown = [int(text) for text in re.findall(r"\d+", expression(drawn))]
+        large = [number for number in shown if number >= 10]
+        assert set(large) <= set(values) and len(set(large)) == len(large)
+        assert eval(expression(drawn)) == drawn.answer  # an oracle: Python's own reading of the formula
+
+
+def test_brackets_stand_where_reading_needs_them() -> None:
+    drawn = Program(Term(37), (Change("+", Term(48)), Change("*", Term(2)), Change("-", Term(29, "*", 3))))
+    assert expression(drawn) == "(37+48)*2-29*3"
+    assert [one.result for one in drawn.operations] == [85, 170, 87, 83]
+
+
+def test_splits_share_no_number() -> None:
+    assert not set(program.TRAIN_VALUES) & set(program.HELD_VALUES)
+    assert set(program.TRAIN_VALUES) | set(program.HELD_VALUES) == set(range(10, 100))

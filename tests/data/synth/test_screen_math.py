@@ -1,0 +1,96 @@
+"""Questions about a screen's numbers, on a stand-in for rendered screens."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from lapis.data.synth.screen_math import ASK, MAKERS, questions
+from lapis.types import Image, Sample
+from lapis.verify import check
+
+MENU = [("Tea", 12, "$"), ("Milk", 37, "$"), ("Bread", 9, "$"), ("Green salad", 104, "$")]
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A screen that shows a price list."""
+
+    items: tuple[tuple[str, int, str], ...] = tuple(MENU)
+    lang: str = "en"
+    split: str = "train"
+    template: str = "shop"
+    source: str = "test"
+    image: Image = Image(b"", 100, 200)
+
+    def quantities(self) -> list[tuple[str, int, str]]:
+        return list(self.items)
+
+
+def many(screen: Stand, rounds: int = 200) -> list[Sample]:
+    return [sample for seed in range(rounds) for sample in questions(screen, random.Random(seed), most=len(MAKERS))]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("split", ["train", "seen", "unseen"])
+def test_answers_are_right(lang: str, split: str) -> None:
+    values = {name: value for name, value, _ in MENU}
+    ordered = sorted(values.values())
+    for sample in many(Stand(lang=lang, split=split), 60):
+        text, answer, template = sample.turns[0].text, sample.meta["answer"], sample.meta["template"]
+        named = [value for name, value in values.items() if name in text]
+        few = 2 if "two" in text or "两" in text else 3
+        right = {
+            "screen/read": named[0] if named else 0,
+            "screen/sum2": sum(named),
+            "screen/sum3": sum(named),
+            "screen/more": max(named, default=0) - min(named, default=0),
+            "screen/all": sum(ordered),
+            "screen/min": "Bread",
+            "screen/max": "Green salad",
+            "screen/lowest": sum(ordered[:few]),
+            "screen/highest": sum(ordered[-few:]),
+        }[template]
+        assert answer == str(right), (text, sample.turns[1].thought)
+        assert check(sample.meta, sample.turns[1].text).score == 1.0
+
+
+def test_every_kind_is_asked_in_both_modes_with_the_picture_first() -> None:
+    made = many(Stand())
+    assert len({sample.meta["template"] for sample in made}) == 9
+    assert {sample.think for sample in made} == {True, False}
+    assert all(sample.kind == "screen/math" and len(sample.turns[0].images) == 1 for sample in made)
+    assert all(isinstance(sample.turns[0].parts[0], Image) for sample in made)
+
+
+def test_thoughts_copy_then_work() -> None:
+    for sample in many(Stand()):
+        if sample.think and sample.budget is None:
+            first, *rest = (sample.turns[1].thought or "").split("\n")
+            pairs = [pair.rsplit(" ", 1) for pair in first.split(",")]
+            assert all(dict((name, value) for name, value, _ in MENU)[name] == int(value) for name, value in pairs)
+            assert bool(rest) == (sample.meta["template"] != "screen/read")
+
+
+def test_held_out_screens_are_asked_in_new_sentences() -> None:
+    for lang in ("en", "zh"):
+        train = {template for group in ASK[lang, "train"].values() for template in group}
+        held = {template for group in ASK[lang, "held"].values() for template in group}
+        assert not train & held
+    assert all(sample.think and sample.budget is None for sample in many(Stand(split="seen"), 20))
+
+
+def test_odd_screens() -> None:
+    assert questions(Stand(items=()), random.Random(0)) == []
+    assert questions(Stand(items=(("Tea", 12, "$"),)), random.Random(0)) == []
+    equal = Stand(items=(("Tea", 12, "$"), ("Milk", 12, "$")))
+    templates = {sample.meta["template"] for sample in many(equal, 50)}
+    assert templates == {"screen/read", "screen/sum2", "screen/all"}
+    huge = Stand(items=(("Tea", 900, "$"), ("Milk", 901, "$")))
+    assert all(int(sample.meta["answer"]) <= 999 for sample in many(huge, 50) if sample.meta["verifier"] == "number")
+    long = Stand(items=tuple((f"Item {name}", number, "") for number, name in enumerate("abcdefghijklm", 10)))
+    assert {sample.meta["template"] for sample in many(long, 50)} == {
+        "screen/read", "screen/sum2", "screen/sum3", "screen/more",
+    }  # fmt: skip

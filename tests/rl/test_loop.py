@@ -1,0 +1,172 @@
+"""The loop: a tiny model learns, a run that was cut ends as one that was not, and the stage writes what it must."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lapis import config
+from lapis.data import store
+from lapis.dist.guard import Place
+from lapis.export import hf
+from lapis.model import convert, init
+from lapis.model.decoder import Decoder
+from lapis.rl import loop, questions, rollout
+from lapis.rl.policy import Policy
+from lapis.rl.rewards import Score, score
+from lapis.rl.weights import InProcess
+from lapis.types import InputError, Sample, Text, Turn, Verdict
+from tests.serve.small import byte_tokenizer, small_shape, spread
+from tests.tiny import tiny_recipe, tiny_tokenizer
+
+CPU = Place(torch.device("cpu"), torch.float32)
+STAGE = config.RL(
+    "rl",
+    "sft",
+    {"math": 1.0},
+    steps=12,
+    prompts=3,
+    group=8,
+    max_tokens=4,
+    row_tokens=256,
+    optim=config.Optim(lr=5e-3, weight_decay=0.0, warmup=0.0, end=1.0),
+    checkpoint_every=2,
+)
+
+
+class Silent:
+    def advance(self, steps: int = 1, note: str = "") -> None: ...
+
+
+class Cut(Exception):
+    pass
+
+
+class CutAt(Silent):
+    """Progress that dies after some advances."""
+
+    def __init__(self, left: int):
+        self.left = left
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Cut
+
+
+def question(number: int, kind: str = "math/arith") -> Sample:
+    turns = (Turn("user", (Text(f"{number}+1"),)), Turn("assistant", (Text(str(number + 1)),)))
+    meta = {"verifier": "number", "answer": str(number + 1)}
+    return Sample(kind, "en", "test", "CC0-1.0", turns, think=number % 2 == 0, meta=meta)
+
+
+def low_bytes(group: rollout.Group) -> list[Score]:
+    """Right is an answer whose first token has a small id: about half of a fresh model's."""
+    tokens = [next(t for t, f in zip(one.token_ids, one.forced, strict=True) if not f) for one in group.answers]
+    verdicts = iter([Verdict(float(token < 140), "") for token in tokens])
+    return score(group.answers, {}, STAGE.reward, lambda meta, text, closed: next(verdicts))
+
+
+def made(stage: config.RL = STAGE, rewarder: Callable[[rollout.Group], list[Score]] = low_bytes) -> loop.Loop:
+    torch.manual_seed(0)
+    decoder = spread(Decoder(small_shape().decoder))
+    engine = rollout.engine(decoder, byte_tokenizer(), stage, CPU)
+    policy = Policy(decoder, stage, CPU)
+    asked = [question(number) for number in range(20)]
+    return loop.Loop(stage, policy, engine, InProcess(policy.decoder, engine.decoder), rewarder, asked, seed=1)
+
+
+def test_a_tiny_models_reward_rises(tmp_path: Path) -> None:
+    loop.train(made(), tmp_path, Silent(), dict)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(STAGE.steps))
+    assert {"loss", "reward", "correct", "thought_tokens", "mismatch_kl", "clip"} <= lines[0].keys()
+    first, last = (sum(line["correct"] for line in part) / 3 for part in (lines[:3], lines[-3:]))
+    assert last > first + 0.2
+    assert all(line["mismatch_kl"] < 1e-4 for line in lines)
+
+
+def test_a_run_that_was_cut_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir(), cut.mkdir()
+    stage = replace(STAGE, steps=7)
+    straight = made(stage)
+    figures = loop.train(straight, whole, Silent(), lambda: {"correct": 0.5})
+    with pytest.raises(Cut):
+        loop.train(made(stage), cut, CutAt(6), lambda: {"correct": 0.5})
+    resumed = made(stage)
+    assert loop.train(resumed, cut, Silent(), lambda: pytest.fail("measured again")) == figures
+    assert (whole / "metrics.jsonl").read_text() == (cut / "metrics.jsonl").read_text()
+    for mine, other in zip(straight.policy.decoder.parameters(), resumed.policy.decoder.parameters(), strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_groups_that_teach_nothing_are_asked_anew_so_often_and_no_more() -> None:
+    rounds: list[int] = []
+
+    def right(group: rollout.Group) -> list[Score]:
+        rounds.append(1)
+        return [Score(1, 1, 1, 0, 0, "") for _ in group.answers]
+
+    lazy = made(replace(STAGE, refill=2), right)
+    before = [parameter.clone() for parameter in lazy.policy.decoder.parameters()]
+    line = lazy.step(0)
+    assert len(rounds) == STAGE.prompts * 3 == line["asked"] and line["groups"] == 0
+    assert line["correct"] == 1 and line["loss"] == 0 and line["tokens"] == 0
+    assert all(map(torch.equal, before, lazy.policy.decoder.parameters()))
+
+
+def test_a_loss_that_is_no_number_changes_nothing_and_stops_the_second_time() -> None:
+    def broken(group: rollout.Group) -> list[Score]:
+        return [Score(float("nan"), place % 2, 1, 0, 0, "") for place, _ in enumerate(group.answers)]
+
+    sick = made(rewarder=broken)
+    before = [parameter.clone() for parameter in sick.policy.decoder.parameters()]
+    sick.step(0)
+    assert all(map(torch.equal, before, sick.policy.decoder.parameters())) and sick.transport.version == 0
+    with pytest.raises(InputError, match="second time"):
+        sick.step(1)
+
+
+def write_data(root: Path) -> None:
+    document = Sample("math/digit", "en", "test", "CC0-1.0", (Turn("assistant", (Text("1+1=2"),)),), document=True)
+    store.write_samples(root / "samples" / "questions.parquet", [*(question(n) for n in range(30)), document])
+    store.write_samples(root / "samples" / "prose.parquet", [replace(document, kind="prose")])
+    store.write_samples(root / "heldout" / "math.parquet", [question(n) for n in range(100, 140)])
+
+
+def test_the_stage_writes_model_and_figures_and_resumes_to_the_same(tmp_path: Path) -> None:
+    recipe = replace(tiny_recipe(), dtype="fp32", threads=1)
+    write_data(tmp_path / "data")
+    hf.write(init.fresh(recipe.model, 0), tiny_tokenizer(), tmp_path / "sft" / "model")
+    stage = replace(STAGE, steps=2, prompts=2, group=2, max_tokens=8, held_out=20)
+    loop.run(stage, recipe, tmp_path, Silent())
+    done = json.loads((tmp_path / "rl" / "done.json").read_text())
+    for side in (done["before"], done["after"]):
+        assert side["n"] == 20 and set(side["kinds"]) == {"math/arith"} and 0 <= side["correct"] <= 1
+    assert done["steps"] == 2 and {"tokens", "image_tokens", "loss"} <= done.keys()
+    assert type(convert.read(tmp_path / "rl" / "model")).__name__ == "Lapis"
+    (tmp_path / "rl" / "done.json").unlink()
+    loop.run(stage, recipe, tmp_path, Silent())
+    assert json.loads((tmp_path / "rl" / "done.json").read_text()) == done
+
+
+def test_questions_follow_the_mixture_and_leave_the_rest_out(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    words = [question(number, "math/word") for number in range(50)]
+    store.write_samples(tmp_path / "samples" / "words.parquet", words)
+    mixture = {"math": 1.0, "math/word": 3.0}
+    drawn = questions.draw(tmp_path / "samples", mixture, 40, 0, lambda sample: True)
+    assert sum(one.kind == "math/word" for one in drawn) == 30 and all(map(questions.is_question, drawn))
+    assert drawn == questions.draw(tmp_path / "samples", mixture, 40, 0, lambda sample: True)
+    even = questions.draw(tmp_path / "samples", {"math": 1.0}, 10, 0, lambda sample: sample.think)
+    assert all(one.think for one in even)
+    with pytest.raises(InputError, match="prose"):
+        questions.draw(tmp_path / "samples", {"prose": 1.0}, 4, 0, lambda sample: True)
+    with pytest.raises(InputError, match="held-out"):
+        questions.held(tmp_path / "heldout", replace(STAGE, mixture={"prose": 1.0}), 0, lambda sample: True)
