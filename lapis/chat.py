@@ -171,6 +171,7 @@ def _joined(pieces: Iterable[Segment]) -> Iterator[Segment]:
 
 
 def image_ids(tokenizer: Tokenizer, tiles: int) -> list[int]:
+    """Ids of an image of `tiles` tiles: markers around each tile's placeholders."""
     placeholder = [tokenizer.id(IMAGE)] * tokenizer.tokens_per_tile
     return [tokenizer.id(IMAGE_START), *placeholder, tokenizer.id(IMAGE_END)] * tiles
 

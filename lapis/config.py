@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import Discriminator, TypeAdapter, ValidationError
+from pydantic import Discriminator
 
+from lapis.overrides import assign, check
 from lapis.types import InputError
 
 Count = Annotated[int, Ge(0)]
@@ -196,8 +197,8 @@ class Train:
     checkpoint_every: Positive = 100
     """Steps between training checkpoints."""
     minutes: Rate = 0.0
-    op: Literal["train"] = "train"
     """Rough wall time on the reference machine, for the progress bar before the first steps are timed."""
+    op: Literal["train"] = "train"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +277,8 @@ class Data:
 
     name: str = "data"
     vocab: Positive = 4096
+    token_bytes: Positive = 32
+    """Longest token in bytes. Short ones (4) make words on screens share parts, which a small ViT can tell apart."""
     prose_mb: Annotated[float, Gt(0)] = 8.0
     """Most megabytes of prose kept per language."""
     packages: bool = True
@@ -356,13 +359,13 @@ def resolve(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
         path, equals, value = word.partition("=")
         if not equals:
             raise InputError(f"{word}: expected key=value")
-        _assign(tree, path, value)
-    return _check(tree)
+        assign(tree, path, value)
+    return check(Recipe, tree)
 
 
 def load(text: str) -> Recipe:
     """A resolved recipe back from the JSON that `dump` wrote."""
-    return _check(json.loads(text))
+    return check(Recipe, json.loads(text))
 
 
 def dump(value: Any) -> str:
@@ -371,64 +374,5 @@ def dump(value: Any) -> str:
 
 
 def save(value: Any, folder: Path) -> None:
+    """Write a config dataclass as `config.json` into a folder."""
     (folder / "config.json").write_text(dump(value), encoding="utf-8")
-
-
-def _assign(tree: dict[str, Any], path: str, value: str) -> None:
-    *parents, last = path.split(".")
-    node: Any = tree
-    for name in parents:
-        node = _child(node, name, path)
-    if isinstance(node, tuple | list) or not isinstance(node, dict):
-        raise InputError(f"{path}: names a list; name an entry's field")
-    if last not in node and not _free_keys(parents):
-        raise InputError(f"{path}: no such key; here are {', '.join(sorted(node))}")
-    node[last] = _parse(value)
-
-
-def _free_keys(parents: list[str]) -> bool:
-    return bool(parents) and parents[-1] in ("mixture", "epochs")
-
-
-def _child(node: Any, name: str, path: str) -> Any:
-    if isinstance(node, tuple | list):
-        named = {entry["name"]: entry for entry in node}
-    else:
-        named = node if isinstance(node, dict) else {}
-    if name not in named:
-        raise InputError(f"{path}: no such key '{name}'; here are {', '.join(sorted(named)) or 'none'}")
-    if named[name] is None:
-        raise InputError(f"{path}: '{name}' is off in this recipe")
-    return named[name]
-
-
-def _parse(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        lowered = {"True": True, "False": False, "None": None}
-        return lowered.get(value, value)
-
-
-def _check(tree: dict[str, Any]) -> Recipe:
-    try:
-        return TypeAdapter(Recipe).validate_python(_tuples(tree))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = _place(first["loc"], tree)
-        raise InputError(f"{place}: {first['msg']}, got {first['input']!r}") from None
-
-
-def _place(loc: tuple[int | str, ...], tree: dict[str, Any]) -> str:
-    """`stages.sft.steps` from pydantic's ('stages', 3, 'train', 'steps')."""
-    parts = [str(part) for part in loc]
-    if parts[0] == "stages" and len(parts) > 2:
-        parts[1:3] = [tree["stages"][int(parts[1])]["name"]]
-    return ".".join(parts)
-
-
-def _tuples(node: Any) -> Any:
-    """Lists from JSON as tuples, so that a loaded recipe equals the dumped one."""
-    if isinstance(node, dict):
-        return {key: _tuples(value) for key, value in node.items()}
-    return tuple(_tuples(value) for value in node) if isinstance(node, list | tuple) else node

@@ -20,7 +20,8 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 BASE = {"types", "config", "chat", "verify"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
-    "config": {"types"},
+    "overrides": {"types"},
+    "config": {"types", "overrides"},
     "chat": {"types"},
     "verify": {"types", "config", "chat"},
     "model": {"types", "config"},

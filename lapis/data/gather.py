@@ -10,15 +10,17 @@ import hashlib
 import json
 import math
 import random
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lapis import chat, config
 from lapis.data import dedup, quality, store, tokenise
-from lapis.data.screens import render, tasks
+from lapis.data.screens import render, tasks, words
 from lapis.data.screens.page import Screen
 from lapis.data.sources import captions, packages, prose
 from lapis.data.synth import needles, questions, screen_math
@@ -30,7 +32,7 @@ SURPLUS = 1.6
 """Prose is parsed until this many times the wanted bytes of both languages, because some is dropped."""
 CORPUS = 6_000_000
 """Most characters of prose that the tokenizer is trained on."""
-CORPUS_QUESTIONS, CORPUS_SCREENS = 6000, 48
+CORPUS_QUESTIONS, CORPUS_SCREENS, WORD_REPEATS = 6000, 48, 30
 """Questions and screens that the tokenizer is trained on."""
 CHUNK = 1000
 """Screens of one file: what a killed run renders again at most."""
@@ -38,6 +40,9 @@ EXAMPLES = 5
 """Dropped documents shown per reason."""
 NEEDLE_LENGTHS = (0.9, 0.45, 0.225)
 """Lengths of long documents as shares of the longest row."""
+
+NEEDLE_TEXTS = 500
+"""Documents that long ones are made of: enough to vary, few enough to measure all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,11 @@ def make_tokenizer(stage: Stage) -> dict[str, Any]:
     """Train the tokenizer on prose, questions and the words of some screens."""
     recipe = stage.recipe
     trained = tokenise.train_tokenizer(
-        _corpus(stage), recipe.data.vocab, stage.out / "tokenizer", recipe.model.tokens_per_tile
+        _corpus(stage),
+        recipe.data.vocab,
+        stage.out / "tokenizer",
+        recipe.model.tokens_per_tile,
+        recipe.data.token_bytes,
     )
     (stage.out / "tokenizer" / "tokenizer_config.json").write_text(
         chat.tokenizer_config(recipe.model.decoder.max_positions), encoding="utf-8"
@@ -201,9 +210,17 @@ def _corpus(stage: Stage) -> Iterator[str]:
     recipe = stage.recipe
     for sample in questions.generate(min(CORPUS_QUESTIONS, recipe.data.questions), recipe.seed + 1, "train"):
         yield "\n".join(f"{turn.text}\n{turn.thought or ''}" for turn in sample.turns)
+    yield from _interface_words()
     count = min(CORPUS_SCREENS, recipe.data.screens)
     for screen in render.render(count, recipe.seed + 1, "train", recipe.data.workers):
         yield " ".join(word[0] for word in screen.words)
+
+
+def _interface_words() -> Iterator[str]:
+    """The words that training screens are drawn from, often enough that each of their characters is a token."""
+    for lang in ("en", "zh"):
+        for topic in words.TOPICS:
+            yield from [" ".join(words.pool(lang, topic, False))] * WORD_REPEATS
 
 
 def make_screens(stage: Stage) -> dict[str, Any]:
@@ -283,15 +300,22 @@ def make_needles(stage: Stage) -> dict[str, Any]:
 
 
 def _needles(stage: Stage, prose_file: Path, count: int, longest: int, split: str) -> Iterator[Sample]:
-    texts = store.read_column(prose_file, "text")
+    texts = store.read_column(prose_file, "text")[:NEEDLE_TEXTS]
+    lines = [line for text in texts for line in text.split("\n") if line]
     licences = "; ".join(sorted(set(store.read_column(prose_file, "licence"))))
-    paragraphs = [line for text in texts for line in text.split("\n") if line]
-    length = stage.count()
+    length = cache(stage.count())
     for number, share in enumerate(NEEDLE_LENGTHS):
         many = count * (number + 1) // len(NEEDLE_LENGTHS) - count * number // len(NEEDLE_LENGTHS)
         seed = stage.recipe.seed * len(NEEDLE_LENGTHS) + number
+        tokens = int(share * longest)
+        paragraphs = [piece for line in lines for piece in _short(line, tokens, length)]
         if many:
-            yield from needles.generate(many, seed, int(share * longest), paragraphs, split, length, licences)
+            yield from needles.generate(many, seed, tokens, paragraphs, split, length, licences)
+
+
+def _short(line: str, tokens: int, length: Callable[[str], int]) -> list[str]:
+    """A paragraph, in pieces where it would fill more than half of a document (no character has over 4 tokens)."""
+    return [line] if 2 * length(line) <= tokens else textwrap.wrap(line, max(tokens // 8, 1))
 
 
 def write_json(path: Path, value: Any) -> None:

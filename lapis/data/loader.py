@@ -1,18 +1,21 @@
 """Planned rows become batches, ahead of the trainer.
 
-A batch is a pure function of (shards, plan, step), so that resuming needs a step's number only. Grain reads ahead in
-threads (tiles are decoded there); closing the iterator ends them.
+A batch is a pure function of (shards, plan, step), so that resuming needs a step's number only. Unusual: threads of our
+own read ahead (tiles are decoded there) instead of Grain, whose threads outlive its iterator for a moment: here closing
+waits for them, so that a stage ends with no thread left.
 
 Shape legend: B rows, T tokens of a row, N tiles, S pixels of a tile's side, V image tokens, K labels of one.
 """
 
 from __future__ import annotations
 
-import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -102,40 +105,17 @@ class Loader:
         return assemble(rows, self.pieces, self.shards, self.kinds, self.pack, self.shape)
 
     def iterate(self, start: int = 0) -> Iterator[Batch]:
-        """Batches from a step on, read ahead. Closing the generator (`close()`, or its end) stops the threads."""
-        grain = _grain()
-        options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=AHEAD)
-        batches = iter(grain.MapDataset.source(_Steps(self, start)).to_iter_dataset(options))
-        try:
-            yield from batches
-        finally:
-            batches.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    """A loader's remaining steps as a random-access source."""
-
-    loader: Loader
-    start: int
-
-    def __len__(self) -> int:
-        return max(self.loader.steps - self.start, 0)
-
-    def __getitem__(self, number: int) -> Batch:
-        return self.loader.batch(self.start + number)
-
-
-def _grain() -> Any:
-    """Grain, imported without its warning that JAX is missing."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        import grain
-    finally:
-        logger.setLevel(level)
-    return grain
+        """Batches from a step on, read ahead. Closing the generator (`close()`, or its end) ends the threads first."""
+        steps = iter(range(start, self.steps))
+        with ThreadPoolExecutor(THREADS, "lapis-loader") as pool:
+            ahead = deque(pool.submit(self.batch, step) for step in islice(steps, AHEAD))
+            try:
+                while ahead:
+                    batch = ahead.popleft().result()
+                    ahead.extend(pool.submit(self.batch, step) for step in islice(steps, 1))
+                    yield batch
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def eval_batches(

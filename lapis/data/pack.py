@@ -218,6 +218,7 @@ def plan_name(*parts: object) -> str:
 
 
 def save_plan(path: Path, plan: Plan) -> None:
+    """Write a plan beside, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".tmp")
     with beside.open("wb") as file:
@@ -226,5 +227,6 @@ def save_plan(path: Path, plan: Plan) -> None:
 
 
 def load_plan(path: Path) -> Plan:
+    """A plan that `save_plan` wrote."""
     with np.load(path, allow_pickle=False) as saved:
         return Plan(saved["pieces"], saved["starts"], int(saved["rows"]), json.loads(str(saved["passes"])))

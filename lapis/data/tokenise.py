@@ -97,8 +97,12 @@ class Cutter:
         return self.words[word]
 
 
-def train_tokenizer(texts: Iterable[str], vocab: int, folder: Path, tokens_per_tile: int) -> chat.Tokenizer:
+def train_tokenizer(
+    texts: Iterable[str], vocab: int, folder: Path, tokens_per_tile: int, token_bytes: int = 32
+) -> chat.Tokenizer:
     """Train a byte-level BPE of exactly `vocab` tokens and write `tokenizer.json`; equal texts give equal files.
+
+    No token is longer than `token_bytes`.
 
     Special tokens come first in the order of chat.SPECIALS; a text too small for `vocab` merges is filled up with
     reserved tokens. Raises InputError where `vocab` cannot even hold the bytes and special tokens.
@@ -111,7 +115,7 @@ def train_tokenizer(texts: Iterable[str], vocab: int, folder: Path, tokens_per_t
     as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     raw.pre_tokenizer = pre_tokenizers.Sequence([split, as_bytes])
     raw.decoder = decoders.ByteLevel()
-    raw.train_from_iterator(texts, _trainer(vocab))
+    raw.train_from_iterator(texts, _trainer(vocab, token_bytes))
     missing = vocab - raw.get_vocab_size()
     raw.add_special_tokens([AddedToken(f"<|reserved_{number}|>", special=True) for number in range(missing)])
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,9 +124,10 @@ def train_tokenizer(texts: Iterable[str], vocab: int, folder: Path, tokens_per_t
     return chat.Tokenizer.load(folder, tokens_per_tile)
 
 
-def _trainer(vocab: int) -> trainers.BpeTrainer:
+def _trainer(vocab: int, token_bytes: int) -> trainers.BpeTrainer:
     return trainers.BpeTrainer(
         vocab_size=vocab,
+        max_token_length=token_bytes,
         special_tokens=[AddedToken(name, special=True, normalized=False) for name in chat.SPECIALS],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
@@ -200,6 +205,7 @@ def _overlap(low: Floats, high: Floats, grid: int, cell: int) -> Floats:
 
 
 def png(pixels_SS3: npt.NDArray[np.uint8]) -> bytes:
+    """A tile as PNG, packed for speed and not for size."""
     out = io.BytesIO()
     Pixels.fromarray(pixels_SS3).save(out, "PNG", compress_level=1)
     return out.getvalue()

@@ -39,6 +39,8 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    """The stage's values (see config.RL)."""
+
     clip_low: float = 0.2
     clip_high: float = 0.28
     kl: float = 0.0

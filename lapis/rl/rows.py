@@ -37,6 +37,8 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """What a forward and the loss need of some episodes. int64 where nothing else is said."""
+
     tokens_1L: Tensor
     positions_1L: Tensor
     documents_1L: Tensor

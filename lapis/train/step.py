@@ -24,7 +24,7 @@ from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis, Output
 from lapis.train import loss as losses
 from lapis.train import optim
-from lapis.types import Batch
+from lapis.types import Batch, InputError
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +49,12 @@ Network = Lapis | TextOnly
 
 
 def wrap(module: Lapis | Decoder) -> Network:
+    """Any of our modules in the whole model's form."""
     return TextOnly(module) if isinstance(module, Decoder) else module
 
 
 def unwrap(network: Network) -> Lapis | Decoder:
+    """The module that `wrap` was given."""
     return network.decoder if isinstance(network, TextOnly) else network
 
 
@@ -160,9 +162,14 @@ def forward(network: Network, batch: Batch, place: Place, decode: bool = True) -
 
 
 def build(network: Network, stage: config.Train, place: Place, teacher: Network | None = None) -> Trainer:
-    """A trainer on its device with fresh optimizer state; parts that the stage does not name are frozen."""
+    """A trainer on its device with fresh optimizer state; parts that the stage does not name are frozen.
+
+    Raises InputError where the network has none of the parts that the stage trains.
+    """
     network.to(place.device).train()
     optim.freeze(network, stage.trains)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise InputError(f"stages.{stage.name}.trains: {', '.join(stage.trains)} is not in a text decoder")
     if teacher is not None:
         teacher.to(place.device).eval().requires_grad_(False)
     if place.compiled:

@@ -32,7 +32,9 @@ def load(root: Path, steps: int = 12, **changes: object) -> Loader:
 
 
 def same(one: Batch, other: Batch) -> bool:
-    pairs = [(getattr(one, name), getattr(other, name)) for name, value in one.items() if isinstance(value, torch.Tensor)]
+    pairs = [
+        (getattr(one, name), getattr(other, name)) for name, value in one.items() if isinstance(value, torch.Tensor)
+    ]
     return all(torch.equal(*pair) for pair in pairs) and one.kinds == other.kinds
 
 

@@ -19,7 +19,8 @@ MODEL = config.Model(
     DECODER,
     config.AnyRes(columns=2, rows=2, thumbnail="several"),
 )
-ENGLISH = "the sky is blue and the grass is green while one cheap lamp costs 42 coins to have with that tin of fish".split()
+SENTENCE = "the sky is blue and the grass is green while one cheap lamp costs 42 coins to have with that tin of fish"
+ENGLISH = SENTENCE.split()
 CHINESE = "天空是蓝色的草地是绿色的这盏便宜的灯要四十二个硬币我们今天去市场买鱼和米饭"
 
 

@@ -26,7 +26,8 @@ MODEL = config.Model(
     config.AnyRes(columns=2, rows=2, thumbnail="several"),
 )
 PACK = config.Pack(row_tokens=96, rows=3, tiles=8)
-WORDS = "the sky is blue and the grass is green while one cheap lamp costs 42 coins of old tin".split()
+SENTENCE = "the sky is blue and the grass is green while one cheap lamp costs 42 coins of old tin"
+WORDS = SENTENCE.split()
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ def samples(count: int, seed: int = 0) -> list[Sample]:
 
 def make_data(run: Path, count: int = 40) -> chat.Tokenizer:
     """`run/data` as the data stage leaves it."""
-    tokenizer = train_tokenizer([" ".join(WORDS)] * 3, DECODER.vocab, run / "data" / "tokenizer", MODEL.tokens_per_tile)
+    tokenizer = train_tokenizer([SENTENCE] * 3, DECODER.vocab, run / "data" / "tokenizer", MODEL.tokens_per_tile)
     root = run / "data" / "shards"
     entry = shards.write_shard(root, "a", (example(sample, tokenizer, MODEL) for sample in samples(count)))
     shards.write_index(root, [entry], shards.fingerprint(run / "data" / "tokenizer"))

@@ -54,6 +54,7 @@ def box(inner: str, cls: str = "", css: str = "") -> str:
 
 
 def text(words: str, cls: str = "", css: str = "", fact: Fact | None = None, role: str = "text") -> str:
+    """Text that is an element of its own."""
     return el(role, words, cls=cls, css=css, fact=fact)
 
 
@@ -64,10 +65,12 @@ def icon(words: Words, key: str, cls: str = "", of: str = "") -> str:
 
 
 def strokes(key: str) -> str:
+    """The drawing of an icon, without a role."""
     return f'<svg class="i" viewBox="0 0 24 24"><path d="{ICONS[key][2]}"/></svg>'
 
 
 def button(name: str, cls: str = "", of: str = "", css: str = "") -> str:
+    """A button that shows its name."""
     return el("button", name, cls=f"btn {cls}", of=of, css=css)
 
 
@@ -77,6 +80,7 @@ def field(name: str, css: str = "", inner: str | None = None) -> str:
 
 
 def switch(of: str, on: bool) -> str:
+    """The switch of an item."""
     state = ("state", of, "on" if on else "off", "")
     return el("switch", "", "<i></i>", "sw on" if on else "sw", of=of, fact=state)
 
@@ -93,10 +97,12 @@ def value(shown: str, fact: Fact, cls: str = "mu e") -> str:
 
 
 def avatar(rng: random.Random, css: str = "") -> str:
+    """A disc in place of somebody's picture."""
     return box("", "av", f"background:{colour(rng)};{css}")
 
 
 def colour(rng: random.Random) -> str:
+    """Any colour of middle lightness."""
     return f"hsl({rng.randrange(360)} {rng.randrange(30, 80)}% {rng.randrange(40, 70)}%)"
 
 

@@ -83,6 +83,8 @@ FACTS = {
     "unread": (("How many unread messages from {item}?",), ("{item}有多少条未读消息?",)),
     "likes": (("How many likes has the post of {item}?",), ("{item}的帖子有多少赞?",)),
     "minutes": (("How many minutes does the {item} take?",), ("坐{item}要多少分钟?",)),
+    "lasts": (("How many minutes is {item}?",), ("{item}要多少分钟?",)),
+    "plays": (("How many plays has {item}?",), ("{item}播放了多少次?",)),
     "temperature": (("What is the temperature of {item}?",), ("{item}的温度是多少?",)),
     "size": (("What is the size of {item} in MB?",), ("{item}有多少MB?",)),
     "time": (("At what time is {item}?",), ("{item}是几点?",)),

@@ -45,16 +45,19 @@ def language(text: str) -> str:
 
 def documents(paragraphs: Iterable[str]) -> Iterator[str]:
     """Whole paragraphs joined into documents of 200 to 4000 characters; a longer paragraph is cut at a sentence."""
+    return (text for text in _joined(paragraphs) if len(text) >= SHORTEST)
+
+
+def _joined(paragraphs: Iterable[str]) -> Iterator[str]:
     held: list[str] = []
     size = 0
     for paragraph in (piece for whole in paragraphs for piece in _pieces(whole)):
-        if size + len(paragraph) + 1 > LONGEST:
+        if size + len(paragraph) > LONGEST:
             yield "\n".join(held)
             held, size = [], 0
         held.append(paragraph)
         size += len(paragraph) + 1
-    if size > SHORTEST:
-        yield "\n".join(held)
+    yield "\n".join(held)
 
 
 def _pieces(paragraph: str) -> Iterator[str]:

@@ -22,12 +22,13 @@ def calendar(rng: random.Random, words: Words, style: Style) -> str:
     month = rng.randrange(12)
     title = f"{month + 1}月" if style.lang == "zh" else MONTHS[month]
     add = parts.icon(words, "add") if style.rich else ""
+    timed = rng.random() < 0.4
     if style.room > 10.5 and style.span > 11.5 and rng.random() < 0.6:
         left = style.room - 8.6
-        events = "".join(_event(rng, words, style) for _ in range(int(left / 2.3)))
+        events = "".join(_event(rng, words, style, timed) for _ in range(int(left / 2.3)))
         body = parts.shuffled(rng, [_month(rng, style), parts.box(events, "list") if events else ""])
     else:
-        body = parts.box("".join(_event(rng, words, style) for _ in range(style.rows(2.1))), "list")
+        body = parts.box("".join(_event(rng, words, style, timed) for _ in range(style.rows(2.1))), "list")
     return parts.shell(rng, words, style, title, body, nav, add)
 
 
@@ -46,9 +47,12 @@ def _day(day: int, today: bool) -> str:
     )
 
 
-def _event(rng: random.Random, words: Words, style: Style) -> str:
-    name, time = words.pick("act", "study", "hobby", "job"), words.time()
-    when = parts.value(time, ("time", name, time, ""), "mu sm")
+def _event(rng: random.Random, words: Words, style: Style, timed: bool) -> str:
+    """An appointment with its hour, or with how many minutes it lasts."""
+    name, time, minutes = words.pick("act", "study", "hobby", "job"), words.time(), words.number(2, 99)
+    unit = "分" if style.lang == "zh" else "min"
+    lasts = parts.value(f"{minutes} {unit}", ("lasts", name, minutes, unit), "mu sm")
+    when = parts.value(time, ("time", name, time, ""), "mu sm") if timed else lasts
     bar = parts.box("", css=f"width:.3em;align-self:stretch;background:{parts.colour(rng)}") if style.rich else ""
     return parts.el("item", name, bar + parts.sided(style, parts.box(name, "g"), when), "item")
 
@@ -128,7 +132,8 @@ def player(rng: random.Random, words: Words, style: Style) -> str:
     """A song with its controls, or a list of songs."""
     nav = [words.ui("Library", "曲库"), words.ui("Home", "首页"), words.ui("Queue", "列表")]
     if rng.random() < 0.4:
-        rows = "".join(_song(rng, words, style) for _ in range(style.rows(2.05, 2.6)))
+        timed = rng.random() < 0.4
+        rows = "".join(_song(rng, words, style, timed) for _ in range(style.rows(2.05, 2.6)))
         body = parts.shuffled(rng, [parts.box(rows, "list"), _controls(rng, words, style, 1)])
         return parts.shell(
             rng, words, style, words.title(), body, nav, parts.icon(words, "search") if style.rich else ""
@@ -156,9 +161,11 @@ def player(rng: random.Random, words: Words, style: Style) -> str:
     )
 
 
-def _song(rng: random.Random, words: Words, style: Style) -> str:
-    name, time = words.title(), f"{rng.randrange(1, 9)}:{rng.randrange(60):02d}"
-    shown = parts.value(time, ("length", name, time, ""), "mu sm") if style.span > 13 else ""
+def _song(rng: random.Random, words: Words, style: Style, timed: bool) -> str:
+    """A song with its length, or with how often it was played."""
+    name, time, plays = words.title(), f"{rng.randrange(1, 9)}:{rng.randrange(60):02d}", words.number(2, 99)
+    fact = ("length", name, time, "") if timed else ("plays", name, plays, "")
+    shown = parts.value(time if timed else str(plays), fact, "mu sm") if style.span > 13 else ""
     return parts.el("item", name, parts.box(name, "g") + shown, "item")
 
 
