@@ -112,7 +112,7 @@ def joint() -> tuple[Join | Train, ...]:
     adapter = Train(
         "joint-a",
         "vision",
-        {"caption": 1.0},
+        {"caption": 0.5, "screen/ocr": 0.5},
         20,
         pack,
         Optim(lr_adapter=1e-3, end=1.0),

@@ -6,17 +6,18 @@ bring a small term of its own (`24*3`, `(81-26)`).
 Thoughts are written in one notation for all kinds of questions and both languages (ours). Full detail first copies
 the numbers and what happens to them from the question, one lettered line each, and then works line by line:
 
-    a37                 what the question says, in its order
+    a37                        what the question says, in its order
     b+48
     c-29
     d*3
     a=37
-    b+48:15,08=85       7+8 is 15: carry 1, digit 5;  3+4+1 is 08: carry 0, digit 8
-    c-29:16,05=56       5-9 borrows 1 and leaves 6;   8-2-1 leaves 5
-    d*3:18,16=168       6*3 is 18: carry 1, digit 8;  5*3+1 is 16
+    b+48:78=15,34=08=85        7+8 is 15: carry 1, digit 5;  3+4+1 is 08: carry 0, digit 8
+    c-29:59=16,82=05=56        5-9 borrows 1 and leaves 6;   8-2-1 leaves 5
+    d*3:63=18,53=16=168        6*3 is 18: carry 1, digit 8;  5*3+1 is 16
 
-Each digit column is two digits, carry and digit, units first. `/2` goes from the front and carries the remainder. A
-term of its own is worked out before it is used (`c+24*3:12,07=72:07,15=157`). Terse detail has the running values only
+Each digit column is its two digits, then carry and digit of what they give with the carry before them; units come
+first. `/2` goes from the front and shows the remainder before each digit (`168/2:01=10,16=08,08=04=84`). A term of its
+own is worked out before it is used (`c+24*3:43=12,23=07=72:52=07,87=15=157`). Terse detail has the running values only
 (`a37`, `b+48=85`). Reading and working are kept apart, and the letters lead from one to the other, so that each token
 follows from few others: a copied line from the line before it and its place in the question, a worked line from its
 letter, and a digit from two digits and a carry. That is what a small decoder can learn from few samples.
@@ -27,8 +28,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
-LOWEST, HIGHEST = 10, 199
+LOWEST, HIGHEST = 10, 99
 """Range of every intermediate result and answer of a chain, so that no digit count is new in held-out questions."""
 HELD_VALUES: tuple[int, ...] = (*range(37, 44), *range(64, 70), *range(86, 93))
 """Two-digit numbers that stand in held-out questions and in no training question."""
@@ -36,7 +38,7 @@ TRAIN_VALUES: tuple[int, ...] = tuple(number for number in range(10, 100) if num
 """Two-digit numbers that may stand in training questions."""
 LETTERS = "abcdefgh"
 """Names of the lines of a thought."""
-FACTORS: tuple[int, ...] = (2, 3, 4, 5)
+FACTORS: tuple[int, ...] = (2, 3)
 """Multipliers and counts, in training and held-out questions alike."""
 SIGN_WEIGHTS = {"+": 5, "-": 5, "*": 2, "/": 1}
 """How often each change is drawn."""
@@ -110,36 +112,38 @@ class Program:
         return self.operations[-1].result if self.operations else self.start.value
 
 
-def columns(operation: Operation) -> list[tuple[int, int]]:
-    """(carry, digit) of each digit column: units first, for `/` the front first (then carry is the remainder)."""
+def columns(operation: Operation) -> list[tuple[int, int, int, int]]:
+    """(upper digit, lower digit, carry, digit) of each column, units first; the factor is every lower digit.
+
+    For `/` the front comes first: (remainder before, digit, remainder after, quotient's digit).
+    """
     if operation.sign == "/":
         return _division(operation)
     left, right = str(operation.left)[::-1], str(operation.right)[::-1]
+    if operation.sign == "*":
+        right *= len(left)
     carry, done = 0, []
-    for place in range(max(len(left), len(right)) if operation.sign != "*" else len(left)):
-        above = int(left[place]) if place < len(left) else 0
-        below = int(right[place]) if place < len(right) else 0
-        if operation.sign == "*":
-            value = above * operation.right + carry
-        else:
-            value = above + below + carry if operation.sign == "+" else above - below - carry
-        carry = -(value // 10) if operation.sign == "-" else value // 10
-        done.append((carry, value % 10))
+    for above, below in zip_longest(map(int, left), map(int, right), fillvalue=0):
+        value = {"+": above + below, "-": above - below, "*": above * below}[operation.sign]
+        value += -carry if operation.sign == "-" else carry
+        carry = abs(value // 10)
+        done.append((above, below, carry, value % 10))
     return done
 
 
-def _division(operation: Operation) -> list[tuple[int, int]]:
+def _division(operation: Operation) -> list[tuple[int, int, int, int]]:
     rest, done = 0, []
-    for digit in str(operation.left):
-        value = rest * 10 + int(digit)
+    for digit in map(int, str(operation.left)):
+        value = rest * 10 + digit
+        done.append((rest, digit, value % operation.right, value // operation.right))
         rest = value % operation.right
-        done.append((rest, value // operation.right))
     return done
 
 
 def worked(operation: Operation) -> str:
-    """`15,08=85` for 37+48. Wants a difference not below zero and a one-digit factor or divisor."""
-    return ",".join(f"{carry}{digit}" for carry, digit in columns(operation)) + f"={operation.result}"
+    """`78=15,34=08=85` for 37+48. Wants a difference not below zero and a one-digit factor or divisor."""
+    shown = [f"{above}{below}={carry}{digit}" for above, below, carry, digit in columns(operation)]
+    return ",".join(shown) + f"={operation.result}"
 
 
 def full(program: Program) -> str:
@@ -180,43 +184,55 @@ def lettered(lines: Sequence[str], letters: str = LETTERS) -> str:
     return "\n".join(letter + line for letter, line in zip(letters, lines, strict=False))
 
 
-def draw(rng: random.Random, values: Sequence[int], steps: int, inner: str = "*+-", outer: str = "+-*/") -> Program:
+def draw(rng: random.Random, values: Sequence[int], steps: int, start: str = "", inner: str = "*+-") -> Program:
     """A program of exactly `steps` calculations whose numbers come from `values` and FACTORS, none of `values` twice.
 
-    `inner` names the signs that may stand inside a term, `outer` the changes. Results lie in LOWEST..HIGHEST.
+    `start` names the signs that may stand inside the first term (none where it is read as a formula, in which a first
+    term of its own and a first change look the same), `inner` those inside the others. No `*` or `/` follows another.
+    Results lie in LOWEST..HIGHEST.
     """
     while True:
-        program = _attempt(rng, rng.sample(list(values), 2 * steps + 2), steps, inner, outer)
+        program = _attempt(rng, rng.sample(list(values), len(values)), steps, start, inner)
         if program and len(program.operations) == steps:
             return program
 
 
-def _attempt(rng: random.Random, pool: list[int], steps: int, inner: str, outer: str) -> Program | None:
-    start = _term(rng, pool, inner)
-    program = Program(start, ()) if start else None
+def _attempt(rng: random.Random, pool: list[int], steps: int, start: str, inner: str) -> Program | None:
+    first = _term(rng, pool, 0, "+", start)
+    program = Program(first, ()) if first else None
     while program and len(program.operations) < steps:
-        change = _change(rng, pool, program.answer, inner, outer)
+        scaled = bool(program.changes) and program.changes[-1].sign in "*/"
+        change = _change(rng, pool, program.answer, inner, "+-" if scaled else "+-*/")
         program = Program(program.start, (*program.changes, change)) if change else None
     return program
 
 
 def _change(rng: random.Random, pool: list[int], value: int, inner: str, outer: str) -> Change | None:
-    """One fitting change of the running value, or None where the draw does not fit."""
+    """One fitting change of the running value, or None where nothing fits the drawn sign."""
     sign = rng.choices(outer, [SIGN_WEIGHTS[sign] for sign in outer])[0]
-    factor = Term(rng.choice(FACTORS) if sign == "*" else 2)
-    term = factor if sign in "*/" else _term(rng, pool, inner)
-    if term is None or (sign == "/" and value % 2) or not _fits(Operation(value, sign, term.value).result):
-        return None
-    return Change(sign, term)
+    if sign in "+-":
+        term = _term(rng, pool, value, sign, inner)
+    else:
+        factor = rng.choice(FACTORS) if sign == "*" else 2
+        exact = sign == "*" or value % 2 == 0
+        term = Term(factor) if exact and _fits(Operation(value, sign, factor).result) else None
+    return Change(sign, term) if term else None
 
 
-def _term(rng: random.Random, pool: list[int], inner: str) -> Term | None:
-    first = pool.pop()
-    if not inner or rng.random() >= COMPOUND:
-        return Term(first)
-    sign = rng.choice(inner)
-    term = Term(first, sign, rng.choice(FACTORS) if sign == "*" else pool.pop())
-    return term if _fits(term.value) else None
+def _term(rng: random.Random, pool: list[int], value: int, sign: str, inner: str) -> Term | None:
+    """A term that `value` can take, its numbers taken out of the pool; compound in a share of the draws."""
+    first = pool[0]
+    terms = [Term(number) for number in pool]
+    if inner and rng.random() < COMPOUND:
+        kind = rng.choice(inner)
+        seconds = FACTORS if kind == "*" else pool[1:]
+        terms = [Term(first, kind, second) for second in rng.sample(seconds, len(seconds))]
+    fitting = (term for term in terms if _fits(term.value) and _fits(Operation(value, sign, term.value).result))
+    term = next(fitting, None)
+    for number in (term.first, term.second) if term else ():
+        if number in pool:
+            pool.remove(number)
+    return term
 
 
 def _fits(value: int) -> bool:

@@ -4,9 +4,9 @@ What held-out questions (`split="held"`) have that training has not:
 - numbers: every two-digit number of a held-out question lies in 37-43, 64-69 or 86-92 (program.HELD_VALUES, the leading
   digits that rendered screens hold out too); training questions never show one of these (program.TRAIN_VALUES). The
   digit pairs and carries of held-out work occur in training through other numbers, and through running values, which
-  may lie anywhere in 10-199 (longer ones in `math/digit` only). Factors of 2 to 5 are shared;
+  may lie anywhere in 10-99 (`math/digit` has longer ones). Factors of 2 and 3 are shared;
 - sentences, names and things (frames_en, frames_zh, logic.WORDS); the verbs are known;
-- length: at least four steps (training has two to six).
+- length: at least four steps (training has two to five).
 
 Questions of the two splits can therefore never be equal; `key` is what a count of duplicates compares.
 """
@@ -18,18 +18,16 @@ from collections.abc import Iterator
 
 from lapis.data.synth import logic, program, words
 from lapis.data.synth.problem import Count, Problem, bytes_of, sample
-from lapis.types import InputError, Sample, Text, Turn
+from lapis.types import InputError, Sample
 
 KINDS = {"math/digit": 0.2, "math/arith": 0.3, "math/word": 0.35, "math/logic": 0.15}
 """Shares of training samples."""
 HELD_KINDS = {"math/arith": 0.4, "math/word": 0.4, "math/logic": 0.2}
 """Shares of held-out samples. All are given with a thought; whoever measures asks them in both modes."""
-STEPS = {"train": (2, 6), "held": (4, 6)}
-"""Fewest and most calculations of sums and word problems."""
-DRILL_STEPS = 5
-"""Calculations of a drill document."""
-DRILL_SHARE = 0.5
-"""Share of `math/digit` that are documents; the others are questions of one step."""
+STEPS: dict[str, dict[int, int]] = {"train": {2: 4, 3: 3, 4: 2, 5: 2}, "held": {4: 1, 5: 1}}
+"""How many calculations sums and word problems take, with weights: short ones teach copying from a question sooner."""
+DRILL_STEPS = (1, 1, 2)
+"""Calculations of `math/digit`, one drawn."""
 
 
 def generate(count: int, seed: int, split: str, tokens: Count = bytes_of) -> Iterator[Sample]:
@@ -57,10 +55,8 @@ def key(made: Sample) -> str:
 
 def _make(kind: str, rng: random.Random, split: str, source: str, tokens: Count) -> Sample:
     lang = rng.choice(("en", "zh"))
-    if kind == "math/digit" and rng.random() < DRILL_SHARE:
-        return _drill(rng, lang, source)
     if kind == "math/digit":
-        problem = _single(rng, lang)
+        problem = _drill(rng, lang)
     elif kind == "math/logic":
         problem = logic.draw(rng, lang, split)
     else:
@@ -68,15 +64,9 @@ def _make(kind: str, rng: random.Random, split: str, source: str, tokens: Count)
     return sample(problem, kind, source, rng, tokens, think=True if split == "held" else None)
 
 
-def _drill(rng: random.Random, lang: str, source: str) -> Sample:
-    """A document: the thought of a random chain without a question."""
-    text = program.full(drill(rng, DRILL_STEPS))
-    return Sample("math/digit", lang, source, "CC0-1.0", (Turn("assistant", (Text(text),)),), document=True)
-
-
-def _single(rng: random.Random, lang: str) -> Problem:
-    """One calculation as a question."""
-    drawn = drill(rng, 1)
+def _drill(rng: random.Random, lang: str) -> Problem:
+    """A short sum of larger numbers."""
+    drawn = drill(rng, rng.choice(DRILL_STEPS))
     return _worked(drawn, words.asked_sum(drawn, words.FRAMES[lang, "train"], rng), "digit", lang)
 
 
@@ -84,8 +74,8 @@ def drill(rng: random.Random, steps: int) -> program.Program:
     """A chain of `steps` changes whose numbers are none of HELD_VALUES: one to three digits, results of 0-999."""
     drawn = program.Program(program.Term(_number(rng)), ())
     while len(drawn.changes) < steps:
-        sign = rng.choice("++--*/")
-        right = {"*": rng.randint(2, 9), "/": 2}.get(sign) or _number(rng)
+        sign = rng.choice("++++---*/")
+        right = {"*": rng.choice(program.FACTORS), "/": 2}.get(sign) or _number(rng)
         done = program.Operation(drawn.answer, sign, right)
         if 0 <= done.result <= 999 and (sign != "/" or done.left % 2 == 0):
             drawn = program.Program(drawn.start, (*drawn.changes, program.Change(sign, program.Term(right))))
@@ -98,21 +88,25 @@ def _number(rng: random.Random) -> int:
 
 
 def _arith(rng: random.Random, lang: str, split: str) -> Problem:
-    frames, steps = words.FRAMES[lang, split], rng.randint(*STEPS[split])
+    frames, steps = words.FRAMES[lang, split], _steps(rng, split)
     spoken = rng.random() < 0.3
-    drawn = program.draw(rng, _values(split), steps, "" if spoken else "*+-")
+    drawn = program.draw(rng, _values(split), steps, inner="" if spoken else "*+-")
     asked = (words.spoken_sum if spoken else words.asked_sum)(drawn, frames, rng)
     return _worked(drawn, asked, f"{'spoken' if spoken else 'sum'}/{split}", lang)
 
 
 def _word(rng: random.Random, lang: str, split: str) -> Problem:
-    drawn = program.draw(rng, _values(split), rng.randint(*STEPS[split]))
+    drawn = program.draw(rng, _values(split), _steps(rng, split), start="*+-")
     return _worked(drawn, words.word_problem(drawn, words.FRAMES[lang, split], rng), f"word/{split}", lang)
 
 
 def _worked(drawn: program.Program, asked: str, template: str, lang: str) -> Problem:
     steps = len(drawn.operations)
     return Problem(asked, str(drawn.answer), "number", program.full(drawn), program.terse(drawn), steps, template, lang)
+
+
+def _steps(rng: random.Random, split: str) -> int:
+    return rng.choices(list(STEPS[split]), list(STEPS[split].values()))[0]
 
 
 def _values(split: str) -> tuple[int, ...]:

@@ -17,12 +17,12 @@ from lapis.data.synth.words import expression
 @pytest.mark.parametrize(
     "operation, work",
     [
-        (Operation(37, "+", 48), "15,08=85"),
-        (Operation(85, "-", 29), "16,05=56"),
-        (Operation(56, "*", 3), "18,16=168"),
-        (Operation(168, "/", 2), "10,08,04=84"),
-        (Operation(95, "+", 8), "13,10=103"),
-        (Operation(103, "-", 98), "15,10,00=5"),
+        (Operation(37, "+", 48), "78=15,34=08=85"),
+        (Operation(85, "-", 29), "59=16,82=05=56"),
+        (Operation(56, "*", 3), "63=18,53=16=168"),
+        (Operation(168, "/", 2), "01=10,16=08,08=04=84"),
+        (Operation(95, "+", 8), "58=13,90=10=103"),
+        (Operation(103, "-", 98), "38=15,09=10,10=00=5"),
     ],
 )
 def test_work(operation: Operation, work: str) -> None:
@@ -37,13 +37,13 @@ def test_thoughts() -> None:
         "c-(81-26)",
         "d/2",
         "a=37",
-        "b+24*3:12,07=72:09,10=109",
-        "c-(81-26):15,05=55:04,15,00=54",
-        "d/2:12,07=27",
+        "b+24*3:43=12,23=07=72:72=09,37=10=109",
+        "c-(81-26):16=15,82=05=55:95=04,05=15,10=00=54",
+        "d/2:05=12,14=07=27",
     ]
     assert program.terse(drawn) == "a37\nb+24*3=109\nc-(81-26)=54\nd/2=27"
     start = Program(Term(24, "*", 3), (Change("+", Term(10)),))
-    assert program.full(start) == "a24*3\nb+10\na24*3:12,07=72\nb+10:02,08=82"
+    assert program.full(start) == "a24*3\nb+10\na24*3:43=12,23=07=72\nb+10:20=02,71=08=82"
     assert program.terse(start) == "a24*3=72\nb+10=82"
 
 
@@ -55,9 +55,9 @@ def test_columns_spell_the_result(left: int, sign: str, right: int) -> None:
         right = right % 8 + 2
         left -= left % right if sign == "/" else 0
     operation = Operation(left, sign, right)
-    digits = [digit for _, digit in program.columns(operation)]
+    digits = [digit for *_, digit in program.columns(operation)]
     spelled = digits if sign == "/" else digits[::-1]
-    head = str(program.columns(operation)[-1][0]) if sign in "+*" else ""
+    head = str(program.columns(operation)[-1][2]) if sign in "+*" else ""
     assert int(head + "".join(map(str, spelled))) == operation.result
 
 
