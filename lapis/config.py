@@ -287,6 +287,8 @@ class Data:
     """Folder of the user's own UTF-8 `.txt` and `.md` files, added to the prose; empty names none."""
     screens: Positive = 10000
     """Rendered training screens."""
+    pages: Count = 0
+    """Rendered pages of dense text, for a ViT that starts from nothing."""
     held_screens: Positive = 400
     """Rendered screens of each held-out set."""
     questions: Positive = 40000

@@ -21,6 +21,7 @@ from typing import Any
 from lapis import chat, config
 from lapis.data import dedup, quality, store, tokenise
 from lapis.data.screens import render, tasks, words
+from lapis.data.screens.compose import Split
 from lapis.data.screens.page import Screen
 from lapis.data.sources import captions, packages, prose
 from lapis.data.synth import needles, questions, screen_math
@@ -224,18 +225,37 @@ def _interface_words() -> Iterator[str]:
 
 
 def make_screens(stage: Stage) -> dict[str, Any]:
-    """Render the training screens in files of CHUNK, each kept when the run is cut."""
+    """Render the training screens."""
     data = stage.recipe.data
     count = stage.count()
-    for start in range(0, data.screens, CHUNK):
-        path = stage.samples / f"screens-{start // CHUNK:04d}.parquet"
-        many = min(CHUNK, data.screens - start)
+    _rendered(stage, "screens", data.screens, "train", lambda shown: screen_samples(shown, stage.recipe.seed, count))
+    return {"screens": data.screens}
+
+
+def make_pages(stage: Stage) -> dict[str, Any]:
+    """Render the pages of dense text."""
+    _rendered(stage, "pages", stage.recipe.data.pages, "pages", lambda shown: _page_samples(shown, stage.recipe.seed))
+    return {"pages": stage.recipe.data.pages}
+
+
+def _rendered(
+    stage: Stage, name: str, total: int, split: Split, sampled: Callable[[Iterable[Screen]], Iterator[Sample]]
+) -> None:
+    """Samples of rendered screens in files of CHUNK, each kept when the run is cut."""
+    data = stage.recipe.data
+    for start in range(0, total, CHUNK):
+        path = stage.samples / f"{name}-{start // CHUNK:04d}.parquet"
+        many = min(CHUNK, total - start)
         if path.is_file():
             stage.progress.advance(many)
             continue
-        shown = render.render(many, stage.recipe.seed, "train", data.workers, stage.progress, start=start)
-        store.write_samples(path, screen_samples(shown, stage.recipe.seed, count))
-    return {"screens": data.screens}
+        shown = render.render(many, stage.recipe.seed, split, data.workers, stage.progress, start=start)
+        store.write_samples(path, sampled(shown))
+
+
+def _page_samples(pages: Iterable[Screen], seed: int) -> Iterator[Sample]:
+    for page in pages:
+        yield from tasks.samples(page, random.Random(f"tasks {seed} {page.split} {page.index}"), ("page",), pairs=1)
 
 
 def screen_samples(screens: Iterable[Screen], seed: int, count: Callable[[str], int]) -> Iterator[Sample]:

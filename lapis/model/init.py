@@ -1,6 +1,6 @@
 """How weights begin: fresh, joined from a trained decoder, or composed from public towers and decoders.
 
-Unusual: fresh positions of the ViT are 2-D sine-cosine, which let a small tower learn places sooner than random ones.
+Unusual: a fresh ViT starts from 2-D sine-cosine positions and written-down filters (start.py), not from noise.
 `compose` gives a module and a tokenizer, of which `export.hf.write` makes a folder.
 
 Shape legend: P patches of a tile, W ViT width, V vocabulary, D decoder width.
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from lapis import config
 from lapis.model.convert import read_decoder, read_vit
 from lapis.model.decoder import Decoder
+from lapis.model.start import structure
 from lapis.model.vit import ViT
 from lapis.model.vlm import Lapis
 from lapis.types import InputError
@@ -48,6 +49,7 @@ def fresh(shape: config.Model | config.Decoder, seed: int) -> Lapis | Decoder:
         _fill(name, parameter.data, _layers(name, shape), generator)
     if isinstance(module, Lapis):
         module.vit.positions.weight.data.copy_(sine_cosine(module.config.vit.grid, module.config.vit.width))
+        structure(module.vit)
     return module
 
 

@@ -32,7 +32,9 @@ def recipe() -> Recipe:
     return replace(
         base,
         name="desk",
-        data=replace(base.data, screens=24000, questions=80000, held_screens=500, held_questions=500, minutes=10.0),
+        data=replace(
+            base.data, screens=24000, pages=16000, questions=80000, held_screens=500, held_questions=500, minutes=10.0
+        ),
         stages=tuple(_longer(entry) for entry in base.stages),
         eval=Eval(samples=500, minutes=4.0),
         export=Export(),

@@ -37,7 +37,7 @@ def model() -> Model:
     """5.0M parameters: the ViT and the decoder have four layers each."""
     vit = ViT(width=192, layers=4, heads=3, mlp=768, tile=252)
     decoder = Decoder(
-        width=256, layers=4, heads=4, kv_heads=2, head_dim=64, mlp=768, vocab=2048, rope_theta=1e4, max_positions=512
+        width=256, layers=4, heads=4, kv_heads=2, head_dim=64, mlp=768, vocab=4096, rope_theta=1e4, max_positions=512
     )
     return Model(vit, Adapter(hidden=512), decoder, AnyRes(columns=2, rows=2, thumbnail="several"))
 
@@ -173,7 +173,15 @@ def later() -> tuple[Train | RL, ...]:
 
 def recipe() -> Recipe:
     """The recipe behind `make demo`."""
-    return Recipe("pocket", model(), teacher(), Data(vocab=2048), (*text(), *joint(), *later()), Eval(), Export())
+    return Recipe(
+        "pocket",
+        model(),
+        teacher(),
+        Data(vocab=4096, token_bytes=4, screens=8000, pages=7000, questions=30000),
+        (*text(), *joint(), *later()),
+        Eval(),
+        Export(),
+    )
 
 
 def smoke() -> Recipe:
@@ -194,6 +202,7 @@ def smoke() -> Recipe:
             prose_mb=0.2,
             packages=False,
             screens=48,
+            pages=12,
             held_screens=12,
             questions=300,
             held_questions=30,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lapis.types import IGNORE, Batch
@@ -128,7 +129,9 @@ def _cells(inputs: Inputs) -> Tensor:
     at_M = (labels_VK != IGNORE).any(-1).nonzero().squeeze(1)
     scales_M = torch.full((len(at_M),), 1.0 / max(inputs.totals.cells, 1.0), device=labels_VK.device)
     task = _Task(labels_VK[at_M], scales_M, inputs.chunk, inputs.dtype)
-    return project(inputs.features_VD[at_M], inputs.embedding_CD.detach(), task)[0]
+    # Normalised like the decoder's last hidden state, so that only a feature's direction says what it shows.
+    named_MD = F.rms_norm(inputs.features_VD[at_M], inputs.features_VD.shape[-1:])
+    return project(named_MD, inputs.embedding_CD.detach(), task)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ def dense(inputs: losses.Inputs) -> torch.Tensor:
 
 
 def dense_cells(inputs: losses.Inputs) -> torch.Tensor:
-    scores = (inputs.features_VD.double() @ inputs.embedding_CD.detach().double().T).log_softmax(-1)
+    named = inputs.features_VD.double()
+    named = named / named.square().mean(-1, keepdim=True).add(torch.finfo(torch.float32).eps).sqrt()
+    scores = (named @ inputs.embedding_CD.detach().double().T).log_softmax(-1)
     found = []
     for row, labels in zip(scores, inputs.batch.cells_VK.tolist(), strict=True):
         real = [label for label in labels if label != IGNORE]

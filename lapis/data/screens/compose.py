@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from lapis.data.screens.kinds import TRAINED, UNSEEN
+from lapis.data.screens.kinds import PAGES, TRAINED, UNSEEN
 from lapis.data.screens.style import Fonts, Style, draw_style
 from lapis.data.screens.words import Words
 
-Split = Literal["train", "seen", "unseen"]
+Split = Literal["train", "pages", "seen", "unseen"]
+HELD: frozenset[Split] = frozenset({"seen", "unseen"})
+"""Splits that draw held-out words and numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,11 @@ def draft(seed: int, split: Split, index: int, easy: float = 0.0, fonts: Fonts |
     """Screen `index` of a run: a pure function of its arguments.
 
     `train` draws training words and numbers, `seen` and `unseen` held-out ones; `unseen` takes templates that the
-    others never take. `easy` is the share of screens of difficulty below 0.15; the rest lie evenly in [0, 1].
+    others never take, `pages` dense text. `easy` is the share of screens of difficulty below 0.15; the rest lie
+    evenly in [0, 1].
     """
     rng = random.Random(f"{seed}/{split}/{index}")
-    templates: Mapping[str, object] = UNSEEN if split == "unseen" else TRAINED
+    templates: Mapping[str, object] = {"unseen": UNSEEN, "pages": PAGES}.get(split, TRAINED)
     template = rng.choice(sorted(templates))
     lang = rng.choice(("en", "zh"))
     level = rng.random()
@@ -48,6 +51,6 @@ def drafted(
 ) -> Draft:
     """A page of a given kind, language and difficulty."""
     style = draw_style(rng, lang, difficulty, fonts)
-    words = Words(rng, lang, held=split != "train")
-    body = (TRAINED | UNSEEN)[template](rng, words, style)
+    words = Words(rng, lang, held=split in HELD)
+    body = (TRAINED | UNSEEN | PAGES)[template](rng, words, style)
     return Draft(style.css() + body, style, template, split, seed, index, frozenset(words.content))

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from lapis.data.screens.browser import SHEET, Browser, find_browser, installed_fonts
-from lapis.data.screens.compose import Draft, Split, draft
+from lapis.data.screens.compose import HELD, Draft, Split, draft
 from lapis.data.screens.page import Element, Screen, Word
 from lapis.data.screens.style import Fonts
 from lapis.types import Image, InputError, Progress
@@ -128,7 +128,7 @@ def _element(
     page: Draft, entry: dict[str, Any], words: list[Word], names: Counter[str], lines: Counter[str]
 ) -> Element:
     key = entry["name"].casefold()
-    held = page.split != "train" and any(word in entry["name"] for word in page.content)
+    held = page.split in HELD and any(word in entry["name"] for word in page.content)
     data: dict[str, Any] = {"held_word": held}
     if entry["of"]:
         data["of"] = entry["of"]

@@ -283,6 +283,7 @@ def _exists(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 MAKERS: Mapping[str, Sequence[Callable[[Screen, random.Random, str], list[Pair]]]] = {
     "ground": (_named, _related, _listed),
     "ocr": (_list_texts, _read_at),
+    "page": (_read_at,),
     "describe": (_describe, _widgets),
     "qa": (_facts, _states, _counts, _exists),
 }

@@ -1,4 +1,4 @@
-"""Generated problems with exact answers and worked thoughts: sums, word problems, small logic, single digit steps.
+"""Generated problems with exact answers and worked thoughts: sums, word problems, small logic, drill.
 
 What held-out questions (`split="held"`) have that training has not:
 - numbers: every two-digit number of a held-out question lies in 37-43, 64-69 or 86-92 (program.HELD_VALUES, the leading

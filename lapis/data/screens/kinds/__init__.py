@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from lapis.data.screens.kinds import shop, social, system, tools, unseen
+from lapis.data.screens.kinds import shop, social, system, text, tools, unseen
 from lapis.data.screens.style import Style
 from lapis.data.screens.words import Words
 
@@ -33,3 +33,5 @@ UNSEEN: dict[str, Template] = {
     "quiz": unseen.quiz,
     "dashboard": unseen.dashboard,
 }
+PAGES: dict[str, Template] = {"page": text.page}
+"""Dense text for the ViT's first lessons; no questions about elements are asked of it."""
