@@ -16,7 +16,8 @@ import math
 import torch
 from torch import Tensor
 
-from lapis.model.vit import ViT
+from lapis import config
+from lapis.model.vit import MLP, Layer, ViT
 
 PLACES = 8
 """Places of each filter along a patch's side; two by two are pooled."""
@@ -37,8 +38,10 @@ def structure(vit: ViT) -> None:
     colour_FXX3 = (basis_FXX * gains_F[:, None, None] / 3).unsqueeze(-1).expand(-1, -1, -1, 3)
     vit.patch.weight.data[: len(basis_FXX)] = colour_FXX3.reshape(len(basis_FXX), -1)
     vit.positions.weight.data *= POSITION_GAIN
-    vit.layers[0].attention.out.weight.data.zero_()
-    _filters(vit, basis_FXX)
+    first = vit.layers[0]
+    assert isinstance(first, Layer)
+    first.attention.out.weight.data.zero_()
+    _filters(first.mlp, shape, basis_FXX)
 
 
 def cosines(side: int) -> Tensor:
@@ -61,9 +64,8 @@ def stroke(side: int, x: float, y: float, angle: float, phase: float) -> Tensor:
     return wave_XX / wave_XX.norm()
 
 
-def _filters(vit: ViT, basis_FXX: Tensor) -> None:
+def _filters(mlp: MLP, shape: config.ViT, basis_FXX: Tensor) -> None:
     """First MLP: each kind of stroke at PLACES x PLACES places, pooled two by two into the tower's width."""
-    shape, mlp = vit.config, vit.layers[0].mlp
     kinds = shape.mlp // PLACES**2
     mlp.fc2.weight.data.zero_()
     pooled = PLACES // 2

@@ -28,7 +28,7 @@ from lapis.config import (
     Yarn,
 )
 
-TEXT = {"prose": 0.5, "math": 0.5}
+TEXT = {"prose": 0.35, "math": 0.65}
 THOUGHTS = {"math": 0.75, "screen/math": 0.25}
 SCREENS = {"screen/ground": 0.35, "screen/ocr": 0.35, "screen/qa": 0.08, "screen/describe": 0.02}
 
@@ -100,14 +100,15 @@ def joint() -> tuple[Join | Train, ...]:
     vision = Train(
         "vision",
         "join",
-        {"screen/ocr": 1.0},
-        400,
-        Pack(row_tokens=512, rows=12, tiles=24),
+        {"screen/page": 0.8, "screen/ocr": 0.2},
+        1400,
+        Pack(row_tokens=256, rows=3, tiles=6),
         Optim(lr_vit=1e-3, lr_adapter=1e-3, end=0.3),
         trains=("vit", "adapter"),
         lm_weight=0.0,
         cell_weight=1.0,
-        minutes=7.0,
+        checkpoint_every=300,
+        minutes=6.0,
     )
     adapter = Train(
         "joint-a",
@@ -122,9 +123,9 @@ def joint() -> tuple[Join | Train, ...]:
     whole = Train(
         "joint-b",
         "joint-a",
-        {"prose": 0.1, "math": 0.3, "caption": 0.02, **{kind: 0.6 * share for kind, share in SCREENS.items()}},
-        350,
-        pack,
+        {"prose": 0.05, "math": 0.35, "caption": 0.02, **{kind: 0.58 * share for kind, share in SCREENS.items()}},
+        900,
+        Pack(row_tokens=512, rows=4, tiles=8),
         Optim(lr=1e-3, lr_vit=1e-3, lr_adapter=1e-3, vit_layer_decay=0.9, end=0.5),
         cell_weight=0.3,
         minutes=8.0,
@@ -134,13 +135,13 @@ def joint() -> tuple[Join | Train, ...]:
 
 def later() -> tuple[Train | RL, ...]:
     """Reasoning, long context, SFT with both modes, and GRPO."""
-    pack = Pack(row_tokens=512, rows=12, tiles=24)
+    pack = Pack(row_tokens=512, rows=4, tiles=8)
     rates = Optim(lr=1e-3, lr_vit=5e-4, lr_adapter=5e-4, vit_layer_decay=0.9, start=0.5, end=0.4)
     reason = Train(
         "reason",
         "joint-b",
-        {**THOUGHTS, "prose": 0.05, "screen/ground": 0.1, "screen/ocr": 0.05},
-        100,
+        {**THOUGHTS, "prose": 0.05, "screen/ground": 0.15, "screen/ocr": 0.1},
+        300,
         pack,
         rates,
         cell_weight=0.1,
@@ -160,7 +161,7 @@ def later() -> tuple[Train | RL, ...]:
         "sft",
         "long",
         {**THOUGHTS, **{kind: 0.6 * share for kind, share in SCREENS.items()}},
-        200,
+        450,
         pack,
         replace(rates, start=0.4, end=0.02),
         cell_weight=0.1,

@@ -70,7 +70,7 @@ def test_thoughts_copy_then_work() -> None:
         if sample.think and sample.budget is None:
             first, *rest = (sample.turns[1].thought or "").split("\n")
             pairs = [pair.rsplit(" ", 1) for pair in first.split(",")]
-            assert all(dict((name, value) for name, value, _ in MENU)[name] == int(value) for name, value in pairs)
+            assert all({name: value for name, value, _ in MENU}[name] == int(value) for name, value in pairs)
             assert bool(rest) == (sample.meta["template"] != "screen/read")
 
 
