@@ -14,6 +14,7 @@ import argparse
 import errno
 import importlib
 import json
+import os
 import pkgutil
 import signal
 import sys
@@ -27,6 +28,9 @@ from lapis.types import Image, InputError
 
 Words = argparse.Namespace
 RUNS = Path("runs")
+DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "DO_NOT_TRACK": "1"}
+"""Set before libraries load, unless the user set them: threads that wait sleep (spinning ones made a step ten times
+slower whenever another process wanted a core), and no library reports its use to its maker."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -44,6 +48,8 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors that are ours leave as exceptions."""
     signal.signal(signal.SIGTERM, _terminate)
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
     try:
         words = parse(sys.argv[1:] if argv is None else argv)
         words.act(words)

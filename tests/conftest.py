@@ -13,6 +13,7 @@ import pytest
 
 # Before torch is imported anywhere: two OpenMP threads on contended cores are many times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("DO_NOT_TRACK", "1")
 
 ROOT = Path(__file__).parent.parent
 

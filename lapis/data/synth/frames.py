@@ -1,12 +1,14 @@
 """The form of a bank of sentences: what a word problem can say, by what happens to the running value.
 
 In the templates `{s}` is the one whose things are counted, `{p}` and `{h}` its pronouns (she, her), `{f}` another
-person, `{o}` the things, `{c}` their Chinese classifier, `{n}` and `{m}` numbers, `{k}` a small count. Held-out banks
-share no template, name or thing with the training banks; their verbs are known from training (a test holds this).
+person, `{o}` the things, `{c}` their Chinese classifier, `{n}` and `{m}` numbers, `{k}` a small count. Plain gains and
+losses are built from patterns, verbs and places, so that training reads very many sentences. Held-out banks share no
+pattern, place, name or thing with the training banks; their verbs are the training banks' verbs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -30,3 +32,16 @@ class Frames:
     """Askings for the value of a written expression `{e}`."""
     spoken: dict[str, tuple[str, ...]]
     """The words of a calculation told in words: `start`, the signs, and `ask`."""
+
+
+def sentences(
+    patterns: Sequence[str], verbs: Sequence[tuple[str, str]], places: Sequence[str], fixed: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Every pattern with every verb and place in it (`V` the verb, `D` its participle, `L` the place), then `fixed`."""
+    made = {
+        pattern.replace("V", active).replace("D", passive).replace("L", place): None
+        for pattern in patterns
+        for active, passive in verbs
+        for place in places
+    }
+    return (*made, *fixed)

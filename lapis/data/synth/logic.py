@@ -126,7 +126,8 @@ def _truth(rng: random.Random, lang: str, split: str) -> Problem:
 def _parity(rng: random.Random, lang: str, split: str) -> Problem:
     words = WORDS[lang, split]
     steps = rng.randint(2, 4) if split == "train" else 4
-    values = rng.sample(_values(split), steps + 1)
+    long = split == "train" and rng.random() < 0.5
+    values = rng.sample(range(100, 1000) if long else _values(split), steps + 1)
     running, work = values[0] % 2, [f"{values[0]}:{values[0] % 2}"]
     for value in values[1:]:
         work.append(f"{value}:{running}+{value % 2}={(running + value) % 2}")

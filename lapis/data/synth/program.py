@@ -32,7 +32,9 @@ from itertools import zip_longest
 
 LOWEST, HIGHEST = 10, 99
 """Range of every intermediate result and answer of a chain, so that no digit count is new in held-out questions."""
-HELD_VALUES: tuple[int, ...] = (*range(37, 44), *range(64, 70), *range(86, 93))
+HELD_RANGES = ((16, 18), (23, 25), (34, 36), (47, 49), (52, 54), (61, 63), (75, 77), (83, 85), (96, 98))
+"""First and last of each range of numbers that training never shows."""
+HELD_VALUES: tuple[int, ...] = tuple(value for low, high in HELD_RANGES for value in range(low, high + 1))
 """Two-digit numbers that stand in held-out questions and in no training question."""
 TRAIN_VALUES: tuple[int, ...] = tuple(number for number in range(10, 100) if number not in HELD_VALUES)
 """Two-digit numbers that may stand in training questions."""
@@ -42,8 +44,12 @@ FACTORS: tuple[int, ...] = (2, 3)
 """Multipliers and counts, in training and held-out questions alike."""
 SIGN_WEIGHTS = {"+": 5, "-": 5, "*": 2, "/": 1}
 """How often each change is drawn."""
-COMPOUND = 0.25
+COMPOUND = 0.15
 """Share of terms that are a small calculation of their own."""
+NARROW = 0.5
+"""Share of programs whose numbers share few leading digits, so that copying one must be exact."""
+DECADES = 3
+"""Leading digits of a narrow program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +198,15 @@ def draw(rng: random.Random, values: Sequence[int], steps: int, start: str = "",
     Results lie in LOWEST..HIGHEST.
     """
     while True:
-        program = _attempt(rng, rng.sample(list(values), len(values)), steps, start, inner)
+        program = _attempt(rng, _pool(rng, values), steps, start, inner)
         if program and len(program.operations) == steps:
             return program
+
+
+def _pool(rng: random.Random, values: Sequence[int]) -> list[int]:
+    """The values in a drawn order: all of them, or those of a few leading digits."""
+    leads = rng.sample(range(1, 10), DECADES if rng.random() < NARROW else 9)
+    return [value for value in rng.sample(list(values), len(values)) if value // 10 in leads]
 
 
 def _attempt(rng: random.Random, pool: list[int], steps: int, start: str, inner: str) -> Program | None:
@@ -221,12 +233,11 @@ def _change(rng: random.Random, pool: list[int], value: int, inner: str, outer: 
 
 def _term(rng: random.Random, pool: list[int], value: int, sign: str, inner: str) -> Term | None:
     """A term that `value` can take, its numbers taken out of the pool; compound in a share of the draws."""
-    first = pool[0]
     terms = [Term(number) for number in pool]
-    if inner and rng.random() < COMPOUND:
+    if inner and len(pool) > 1 and rng.random() < COMPOUND:
         kind = rng.choice(inner)
         seconds = FACTORS if kind == "*" else pool[1:]
-        terms = [Term(first, kind, second) for second in rng.sample(seconds, len(seconds))]
+        terms = [Term(pool[0], kind, second) for second in rng.sample(seconds, len(seconds))]
     fitting = (term for term in terms if _fits(term.value) and _fits(Operation(value, sign, term.value).result))
     term = next(fitting, None)
     for number in (term.first, term.second) if term else ():
