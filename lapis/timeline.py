@@ -61,6 +61,9 @@ class Timeline:
     def stage(self, name: str) -> Iterator[None]:
         """Counts the time inside for stage `name`."""
         segment = self._begin(self.segments.setdefault(name, []))
+        # Told at once, so that a stage killed before the next heartbeat is known to have begun.
+        with suppress(OSError):
+            self.beat()
         try:
             yield
         finally:

@@ -15,11 +15,19 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
+import torch  # noqa: E402  (after the variables that it reads)
+
 ROOT = Path(__file__).parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write tests/goldens anew instead of comparing")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """A run inside a test may have taken all cores; the next test must not sum in another order for it."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
