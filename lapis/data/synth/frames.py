@@ -2,8 +2,9 @@
 
 In the templates `{s}` is the one whose things are counted, `{p}` and `{h}` its pronouns (she, her), `{f}` another
 person, `{o}` the things, `{c}` their Chinese classifier, `{n}` and `{m}` numbers, `{k}` a small count. Plain gains and
-losses are built from patterns, verbs and places, so that training reads very many sentences. Held-out banks share no
-pattern, place, name or thing with the training banks; their verbs are the training banks' verbs.
+losses are built from patterns, verbs and places, so that training reads very many sentences. A verb always stands
+before its number, and a count before what it counts, so that a story can be read once from left to right. Held-out
+banks share no pattern, place, name or thing with the training banks; their verbs are the training banks' verbs.
 """
 
 from __future__ import annotations
@@ -35,13 +36,11 @@ class Frames:
 
 
 def sentences(
-    patterns: Sequence[str], verbs: Sequence[tuple[str, str]], places: Sequence[str], fixed: Sequence[str] = ()
+    patterns: Sequence[str], verbs: Sequence[str], places: Sequence[str], fixed: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """Every pattern with every verb and place in it (`V` the verb, `D` its participle, `L` the place), then `fixed`."""
-    made = {
-        pattern.replace("V", active).replace("D", passive).replace("L", place): None
-        for pattern in patterns
-        for active, passive in verbs
-        for place in places
-    }
-    return (*made, *fixed)
+    """Every pattern with every verb (`V`) and place (`L`) in it, and `fixed` as often as one pattern."""
+    made = [
+        pattern.replace("V", verb).replace("L", place) for pattern in patterns for verb in verbs for place in places
+    ]
+    share = len(verbs) * len(places) // max(len(fixed), 1)
+    return (*made, *fixed * share)

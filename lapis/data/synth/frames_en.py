@@ -4,25 +4,9 @@ from __future__ import annotations
 
 from lapis.data.synth.frames import Frames, sentences
 
-GAIN = (
-    ("buys", "bought"),
-    ("gets", "bought"),
-    ("finds", "found"),
-    ("receives", "received"),
-    ("wins", "won"),
-    ("collects", "collected"),
-    ("picks up", "picked up"),
-)
-"""Verbs of getting: active, participle."""
-LOSS = (
-    ("sells", "sold"),
-    ("loses", "lost"),
-    ("gives away", "given away"),
-    ("uses up", "used up"),
-    ("throws away", "thrown away"),
-    ("drops", "dropped"),
-    ("lends out", "lent out"),
-)
+GAIN = ("buys", "gets", "finds", "receives", "wins", "collects", "picks up", "adds")
+"""Verbs of getting."""
+LOSS = ("sells", "loses", "gives away", "uses up", "throws away", "drops", "lends out", "takes away")
 """Verbs of losing."""
 
 TRAIN = Frames(
@@ -73,41 +57,37 @@ TRAIN = Frames(
         "*": (
             "{s} has {k} boxes with {n} {o} each.",
             "{s} has {k} bags of {n} {o}.",
-            "There are {n} {o} in each of the {k} boxes of {s}.",
+            "There are {k} boxes with {n} {o} each at the house of {s}.",
         ),
         "+": ("{s} has {n} {o} at home and {m} {o} at school.", "{s} has {n} red {o} and {m} blue {o}."),
-        "-": ("Of the {n} {o} of {s}, {m} are lost.", "{s} had {n} {o} but lost {m}."),
+        "-": ("{s} has a bag of {n} {o} with {m} broken ones.", "{s} had {n} {o} but lost {m}."),
     },
     changes={
         "+": sentences(
             (
                 "{p} V {n} {o}.",
-                "{p} V {n} more L.",
-                "{p} V {n} {o} L.",
-                "{s} V {n} {o} L.",
-                "L {p} V {n} {o}.",
+                "{p} V {n} more.",
+                "{s} V {n} {o}.",
+                "{p} V {n} L.",
+                "L {p} V {n}.",
                 "L {s} V {n} more.",
-                "{n} {o} are D L.",
-                "{n} more are D.",
             ),
             GAIN,
-            ("at the market", "in the park", "from {f}", "at school", "today"),
-            ("{f} gives {h} {n} {o}.", "{f} gives {h} {n} more.", "{f} brings {n} {o}.") * 5,
+            ("at the shop", "in the park", "at school", "today"),
+            ("{f} gives {h} {n} {o}.", "{f} gives {h} {n} more.", "{f} brings {n} {o}."),
         ),
         "-": sentences(
             (
                 "{p} V {n} {o}.",
-                "{p} V {n} of them L.",
-                "{p} V {n} {o} L.",
-                "{s} V {n} {o} L.",
-                "L {p} V {n} {o}.",
+                "{p} V {n} of them.",
+                "{s} V {n} {o}.",
+                "{p} V {n} L.",
+                "L {p} V {n}.",
                 "L {s} V {n} of them.",
-                "{n} {o} are D L.",
-                "{n} of them are D.",
             ),
             LOSS,
-            ("at the market", "in the park", "with {f}", "at school", "today"),
-            ("{p} gives {n} to {f}.", "{f} takes {n} of the {o}.", "to {f} {p} gives {n} {o}.") * 5,
+            ("at the shop", "in the park", "at school", "today"),
+            ("{p} gives {n} to {f}.", "{f} takes {n} of the {o}.", "{p} gives {f} {n} {o}."),
         ),
         "*": (
             "the number of {o} becomes {k} times as large.",
@@ -117,10 +97,9 @@ TRAIN = Frames(
         ),
         "/": (
             "{p} gives half of them away.",
-            "half of the {o} are sold.",
+            "{p} sells half of the {o}.",
             "{p} loses half of the {o}.",
             "{s} uses up half of the {o}.",
-            "half of them are lost.",
         ),
         "+*": (
             "{p} buys {k} boxes of {n} {o}.",
@@ -129,28 +108,28 @@ TRAIN = Frames(
             "{p} finds {k} boxes with {n} {o} each.",
         ),
         "-*": (
-            "{p} gives {n} {o} to each of {k} friends.",
+            "{p} gives {k} friends {n} {o} each.",
             "{p} sells {k} boxes of {n} {o}.",
             "{k} friends take {n} {o} each.",
             "{p} loses {k} bags with {n} {o} each.",
         ),
         "++": (
-            "{f} has {n} {o}, buys {m} more and gives all of them to {h}.",
-            "{p} buys {n} red {o} and {m} blue {o} as well.",
-            "{p} finds {n} red {o} and {m} blue {o} as well.",
+            "{p} buys {n} red {o} and {m} blue {o} as one gift.",
+            "{p} finds {n} red {o} and {m} blue {o} in one box.",
+            "{f} with {n} {o} gets {m} more and gives {h} all.",
         ),
         "+-": (
-            "{f} has {n} {o}, sells {m} and gives the rest to {h}.",
-            "{p} buys {n} {o}, but {m} of these are lost.",
-            "{p} finds {n} {o}, but {m} of these are sold.",
+            "{f} with {n} {o} sells {m} and gives {h} the rest.",
+            "{p} buys a bag of {n} {o} with {m} broken ones.",
+            "{p} finds a bag of {n} {o} but loses {m} of it.",
         ),
         "-+": (
-            "{p} gives {n} {o} to {f} and {m} {o} to a shop, all at once.",
-            "{p} sells {n} red {o} and {m} blue {o}.",
+            "{p} sells {n} red {o} and {m} blue {o} as one gift.",
+            "{p} loses {n} red {o} and {m} blue {o} in one box.",
         ),
         "--": (
-            "{p} lends {n} {o} to {f}, who only brings {m} of these back.",
-            "{p} lends out {n} {o}, and {m} of these come back.",
+            "{p} lends {f} {n} {o} but gets back {m} of it.",
+            "{p} sells a bag of {n} {o} but gets back {m} of it.",
         ),
     },
     questions=(
@@ -196,41 +175,31 @@ HELD = Frames(
             "{n} {o} are what {s} has at the start.",
         ),
         "*": (
-            "On Monday {s} has {k} bags, and {n} {o} are in each.",
+            "On Monday {s} has {k} bags with {n} {o} in each.",
             "{k} boxes, each with {n} {o}, are what {s} has.",
         ),
         "+": ("On Monday {s} has {n} large {o} and {m} small {o}.",),
-        "-": ("{n} {o} were in the bag of {s}, but {m} are lost.",),
+        "-": ("On Monday {s} had {n} {o} but then lost {m}.",),
     },
     changes={
         "+": sentences(
-            (
-                "{s} V another {n} L.",
-                "another {n} {o} are D by {s}.",
-                "L, {n} {o} are D by {s}.",
-                "L, {p} also V {n} of them.",
-            ),
+            ("{s} V another {n}.", "{s} L V {n} {o}.", "L, {p} also V {n} {o}.", "with luck {s} V {n}."),
             GAIN,
             ("after lunch", "near the river", "on the way home"),
         ),
         "-": sentences(
-            (
-                "{s} V another {n} L.",
-                "another {n} {o} are D by {s}.",
-                "L, {n} {o} are D by {s}.",
-                "L, {p} also V {n} {o}.",
-            ),
+            ("{s} V another {n}.", "{s} L V {n} {o}.", "L, {p} also V {n} {o}.", "sadly {s} V {n}."),
             LOSS,
             ("after lunch", "near the river", "on the way home"),
         ),
         "*": ("{s} suddenly has {k} times as many {o}.", "they become {k} times as many."),
-        "/": ("after lunch {s} loses half of them.", "of the {o}, half are sold by {s}."),
-        "+*": ("{s} buys {k} more bags, and {n} {o} are in each.", "after lunch {s} finds {k} boxes of {n}."),
-        "-*": ("after lunch {k} friends of {s} take {n} each.", "{s} sells {n} {o} to each of {k} friends."),
-        "++": ("{s} finds {n} large {o} and {m} small {o} too.",),
-        "+-": ("{n} {o} are bought by {s}, but {m} of these are lost.",),
-        "-+": ("{s} sells {n} large {o} and {m} small {o}.",),
-        "--": ("{s} lends out {n} of them, and {f} brings {m} of these back.",),
+        "/": ("after lunch {s} loses half of them.", "sadly {s} gives half of all {o} away."),
+        "+*": ("{s} buys {k} more bags with {n} in each.", "after lunch {s} finds {k} boxes of {n}."),
+        "-*": ("after lunch {k} friends of {s} take {n} each.", "{s} sells {k} large boxes with {n} each."),
+        "++": ("{s} finds {n} large {o} and {m} small {o} in one bag.",),
+        "+-": ("{s} gets a box of {n} {o} with {m} broken ones.",),
+        "-+": ("{s} sells {n} large {o} and {m} small {o} in one bag.",),
+        "--": ("{s} lends {f} a box of {n} but gets back {m} of it.",),
     },
     questions=(
         "What number of {o} does {s} have at last?",

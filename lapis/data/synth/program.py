@@ -1,7 +1,7 @@
 """A worked calculation: what every generated question is inside, whatever its words and its language.
 
 A `Program` is a start value and a chain of changes to it (`+`, `-`, `*` by a small number, `/` by two); a change may
-bring a small term of its own (`24*3`, `(81-26)`).
+bring a small term of its own (`3*24`, `(81-26)`).
 
 Thoughts are written in one notation for all kinds of questions and both languages (ours). Full detail first copies
 the numbers and what happens to them from the question, one lettered line each, and then works line by line:
@@ -17,7 +17,7 @@ the numbers and what happens to them from the question, one lettered line each, 
 
 Each digit column is its two digits, then carry and digit of what they give with the carry before them; units come
 first. `/2` goes from the front and shows the remainder before each digit (`168/2:01=10,16=08,08=04=84`). A term of its
-own is worked out before it is used (`c+24*3:43=12,23=07=72:52=07,87=15=157`). Terse detail has the running values only
+own is worked out before it is used (`c+3*24:43=12,23=07=72:52=07,87=15=157`). Terse detail has the running values only
 (`a37`, `b+48=85`). Reading and working are kept apart, and the letters lead from one to the other, so that each token
 follows from few others: a copied line from the line before it and its place in the question, a worked line from its
 letter, and a digit from two digits and a carry. That is what a small decoder can learn from few samples.
@@ -71,7 +71,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A number, or a small calculation that stands in its place."""
+    """A number, or a small calculation that stands in its place; with `*` the factor is `second`, but written first."""
 
     first: int
     sign: str = ""
@@ -84,6 +84,12 @@ class Term:
     @property
     def value(self) -> int:
         return self.operation.result if self.operation else self.first
+
+    def __str__(self) -> str:
+        """`29`, `3*29`, `81-26`."""
+        if self.sign == "*":
+            return f"{self.second}*{self.first}"
+        return f"{self.first}{self.sign}{self.second}" if self.sign else str(self.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +160,9 @@ def worked(operation: Operation) -> str:
 
 def full(program: Program) -> str:
     """The thought that copies the question and works out every digit column."""
-    start = program.start
-    copied = [str(start.first) + (start.sign and f"{start.sign}{start.second}")]
-    copied += [change.sign + bracketed(change.term) for change in program.changes]
-    lines = [f"={start.value}" if start.operation is None else f"{copied[0]}:{worked(start.operation)}"]
-    value = start.value
+    start, value = program.start, program.start.value
+    copied = [str(start), *(change.sign + bracketed(change.term) for change in program.changes)]
+    lines = [f"{start}:{worked(start.operation)}" if start.operation else f"={value}"]
     for change, text in zip(program.changes, copied[1:], strict=True):
         inner = f":{worked(change.term.operation)}" if change.term.operation else ""
         outer = Operation(value, change.sign, change.term.value)
@@ -170,7 +174,7 @@ def full(program: Program) -> str:
 def terse(program: Program) -> str:
     """The thought with running values only."""
     start, value = program.start, program.start.value
-    lines = [str(start.first) + (start.sign and f"{start.sign}{start.second}={value}")]
+    lines = [f"{start}={value}" if start.sign else str(start)]
     for change in program.changes:
         value = Operation(value, change.sign, change.term.value).result
         lines.append(f"{change.sign}{bracketed(change.term)}={value}")
@@ -178,16 +182,13 @@ def terse(program: Program) -> str:
 
 
 def bracketed(term: Term) -> str:
-    """`29`, `29*3`, `(81-26)`."""
-    if not term.sign:
-        return str(term.first)
-    body = f"{term.first}{term.sign}{term.second}"
-    return body if term.sign == "*" else f"({body})"
+    """`29`, `3*29`, `(81-26)`."""
+    return f"({term})" if term.sign in ("+", "-") else str(term)
 
 
 def lettered(lines: Sequence[str], letters: str = LETTERS) -> str:
     """Lines with their letters in front."""
-    return "\n".join(letter + line for letter, line in zip(letters, lines, strict=False))
+    return "\n".join(letter + line for letter, line in zip(letters[: len(lines)], lines, strict=True))
 
 
 def draw(rng: random.Random, values: Sequence[int], steps: int, start: str = "", inner: str = "*+-") -> Program:

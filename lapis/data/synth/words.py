@@ -21,10 +21,7 @@ SPOKEN_SIGNS = "+-*/"
 
 def expression(program: Program) -> str:
     """The program as one formula, with brackets only where the order of reading needs them: `(37+48)*2-29*3`."""
-    text, loose = bracketed(program.start), False
-    if program.start.sign in ("+", "-"):
-        text = text[1:-1]
-        loose = True
+    text, loose = str(program.start), program.start.sign in ("+", "-")
     for change in program.changes:
         if change.sign in "*/" and loose:
             text = f"({text})"

@@ -33,18 +33,18 @@ def test_thoughts() -> None:
     drawn = Program(Term(37), (Change("+", Term(24, "*", 3)), Change("-", Term(81, "-", 26)), Change("/", Term(2))))
     assert program.full(drawn).split("\n") == [
         "a37",
-        "b+24*3",
+        "b+3*24",
         "c-(81-26)",
         "d/2",
         "a=37",
-        "b+24*3:43=12,23=07=72:72=09,37=10=109",
+        "b+3*24:43=12,23=07=72:72=09,37=10=109",
         "c-(81-26):16=15,82=05=55:95=04,05=15,10=00=54",
         "d/2:05=12,14=07=27",
     ]
-    assert program.terse(drawn) == "a37\nb+24*3=109\nc-(81-26)=54\nd/2=27"
+    assert program.terse(drawn) == "a37\nb+3*24=109\nc-(81-26)=54\nd/2=27"
     start = Program(Term(24, "*", 3), (Change("+", Term(10)),))
-    assert program.full(start) == "a24*3\nb+10\na24*3:43=12,23=07=72\nb+10:20=02,71=08=82"
-    assert program.terse(start) == "a24*3=72\nb+10=82"
+    assert program.full(start) == "a3*24\nb+10\na3*24:43=12,23=07=72\nb+10:20=02,71=08=82"
+    assert program.terse(start) == "a3*24=72\nb+10=82"
 
 
 @given(st.integers(0, 999), st.sampled_from("+-*/"), st.integers(0, 999))
@@ -78,7 +78,7 @@ def test_draws_fit(values: tuple[int, ...], steps: int) -> None:
 
 def test_brackets_stand_where_reading_needs_them() -> None:
     drawn = Program(Term(37), (Change("+", Term(48)), Change("*", Term(2)), Change("-", Term(29, "*", 3))))
-    assert expression(drawn) == "(37+48)*2-29*3"
+    assert expression(drawn) == "(37+48)*2-3*29"
     assert [one.result for one in drawn.operations] == [85, 170, 87, 83]
 
 
