@@ -78,11 +78,6 @@ class Tokenizer:
         """Ids of plain text; special tokens written in it stay plain text."""
         return self.raw.encode(text, add_special_tokens=False).ids
 
-    def spans(self, text: str) -> list[tuple[int, int, int]]:
-        """(id, first character, end character) of each token of plain text."""
-        encoded = self.raw.encode(text, add_special_tokens=False)
-        return [(number, *span) for number, span in zip(encoded.ids, encoded.offsets, strict=True)]
-
     def decode(self, ids: Sequence[int], specials: bool = False) -> str:
         return self.raw.decode(list(ids), skip_special_tokens=not specials)
 

@@ -1,6 +1,6 @@
 """Samples become token ids, training masks, encoded tiles and dense labels.
 
-Unusual: an image token gets the ids of the words that are written in its cell of the picture ("cells"; ours). Tiles
+Unusual: an image token gets the ids of the characters that its patches show ("cells"; ours). Tiles
 are kept as PNG, because a raw 252 px tile is ten times as large and decoding takes a millisecond.
 
 Shape legend: V image tokens of a sample, K labels of an image token, R text rectangles, S pixels of a tile's side.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +66,7 @@ class Cutter:
 
     tokenizer: chat.Tokenizer
     model: config.Model
-    words: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    letters: dict[str, int] = field(default_factory=dict)
     recent: dict[bytes, tuple[list[bytes], list[bytes]]] = field(default_factory=dict)
 
     def tiles(self, image: Image, cells: Mapping[str, Any], name: str) -> tuple[list[bytes], list[bytes]]:
@@ -87,14 +88,14 @@ class Cutter:
 
     def _labels(self, ids: Ints, boxes: Floats, place: anyres.Placement) -> bytes:
         moved = boxes * place.scale + np.array([place.dx, place.dy, place.dx, place.dy])
-        cell = self.model.vit.patch * self.model.adapter.shuffle
-        return label(ids, moved, self.model.vit.tile, cell).tobytes()
+        return quarters(ids, moved, self.model.vit, self.model.adapter.shuffle).tobytes()
 
-    def spans(self, word: str) -> list[tuple[int, int, int]]:
-        """Token spans of " word", remembered: the words of screens repeat."""
-        if word not in self.words:
-            self.words[word] = self.tokenizer.spans(" " + word)
-        return self.words[word]
+    def letter(self, character: str) -> int:
+        """Id of a character that is a token of its own, else IGNORE; remembered."""
+        if character not in self.letters:
+            ids = self.tokenizer.encode(character)
+            self.letters[character] = ids[0] if len(ids) == 1 and not character.isspace() else IGNORE
+        return self.letters[character]
 
 
 def train_tokenizer(
@@ -158,19 +159,32 @@ def example(sample: Sample, tokenizer: chat.Tokenizer, model: config.Model, cutt
 
 
 def rectangles(words: Sequence[Sequence[Any]], cutter: Cutter) -> tuple[Ints, Floats]:
-    """Token ids [R] and boxes [R, 4] (left, top, right, bottom in image pixels) of words (text, x, y, w, h).
+    """Ids [R] and boxes [R, 4] (left, top, right, bottom in image px) of the characters of words (text, x, y, w, h).
 
-    The tokens of a word share its width by their characters.
+    A wide character (Chinese) takes twice a narrow one's share of its word's width.
     """
     ids: list[int] = []
     boxes: list[tuple[float, float, float, float]] = []
     for text, x, y, w, h in words:
-        share = w / max(len(text), 1)
-        for number, first, last in cutter.spans(text):
-            if last > 1:
-                ids.append(number)
-                boxes.append((x + share * max(first - 1, 0), y, x + share * (last - 1), y + h))
+        shares = [2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text]
+        unit, left = w / max(sum(shares), 1), x
+        for character, share in zip(text, shares, strict=True):
+            right = left + unit * share
+            if cutter.letter(character) != IGNORE:
+                ids.append(cutter.letter(character))
+                boxes.append((left, y, right, y + h))
+            left = right
     return np.asarray(ids, dtype=np.int32), np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def quarters(ids: Ints, boxes: Floats, vit: config.ViT, shuffle: int) -> Ints:
+    """Labels [V, K] int32 of a tile, K = shuffle^2: of each patch of an image token, in the adapter's order, the
+    character that covers most of it; an odd grid is padded as the adapter pads it."""
+    grid, odd = vit.grid, -vit.grid % shuffle
+    one = label(ids, boxes, vit.grid * vit.patch, vit.patch)[:, 0].reshape(grid, grid)
+    one = np.pad(one, (0, odd), constant_values=IGNORE)
+    side = (grid + odd) // shuffle
+    return one.reshape(side, shuffle, side, shuffle).swapaxes(1, 2).reshape(side * side, shuffle**2)
 
 
 def label(ids: Ints, boxes: Floats, side: int, cell: int) -> Ints:

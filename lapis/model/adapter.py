@@ -3,13 +3,15 @@
 Unusual: the four neighbours are ordered as transformers' `Lfm2VlMultiModalProjector` and llama.cpp's `lfm2` projector
 order them, so that export is a plain copy. An odd grid is padded with zeros below and on the right.
 
-Shape legend: N tiles, P patches of a tile, W the ViT's width, Q image tokens of a tile, D the decoder's width.
+Shape legend: N tiles, P patches of a tile, W the ViT's width, Q image tokens of a tile, D the decoder's width,
+H hidden, K = shuffle^2 patches of an image token.
 """
 
 from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -41,3 +43,11 @@ class Adapter(nn.Module):
         """Image tokens [N, Q, D]; the GELU is the tanh form, which llama.cpp computes for this projector."""
         x = self.fc1(unshuffle(hidden_NPW, self.config.shuffle))
         return self.fc2(F.gelu(x, approximate="tanh"))
+
+    def alone(self, hidden_NPW: Tensor) -> Tensor:
+        """What each patch of an image token would give by itself, the others taken as zero: [N, Q, shuffle^2, D]."""
+        parts = self.config.shuffle**2
+        x_NQKW = unshuffle(hidden_NPW, self.config.shuffle).unflatten(-1, (parts, -1))
+        weight_HKW = self.fc1.weight.unflatten(-1, (parts, -1))
+        x_NQKH = torch.einsum("nqkw,hkw->nqkh", x_NQKW, weight_HKW.to(x_NQKW.dtype)) + self.fc1.bias
+        return self.fc2(F.gelu(x_NQKH, approximate="tanh"))

@@ -3,7 +3,8 @@
 Unusual: the parts are decoupled and can be called alone (`features`, `merge`), because the trainer, the engine's
 prefill and later the parallel vision path each need another order of them.
 
-Shape legend: B rows, T tokens, D decoder width, N tiles, S pixels of a tile's side, V image tokens of the batch.
+Shape legend: B rows, T tokens, D decoder width, N tiles, S pixels of a tile's side, V image tokens of the batch,
+K patches of an image token, P patches of a tile, W the ViT's width.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Output:
     """After the final norm; None where the decoder was left out."""
     features_VD: Tensor
     """Image tokens in order of appearance; 0 rows in a batch without images."""
+    patches_VKD: Tensor | None = None
+    """What each patch of an image token gives by itself (Adapter.alone), where it was asked for."""
 
 
 @torch.compiler.disable
@@ -68,10 +71,15 @@ class Lapis(nn.Module):
         _check(places_BT, features_VD)
         return x_BTD.masked_scatter(places_BT[..., None], features_VD.to(x_BTD.dtype))
 
-    def forward(self, batch: Batch, decode: bool = True) -> Output:
-        """Encode the tiles and, unless `decode` is false, run the decoder over the packed rows."""
-        features_VD = self.features(batch.tiles_NSS3)
+    def forward(self, batch: Batch, decode: bool = True, alone: bool = False) -> Output:
+        """Encode the tiles and, unless `decode` is false, run the decoder over the packed rows.
+
+        `alone` also gives what each patch would by itself.
+        """
+        hidden_NPW = self.vit(batch.tiles_NSS3)
+        features_VD = self.adapter(hidden_NPW).flatten(0, 1)
+        patches_VKD = self.adapter.alone(hidden_NPW).flatten(0, 1) if alone else None
         if not decode:
-            return Output(None, features_VD)
+            return Output(None, features_VD, patches_VKD)
         x_BTD = self.merge(batch.tokens_BT, features_VD)
-        return Output(self.decoder(x_BTD, batch.positions_BT, batch.documents_BT), features_VD)
+        return Output(self.decoder(x_BTD, batch.positions_BT, batch.documents_BT), features_VD, patches_VKD)

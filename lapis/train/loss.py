@@ -34,6 +34,8 @@ class Totals:
     """Sum of the weights of all targets."""
     cells: float
     """Number of image tokens with at least one label."""
+    patches: float
+    """Number of labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ class Inputs:
     totals: Totals
     lm_weight: float = 1.0
     cell_weight: float = 0.0
+    patches_VKD: Tensor | None = None
+    """What each patch gives by itself; label k of an image token is that of its patch k."""
+    patch_weight: float = 0.0
     teacher: Teacher | None = None
     chunk: int = CHUNK
     dtype: torch.dtype = torch.float32
@@ -86,8 +91,8 @@ class Outputs:
 def totals(batch: Batch) -> Totals:
     """The divisors of a whole global step on one process."""
     counted = batch.targets_BT != IGNORE
-    labelled = (batch.cells_VK != IGNORE).any(-1)
-    return Totals(float(batch.weights_BT[counted].sum()), float(labelled.sum()))
+    labelled = batch.cells_VK != IGNORE
+    return Totals(float(batch.weights_BT[counted].sum()), float(labelled.any(-1).sum()), float(labelled.sum()))
 
 
 def compute(inputs: Inputs) -> Outputs:
@@ -101,6 +106,8 @@ def compute(inputs: Inputs) -> Outputs:
     if inputs.cell_weight:
         cells = _cells(inputs)
         loss = loss + inputs.cell_weight * cells
+    if inputs.patches_VKD is not None:
+        loss = loss + inputs.patch_weight * _patches(inputs, inputs.patches_VKD)
     return Outputs(loss, lm, distil, cells.detach(), sums, weights)
 
 
@@ -129,9 +136,21 @@ def _cells(inputs: Inputs) -> Tensor:
     at_M = (labels_VK != IGNORE).any(-1).nonzero().squeeze(1)
     scales_M = torch.full((len(at_M),), 1.0 / max(inputs.totals.cells, 1.0), device=labels_VK.device)
     task = _Task(labels_VK[at_M], scales_M, inputs.chunk, inputs.dtype)
-    # Normalised like the decoder's last hidden state, so that only a feature's direction says what it shows.
-    named_MD = F.rms_norm(inputs.features_VD[at_M], inputs.features_VD.shape[-1:])
-    return project(named_MD, inputs.embedding_CD.detach(), task)[0]
+    return _named(inputs.features_VD[at_M], inputs, task)
+
+
+def _patches(inputs: Inputs, patches_VKD: Tensor) -> Tensor:
+    labels_VK = inputs.batch.cells_VK
+    labels_M1 = labels_VK[labels_VK != IGNORE][:, None]
+    scales_M = torch.full((len(labels_M1),), 1.0 / max(inputs.totals.patches, 1.0), device=labels_VK.device)
+    task = _Task(labels_M1, scales_M, inputs.chunk, inputs.dtype)
+    return _named(patches_VKD[labels_VK != IGNORE], inputs, task)
+
+
+def _named(features_MD: Tensor, inputs: Inputs, task: _Task) -> Tensor:
+    """Normalised like the decoder's last hidden state, so that only a feature's direction says what it shows."""
+    normal_MD = F.rms_norm(features_MD, features_MD.shape[-1:])
+    return project(normal_MD, inputs.embedding_CD.detach(), task)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class TextOnly(nn.Module):
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, batch: Batch, decode: bool = True) -> Output:
+    def forward(self, batch: Batch, decode: bool = True, alone: bool = False) -> Output:
         x_BTD = self.decoder.embed(batch.tokens_BT)
         hidden_BTD = self.decoder(x_BTD, batch.positions_BT, batch.documents_BT) if decode else None
         return Output(hidden_BTD, x_BTD.new_zeros(0, x_BTD.shape[-1]))
@@ -116,7 +116,7 @@ class Trainer:
     def inputs(self, batch: Batch, divisors: losses.Totals) -> losses.Inputs:
         """The forward, and how the stage weighs what it gave."""
         stage, decoder = self.stage, self.network.decoder
-        out = forward(self.network, batch, self.place, decode=stage.lm_weight > 0)
+        out = forward(self.network, batch, self.place, stage.lm_weight > 0, stage.patch_weight > 0)
         return losses.Inputs(
             batch=batch,
             hidden_BTD=out.hidden_BTD,
@@ -126,6 +126,8 @@ class Trainer:
             totals=divisors,
             lm_weight=stage.lm_weight,
             cell_weight=stage.cell_weight,
+            patches_VKD=out.patches_VKD,
+            patch_weight=stage.patch_weight,
             teacher=self._taught(batch),
             chunk=stage.distil.chunk if stage.distil else losses.CHUNK,
             dtype=self.place.dtype,
@@ -152,13 +154,13 @@ class Trainer:
         optim.set_updates(self.adamw, updates)
 
 
-def forward(network: Network, batch: Batch, place: Place, decode: bool = True) -> Output:
+def forward(network: Network, batch: Batch, place: Place, decode: bool = True, alone: bool = False) -> Output:
     """A forward with matrix products in the place's precision."""
     if not len(batch.tiles_NSS3) and isinstance(network, Lapis):
         side = network.config.vit.tile
         batch = replace(batch, tiles_NSS3=batch.tiles_NSS3.new_zeros(0, side, side, 3))
     with torch.autocast(place.device.type, place.dtype, enabled=place.dtype != torch.float32):
-        return network(batch, decode)
+        return network(batch, decode, alone)
 
 
 def build(network: Network, stage: config.Train, place: Place, teacher: Network | None = None) -> Trainer:

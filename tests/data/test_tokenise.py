@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapis import chat
+from lapis import chat, config
 from lapis.data import tokenise
+from lapis.model.adapter import unshuffle
 from lapis.types import IGNORE, Image, InputError, Sample, Text, Turn
 from tests.data import world
 
@@ -75,14 +77,24 @@ def test_tiles_hold_the_pictures_pixels(tokenizer: chat.Tokenizer) -> None:
     assert np.array_equal(tokenise.unpng(made.tiles[0]), tokenise.unpng(sample.images[0].data))
 
 
-def test_a_word_labels_the_cells_under_it(tokenizer: chat.Tokenizer) -> None:
+def test_characters_label_the_patches_under_them(tokenizer: chat.Tokenizer) -> None:
     made = tokenise.example(world.screen_sample(random.Random(0)), tokenizer, world.MODEL)
     labels = np.frombuffer(made.cells[0], np.int32).reshape(2, 2, tokenise.LABELS)
-    lamp, number = tokenizer.encode(" lamp"), tokenizer.encode(" 42")
-    assert set(labels[0, 0]) - {IGNORE} <= set(lamp)
-    assert labels[0, 0, 0] in lamp
-    assert labels[1, 0, 0] in number
+    lamp = {tokenizer.encode(character)[0] for character in "lamp"}
+    number = {tokenizer.encode(character)[0] for character in "42"}
+    assert set(labels[0, 0]) - {IGNORE} and set(labels[0, 0]) - {IGNORE} <= lamp
+    assert set(labels[1, 0]) - {IGNORE} and set(labels[1, 0]) - {IGNORE} <= number
     assert (labels[:, 1] == IGNORE).all()
+
+
+def test_quarters_stand_in_the_adapters_order() -> None:
+    """The label of each patch goes the way that the adapter takes the patch's features."""
+    vit = config.ViT(width=8, layers=1, heads=1, mlp=8, patch=14, tile=70)
+    corner = np.array([[column * 14.0, row * 14.0] for row in range(5) for column in range(5)])
+    ids = np.arange(25, dtype=np.int32) + 100
+    found = tokenise.quarters(ids, np.concatenate([corner, corner + 14], axis=1), vit, 2)
+    features = unshuffle(torch.arange(25.0).reshape(1, 25, 1) + 100, 2)[0].int().numpy()
+    assert np.array_equal(found, np.where(features == 0, IGNORE, features))
 
 
 def naive(ids: np.ndarray, boxes: np.ndarray, side: int, cell: int) -> list[list[int]]:

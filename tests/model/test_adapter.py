@@ -37,3 +37,13 @@ def test_an_odd_grid_is_padded_with_zeros_below_and_right() -> None:
 
 def test_a_27_grid_gives_196_tokens() -> None:
     assert unshuffle(torch.zeros(1, 729, 2), 2).shape == (1, 196, 8)
+
+
+def test_a_patch_alone_is_the_adapter_with_the_others_zero() -> None:
+    torch.manual_seed(0)
+    adapter, hidden = Adapter(config.Adapter(10), 8, 12), torch.randn(2, 16, 8)
+    alone = adapter.alone(hidden)
+    for patch, token, place in ((0, 0, 0), (1, 0, 1), (4, 0, 2), (15, 3, 3)):
+        single = torch.zeros_like(hidden)
+        single[:, patch] = hidden[:, patch]
+        torch.testing.assert_close(alone[:, token, place], adapter(single)[:, token])

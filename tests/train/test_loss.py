@@ -184,3 +184,18 @@ def test_low_precision_stays_near() -> None:
         losses.compute(inputs_of(batch, leaves(), dtype=dtype)).loss.item() for dtype in (torch.float32, torch.bfloat16)
     )
     assert rough == pytest.approx(fine, rel=0.02)
+
+
+def test_each_patch_names_its_own_character() -> None:
+    """Cross-entropy of every labelled patch alone, averaged over the labels of the step; nothing flows elsewhere."""
+    batch, (hidden, features, matrix) = make_batch(), leaves()
+    random = torch.Generator().manual_seed(5)
+    patches = torch.randn(CELLS, 4, WIDTH, generator=random).requires_grad_()
+    changes = {"hidden_BTD": None, "patches_VKD": patches, "patch_weight": 0.6}
+    out = losses.compute(inputs_of(batch, (hidden, features, matrix), **changes))
+    at = batch.cells_VK != IGNORE
+    scores = F.rms_norm(patches[at].double(), (WIDTH,)) @ matrix.detach().double().T
+    assert out.loss.item() == pytest.approx(0.6 * F.cross_entropy(scores, batch.cells_VK[at]).item(), rel=1e-5)
+    out.loss.backward()
+    assert patches.grad[at].abs().sum() > 0 and not patches.grad[~at].any()
+    assert matrix.grad is None or not matrix.grad.any()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lapis.data.synth.frames import Frames, sentences
 
-GAIN = ("buys", "gets", "finds", "receives", "wins", "collects", "picks up", "adds")
+GAIN = ("buys", "gets", "finds", "wins", "adds")
 """Verbs of getting."""
-LOSS = ("sells", "loses", "gives away", "uses up", "throws away", "drops", "lends out", "takes away")
+LOSS = ("sells", "loses", "drops", "uses", "gives away")
 """Verbs of losing."""
 
 TRAIN = Frames(
@@ -99,7 +99,7 @@ TRAIN = Frames(
             "{p} gives half of them away.",
             "{p} sells half of the {o}.",
             "{p} loses half of the {o}.",
-            "{s} uses up half of the {o}.",
+            "{s} uses half of the {o}.",
         ),
         "+*": (
             "{p} buys {k} boxes of {n} {o}.",

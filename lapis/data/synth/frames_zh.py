@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lapis.data.synth.frames import Frames, sentences
 
-GAIN = ("买了", "得到", "捡到", "收到", "赢了", "领到", "收集", "买来")
+GAIN = ("买了", "得到", "捡到", "收到", "赢了")
 """Verbs of getting."""
-LOSS = ("卖掉", "弄丢", "送出", "用掉", "扔掉", "借出", "送走", "丢了")
+LOSS = ("卖掉", "弄丢", "送出", "用掉", "丢了")
 """Verbs of losing."""
 
 TRAIN = Frames(

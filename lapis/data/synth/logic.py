@@ -13,6 +13,9 @@ from lapis.data.synth.problem import Problem
 from lapis.data.synth.words import FRAMES, expression
 
 LETTERS = "ABCD"
+"""Names of choices."""
+PEOPLE = {"train": "ABCDEFGHJKLM", "held": "NPQRSTUVWXYZ"}
+"""Names of people, as riddles often give them; one letter is one token, so that copying costs little."""
 
 
 WORDS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
@@ -78,14 +81,10 @@ def draw(rng: random.Random, lang: str, split: str) -> Problem:
     return make(rng, lang, split)
 
 
-def _names(rng: random.Random, lang: str, split: str, count: int) -> list[str]:
-    return [name for name, *_ in rng.sample(FRAMES[lang, split].people, count)]
-
-
 def _ordering(rng: random.Random, lang: str, split: str) -> Problem:
     words, joint = WORDS[lang, split], FRAMES[lang, split].joint
     steps = rng.randint(2, 4) if split == "train" else 4
-    names = _names(rng, lang, split, steps + 1)
+    names = rng.sample(PEOPLE[split], steps + 1)
     relation = rng.randrange(3)
     pairs = list(zip(names, names[1:], strict=False))
     told = [words["more"][relation].format(a=a, b=b) for a, b in rng.sample(pairs, len(pairs))]
@@ -106,7 +105,7 @@ def _ordering(rng: random.Random, lang: str, split: str) -> Problem:
 def _truth(rng: random.Random, lang: str, split: str) -> Problem:
     words, joint = WORDS[lang, split], FRAMES[lang, split].joint
     steps = rng.randint(2, 4) if split == "train" else 4
-    names = _names(rng, lang, split, steps + 1)
+    names = rng.sample(PEOPLE[split], steps + 1)
     honest = rng.random() < 0.5
     told = [rng.choice(words["truth" if honest else "lie"]).format(a=names[0])]
     marks = [f"{names[0]}{'+' if honest else '-'}"]

@@ -158,17 +158,21 @@ def worked(operation: Operation) -> str:
     return ",".join(shown) + f"={operation.result}"
 
 
+def copied(program: Program) -> list[str]:
+    """What the question says, a line for the start and for each change, without letters."""
+    return [str(program.start), *(change.sign + bracketed(change.term) for change in program.changes)]
+
+
 def full(program: Program) -> str:
     """The thought that copies the question and works out every digit column."""
     start, value = program.start, program.start.value
-    copied = [str(start), *(change.sign + bracketed(change.term) for change in program.changes)]
     lines = [f"{start}:{worked(start.operation)}" if start.operation else f"={value}"]
-    for change, text in zip(program.changes, copied[1:], strict=True):
+    for change, text in zip(program.changes, copied(program)[1:], strict=True):
         inner = f":{worked(change.term.operation)}" if change.term.operation else ""
         outer = Operation(value, change.sign, change.term.value)
         lines.append(f"{text}{inner}:{worked(outer)}")
         value = outer.result
-    return lettered(copied) + "\n" + lettered(lines)
+    return lettered(copied(program)) + "\n" + lettered(lines)
 
 
 def terse(program: Program) -> str:

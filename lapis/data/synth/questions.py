@@ -1,4 +1,7 @@
-"""Generated problems with exact answers and worked thoughts: sums, word problems, small logic, drill.
+"""Generated problems with exact answers and worked thoughts: sums, word problems, small logic.
+
+Two more kinds are for training alone: `math/digit`, short sums of larger numbers, and `math/read`, questions that are
+only to be read.
 
 What held-out questions (`split="held"`) have that training has not:
 - numbers: every two-digit number of a held-out question lies in one of program.HELD_RANGES (16-18, 23-25, 34-36 and so
@@ -20,7 +23,7 @@ from lapis.data.synth import logic, program, words
 from lapis.data.synth.problem import Count, Problem, bytes_of, sample
 from lapis.types import InputError, Sample
 
-KINDS = {"math/digit": 0.2, "math/arith": 0.3, "math/word": 0.35, "math/logic": 0.15}
+KINDS = {"math/digit": 0.12, "math/read": 0.16, "math/arith": 0.28, "math/word": 0.34, "math/logic": 0.1}
 """Shares of training samples."""
 HELD_KINDS = {"math/arith": 0.4, "math/word": 0.4, "math/logic": 0.2}
 """Shares of held-out samples. All are given with a thought; whoever measures asks them in both modes."""
@@ -28,6 +31,10 @@ STEPS: dict[str, dict[int, int]] = {"train": {2: 4, 3: 3, 4: 2, 5: 2}, "held": {
 """How many calculations sums and word problems take, with weights: short ones teach copying from a question sooner."""
 DRILL_STEPS = (1, 1, 2)
 """Calculations of `math/digit`, one drawn."""
+READ_STEPS = (3, 4, 5, 6)
+"""Calculations of `math/read`, one drawn: questions whose answer is what a thought copies from them."""
+READ = {"en": "Only list the steps.", "zh": "只列出步骤。"}
+"""What `math/read` adds to a question."""
 
 
 def generate(count: int, seed: int, split: str, tokens: Count = bytes_of) -> Iterator[Sample]:
@@ -55,6 +62,8 @@ def key(made: Sample) -> str:
 
 def _make(kind: str, rng: random.Random, split: str, source: str, tokens: Count) -> Sample:
     lang = rng.choice(("en", "zh"))
+    if kind == "math/read":
+        return sample(_read(rng, lang), kind, source, rng, tokens, think=False)
     if kind == "math/digit":
         problem = _drill(rng, lang)
     elif kind == "math/logic":
@@ -88,6 +97,15 @@ def drill(rng: random.Random, steps: int) -> program.Program:
 def _number(rng: random.Random) -> int:
     pool = rng.choices((range(1, 10), program.TRAIN_VALUES, range(100, 1000)), (1, 4, 5))[0]
     return rng.choice(pool)
+
+
+def _read(rng: random.Random, lang: str) -> Problem:
+    """A sum or word problem that is only to be read: much practice in few tokens of what thoughts begin with."""
+    frames, story = words.FRAMES[lang, "train"], rng.random() < 0.6
+    drawn = program.draw(rng, program.TRAIN_VALUES, rng.choice(READ_STEPS), start="*+-" if story else "")
+    asked = (words.word_problem if story else words.asked_sum)(drawn, frames, rng)
+    lines, steps = program.lettered(program.copied(drawn)), len(drawn.operations)
+    return Problem(f"{asked}{frames.joint}{READ[lang]}", lines, "text", "", "", steps, "read", lang)
 
 
 def _arith(rng: random.Random, lang: str, split: str) -> Problem:

@@ -10,7 +10,7 @@ import pytest
 from lapis.data.synth import frames_en, frames_zh, program
 from lapis.data.synth.logic import WORDS
 from lapis.data.synth.problem import MARGIN, bytes_of
-from lapis.data.synth.questions import generate, key
+from lapis.data.synth.questions import HELD_KINDS, KINDS, READ, generate, key
 from lapis.data.synth.words import FRAMES
 from lapis.types import InputError, Sample
 from lapis.verify import check
@@ -27,6 +27,10 @@ def numbers(text: str) -> list[int]:
     return [int(found) for found in re.findall(r"\d+", text)]
 
 
+def large(text: str) -> list[int]:
+    return [number for number in numbers(text) if number >= 10]
+
+
 def test_counts_and_repeatability() -> None:
     assert len(TRAIN) == 3000 and len(HELD) == 600
     assert [sample.fingerprint for sample in generate(50, 0, "train")] == [sample.fingerprint for sample in TRAIN[:50]]
@@ -37,9 +41,10 @@ def test_counts_and_repeatability() -> None:
 
 def test_mixture() -> None:
     kinds = Counter(sample.kind for sample in TRAIN)
-    assert set(kinds) == {"math/digit", "math/arith", "math/word", "math/logic"}
-    assert 0.15 < kinds["math/digit"] / len(TRAIN) < 0.25
-    assert 0.65 < sum(sample.think for sample in TRAIN) / len(TRAIN) < 0.78
+    assert set(kinds) == set(KINDS)
+    assert {sample.kind for sample in HELD} == set(HELD_KINDS)
+    asked = [sample for sample in TRAIN if sample.kind != "math/read"]
+    assert 0.65 < sum(sample.think for sample in asked) / len(asked) < 0.78
     assert 0.4 < sum(sample.lang == "zh" for sample in TRAIN) / len(TRAIN) < 0.6
     thinking = [sample for sample in TRAIN if sample.think]
     assert 0.25 < sum(sample.budget is not None for sample in thinking) / len(thinking) < 0.35
@@ -96,6 +101,17 @@ def test_sums_equal_their_formula() -> None:
         if sample.meta.get("template", "").startswith("sum"):
             formula = max(re.findall(r"[\d+*/()-]+", sample.turns[0].text), key=len)
             assert eval(formula) == int(sample.meta["answer"])  # an oracle: Python's own arithmetic
+
+
+def test_reading_lists_what_thoughts_copy() -> None:
+    for sample in TRAIN:
+        if sample.kind == "math/read":
+            assert not sample.think and sample.turns[0].text.endswith(READ[sample.lang])
+            lines = sample.turns[1].text.split("\n")
+            assert len(lines) <= len(program.LETTERS) and [line[0] for line in lines] == list(
+                program.LETTERS[: len(lines)]
+            )
+            assert sorted(large(sample.turns[0].text)) == sorted(large(sample.turns[1].text))
 
 
 def test_budgets_are_kept() -> None:
