@@ -14,6 +14,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ class Cutter:
     def _cut(self, image: Image, cells: Mapping[str, Any], name: str) -> tuple[list[bytes], list[bytes]]:
         side = self.model.vit.tile
         pixels_NSS3 = anyres.cut(anyres.decode(image, name), self.model.anyres, side)
-        ids, boxes = rectangles(cells.get("words", ()), self)
+        words = cells.get("words", ())
+        ids, boxes = rectangles(words, cells.get("letters") or [()] * len(words), self)
         places = anyres.placements(image.width, image.height, self.model.anyres, side)
         labels = [self._labels(ids, boxes, place) for place in places]
         return [png(pixels_SS3) for pixels_SS3 in pixels_NSS3], labels
@@ -158,23 +160,30 @@ def example(sample: Sample, tokenizer: chat.Tokenizer, model: config.Model, cutt
     return Example(sample.kind, sample.document, ids, trained, tuple(tiles), tuple(cells))
 
 
-def rectangles(words: Sequence[Sequence[Any]], cutter: Cutter) -> tuple[Ints, Floats]:
+def rectangles(
+    words: Sequence[Sequence[Any]], letters: Sequence[Sequence[float]], cutter: Cutter
+) -> tuple[Ints, Floats]:
     """Ids [R] and boxes [R, 4] (left, top, right, bottom in image px) of the characters of words (text, x, y, w, h).
 
-    A wide character (Chinese) takes twice a narrow one's share of its word's width.
+    `letters` holds the right edge of each character of each word; where it is empty, a wide character (Chinese) takes
+    twice a narrow one's share of its word's width.
     """
     ids: list[int] = []
     boxes: list[tuple[float, float, float, float]] = []
-    for text, x, y, w, h in words:
-        shares = [2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text]
-        unit, left = w / max(sum(shares), 1), x
-        for character, share in zip(text, shares, strict=True):
-            right = left + unit * share
+    for (text, x, y, w, h), edges in zip(words, letters, strict=True):
+        left = x
+        for character, right in zip(text, edges or _even(text, x, w), strict=True):
             if cutter.letter(character) != IGNORE:
                 ids.append(cutter.letter(character))
                 boxes.append((left, y, right, y + h))
             left = right
     return np.asarray(ids, dtype=np.int32), np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def _even(text: str, x: float, w: float) -> list[float]:
+    shares = [2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text]
+    unit = w / max(sum(shares), 1)
+    return [x + unit * done for done in accumulate(shares)]
 
 
 def quarters(ids: Ints, boxes: Floats, vit: config.ViT, shuffle: int) -> Ints:

@@ -63,7 +63,16 @@
         (share) => onTop(rect.left + share * (rect.right - rect.left), y, parent));
     };
 
-    const words = [], lines = [], owners = [], cut = new Set();
+    const edges = (node, from, to) => {  // right edges of a word's characters, where they differ in width
+      if (to - from < 2 || node.data.charCodeAt(from) >= 0x2e80) return [];
+      const range = document.createRange();
+      return Array.from({ length: to - from }, (_, at) => {
+        range.setStart(node, from + at); range.setEnd(node, from + at + 1);
+        return round(range.getBoundingClientRect().right - home.left);
+      });
+    };
+
+    const words = [], letters = [], lines = [], owners = [], cut = new Set();
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       if (!node.data.trim() || !node.parentElement || node.parentElement.tagName === 'STYLE') continue;
@@ -74,6 +83,7 @@
           const rect = tight(drawn, size);
           if (!visible(rect, node.parentElement)) { cut.add(node.parentElement); line = null; continue; }
           words.push([node.data.slice(from, to), ...box(rect)]);
+          letters.push(edges(node, from, to));
           owners.push(node.parentElement);
           if (line && Math.abs(line.rect.top - rect.top) < 2) {
             line.to = to;
@@ -101,7 +111,7 @@
       });
     }
     return {
-      elements, words, partial: [...partial],
+      elements, words, letters, partial: [...partial],
       lines: lines.map((line) => [line.node.data.slice(line.from, line.to), ...box(line.rect)]),
     };
   };

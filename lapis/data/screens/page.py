@@ -62,6 +62,8 @@ class Screen:
     dark: bool = False
     words: tuple[Word, ...] = ()
     """Every visible word; Chinese in runs of up to six characters."""
+    letters: tuple[tuple[float, ...], ...] = ()
+    """Right edge of each character of each of `words`, in pixels; empty where all are equally wide."""
     lines: tuple[Word, ...] = ()
     """Every visible line of text, in document order."""
     partial: frozenset[str] = frozenset()

@@ -112,6 +112,7 @@ def _screen(page: Draft, png: bytes, seen: dict[str, Any]) -> Screen:
         difficulty=style.difficulty,
         dark=style.dark,
         words=tuple(words),
+        letters=tuple(tuple(edges) for edges in seen["letters"]),
         lines=tuple(tuple(line) for line in seen["lines"]),
         partial=frozenset(seen["partial"]),
     )

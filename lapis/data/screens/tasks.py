@@ -74,7 +74,7 @@ def _sample(screen: Screen, kind: str, asked: Sequence[Pair], meta: Mapping[str,
         source=screen.source,
         licence=LICENCE,
         turns=tuple(turns),
-        cells=({"words": list(screen.words)},),
+        cells=({"words": list(screen.words), "letters": list(screen.letters)},),
         meta={"template": screen.template, "split": screen.split, "seed": screen.seed, **meta},
     )
 

@@ -38,7 +38,7 @@ class Frames:
 def sentences(
     patterns: Sequence[str], verbs: Sequence[str], places: Sequence[str], fixed: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """Every pattern with every verb (`V`) and place (`L`) in it, and `fixed` as often as one pattern."""
+    """Every pattern with every verb (`V`) and place or manner (`L`) in it, and `fixed` as often as one pattern."""
     made = [
         pattern.replace("V", verb).replace("L", place) for pattern in patterns for verb in verbs for place in places
     ]

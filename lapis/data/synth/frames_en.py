@@ -9,40 +9,33 @@ GAIN = ("buys", "gets", "finds", "wins", "adds")
 LOSS = ("sells", "loses", "drops", "uses", "gives away")
 """Verbs of losing."""
 
+MEN = (
+    "Tom", "Ben", "Jack", "Sam", "Paul", "Leo", "Max", "Adam", "Luke", "Dan", "Mark", "Eric", "Ivan", "Carl",
+    "Fred", "Alan", "Rob", "Tim",
+)  # fmt: skip
+"""Names told with he and him."""
+WOMEN = (
+    "Ann", "Mia", "Lucy", "Emma", "Rosa", "Kate", "Lena", "Eva", "Jane", "Ruth", "Alice", "Amy", "Clara",
+    "Nora", "Lily", "Ella", "Zoe", "Meg",
+)  # fmt: skip
+"""Names told with she and her."""
+THINGS = (
+    "apples", "pens", "books", "stamps", "coins", "cards", "eggs", "cups", "shells", "stones", "photos",
+    "tickets", "keys", "toys", "nuts", "plums", "cakes", "balls", "kites", "hats", "shoes", "maps", "lamps",
+    "plates", "candles", "flowers", "bottles", "dolls",
+)  # fmt: skip
+"""What is counted."""
+PLACES = (
+    "at the shop", "in the park", "at school", "today", "in the garden", "by the lake", "at the fair", "on the train",
+    "at the market", "in the kitchen", "in town", "at the beach", "on the bus", "at the club", "in the yard",
+    "at the farm", "this week", "last night", "in the city", "also", "quickly", "even", "again", "at once", "gladly",
+    "without a word", "with a friend", "for once", "as always", "before dinner", "in the evening", "at noon",
+)  # fmt: skip
+"""Where, when and how; all stand at the same places of a sentence."""
+
 TRAIN = Frames(
-    people=(
-        ("Tom", "he", "him"),
-        ("Ann", "she", "her"),
-        ("Ben", "he", "him"),
-        ("Mia", "she", "her"),
-        ("Jack", "he", "him"),
-        ("Lucy", "she", "her"),
-        ("Sam", "he", "him"),
-        ("Emma", "she", "her"),
-        ("Paul", "he", "him"),
-        ("Rosa", "she", "her"),
-        ("Leo", "he", "him"),
-        ("Kate", "she", "her"),
-    ),
-    things=tuple(
-        (name, "")
-        for name in (
-            "apples",
-            "pens",
-            "books",
-            "stamps",
-            "coins",
-            "cards",
-            "eggs",
-            "cups",
-            "shells",
-            "stones",
-            "photos",
-            "tickets",
-            "keys",
-            "toys",
-        )
-    ),
+    people=(*((name, "he", "him") for name in MEN), *((name, "she", "her") for name in WOMEN)),
+    things=tuple((name, "") for name in THINGS),
     openings={
         "": (
             "{s} has {n} {o}.",
@@ -68,12 +61,17 @@ TRAIN = Frames(
                 "{p} V {n} {o}.",
                 "{p} V {n} more.",
                 "{s} V {n} {o}.",
+                "{s} V {n} more.",
                 "{p} V {n} L.",
+                "{s} V {n} {o} L.",
                 "L {p} V {n}.",
+                "L {s} V {n} {o}.",
                 "L {s} V {n} more.",
+                "{s} L V {n}.",
+                "{p} L V {n} {o}.",
             ),
             GAIN,
-            ("at the shop", "in the park", "at school", "today"),
+            PLACES,
             ("{f} gives {h} {n} {o}.", "{f} gives {h} {n} more.", "{f} brings {n} {o}."),
         ),
         "-": sentences(
@@ -81,12 +79,17 @@ TRAIN = Frames(
                 "{p} V {n} {o}.",
                 "{p} V {n} of them.",
                 "{s} V {n} {o}.",
+                "{s} V {n} of them.",
                 "{p} V {n} L.",
+                "{s} V {n} {o} L.",
                 "L {p} V {n}.",
+                "L {s} V {n} {o}.",
                 "L {s} V {n} of them.",
+                "{s} L V {n}.",
+                "{p} L V {n} {o}.",
             ),
             LOSS,
-            ("at the shop", "in the park", "at school", "today"),
+            PLACES,
             ("{p} gives {n} to {f}.", "{f} takes {n} of the {o}.", "{p} gives {f} {n} {o}."),
         ),
         "*": (
@@ -138,7 +141,7 @@ TRAIN = Frames(
         "How many {o} does {s} have in the end?",
         "What is the number of {o} now?",
     ),
-    links=("", "", "then ", "after that ", "next ", "now "),
+    links=("", "", "then ", "after that ", "next ", "now ", "and ", "but ", "so ", "a day after ", "in the end "),
     joint=" ",
     sums=("What is {e}?", "Compute {e}.", "{e}=?", "Find the value of {e}.", "Work out {e}."),
     spoken={
