@@ -28,9 +28,10 @@ from lapis.types import Image, InputError
 
 Words = argparse.Namespace
 RUNS = Path("runs")
-DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "DO_NOT_TRACK": "1"}
-"""Set before libraries load, unless the user set them: threads that wait sleep (spinning ones made a step ten times
-slower whenever another process wanted a core), and no library reports its use to its maker."""
+DEFAULTS = {"GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1"}
+"""Set before libraries load, unless the user set them: threads that wait soon sleep (spinning on made a step up to ten
+times slower whenever another process wanted a core, sleeping at once a fifth slower), and no library reports its use
+to its maker."""
 
 
 class Terminated(KeyboardInterrupt):

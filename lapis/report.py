@@ -15,8 +15,11 @@ from lapis.report_parts.inputs import Json, Run, Stage, read_run
 from lapis.report_parts.page import Section, page
 from lapis.types import InputError
 
+DESK = Path(__file__).parents[1] / "bench" / "results" / "desk.json"
+"""The committed figures of a desk run; an installed package has none."""
 
-def build(run: Path, desk: Path | None = None) -> None:
+
+def build(run: Path, desk: Path = DESK) -> None:
     """Write report.html and report.json into the run folder; `desk` names figures of a desk run to stand beside.
 
     Raises InputError where there is no run, or `desk` is no file of figures.
@@ -25,7 +28,7 @@ def build(run: Path, desk: Path | None = None) -> None:
         raise InputError(f"{run}: no run there")
     read = read_run(run)
     found = figures(read)
-    beside = _desk(desk) if desk is not None and desk.is_file() else None
+    beside = _desk(desk) if read.recipe != "desk" and desk.is_file() else None
     content = {
         "recipe": read.recipe,
         "machine": read.machine,

@@ -150,7 +150,8 @@ def _patches(inputs: Inputs, patches_VKD: Tensor) -> Tensor:
 def _named(features_MD: Tensor, inputs: Inputs, task: _Task) -> Tensor:
     """Normalised like the decoder's last hidden state, so that only a feature's direction says what it shows."""
     normal_MD = F.rms_norm(features_MD, features_MD.shape[-1:])
-    return project(normal_MD, inputs.embedding_CD.detach(), task)[0]
+    own_CD = inputs.embedding_CD.detach()
+    return project(normal_MD, F.normalize(own_CD - own_CD.mean(0), dim=1), task)[0]
 
 
 @dataclass(frozen=True, slots=True)
