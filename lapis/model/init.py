@@ -28,7 +28,7 @@ from lapis.model.vit import ViT
 from lapis.model.vlm import Lapis
 from lapis.types import InputError
 
-EMBEDDING_STD = 0.02
+EMBEDDING_STD = 0.1
 SLOWEST = 100.0
 """Wavelength ratio of the sine-cosine positions (ours: lower frequencies are constant over some tens of patches)."""
 FILES = ["*.json", "*.safetensors"]

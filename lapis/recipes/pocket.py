@@ -50,7 +50,7 @@ def teacher() -> Decoder:
 def text() -> tuple[Train | Prune | Join, ...]:
     """Teacher, pruning, distillation with a fast decay, and the same student from scratch at three rates."""
     pack = Pack(row_tokens=512, rows=4, tiles=0)
-    distil, decay = 110, 40
+    distil, decay = 80, 30
     scratch = tuple(
         Train(
             f"scratch-{name}",
