@@ -190,6 +190,8 @@ class Train:
     """Weight of the dense text loss on image tokens (ours: see lapis/train/loss.py)."""
     patch_weight: Rate = 0.0
     """Weight of the same loss on every patch by itself (ours: more labels, and none of them ambiguous)."""
+    place_weight: Rate = 0.0
+    """Weight of the loss that keeps an image token's place in its tile readable (ours)."""
     yarn: Yarn | None = None
     """Positions are switched from RoPE to YaRN when the stage begins."""
     epochs: dict[str, Positive] = field(default_factory=dict)

@@ -39,7 +39,7 @@ REMEMBERED = 8
 LEAST_HEIGHT = 5.0
 """Height in tile pixels below which text is unreadable and gives no label (ours)."""
 LEAST_OVERLAP = 0.25
-"""Share of the smaller of cell and token side that must overlap on each axis (ours): spilled edges give no label."""
+"""Share of the smaller of a character's and a patch's height that must overlap (ours): spilled edges give no label."""
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -188,42 +188,33 @@ def _even(text: str, x: float, w: float) -> list[float]:
 
 def quarters(ids: Ints, boxes: Floats, vit: config.ViT, shuffle: int) -> Ints:
     """Labels [V, K] int32 of a tile, K = shuffle^2: of each patch of an image token, in the adapter's order, the
-    character that covers most of it; an odd grid is padded as the adapter pads it."""
+    character at its centre; an odd grid is padded as the adapter pads it."""
     grid, odd = vit.grid, -vit.grid % shuffle
-    one = label(ids, boxes, vit.grid * vit.patch, vit.patch)[:, 0].reshape(grid, grid)
+    one = centred(ids, boxes, vit.grid, vit.patch).reshape(grid, grid)
     one = np.pad(one, (0, odd), constant_values=IGNORE)
     side = (grid + odd) // shuffle
     return one.reshape(side, shuffle, side, shuffle).swapaxes(1, 2).reshape(side * side, shuffle**2)
 
 
-def label(ids: Ints, boxes: Floats, side: int, cell: int) -> Ints:
-    """Labels [V, K] int32 of a tile: ids of boxes [R, 4] (tile pixels) per cell, largest overlap first."""
-    grid = -(-side // cell)
-    out = np.full((grid * grid, LABELS), IGNORE, dtype=np.int32)
+def centred(ids: Ints, boxes: Floats, grid: int, patch: int) -> Ints:
+    """Label [grid^2] int32 of each patch: of the boxes [R, 4] (tile pixels) across its middle column, the one that
+    takes most of its height; IGNORE where that is too little. A patch as wide as two letters shows only one at its
+    centre, so no label is a matter of chance (ours)."""
     readable = boxes[:, 3] - boxes[:, 1] >= LEAST_HEIGHT
     ids, boxes = ids[readable], boxes[readable]
     if not len(ids):
-        return out
-    across = _overlap(boxes[:, 0], boxes[:, 2], grid, cell)
-    down = _overlap(boxes[:, 1], boxes[:, 3], grid, cell)
-    area = (down[:, :, None] * across[:, None, :]).reshape(len(ids), -1)
-    box, place = np.nonzero(area)
-    pairs, first = np.unique(place.astype(np.int64) << 32 | ids[box], return_inverse=True)
-    sums = np.bincount(first, weights=area[box, place])
-    places, names = (pairs >> 32).astype(np.int64), (pairs & 0xFFFFFFFF).astype(np.int32)
-    order = np.lexsort((names, -sums, places))
-    places, names = places[order], names[order]
-    rank = np.arange(len(places)) - np.searchsorted(places, places)
-    kept = rank < LABELS
-    out[places[kept], rank[kept]] = names[kept]
-    return out
+        return np.full(grid * grid, IGNORE, dtype=np.int32)
+    middles = (np.arange(grid) + 0.5) * patch
+    across = (boxes[:, :1] <= middles) & (middles < boxes[:, 2:3])
+    shares = (_overlap(boxes[:, 1], boxes[:, 3], grid, patch)[:, :, None] * across[:, None, :]).reshape(len(ids), -1)
+    return np.where(shares.max(0) > 0, ids[shares.argmax(0)], IGNORE).astype(np.int32)
 
 
-def _overlap(low: Floats, high: Floats, grid: int, cell: int) -> Floats:
-    """Pixels [R, grid] that spans share with each cell of an axis; too little counts as none."""
-    edges = np.arange(grid) * cell
-    shared = np.minimum(high[:, None], edges + cell) - np.maximum(low[:, None], edges)
-    least = LEAST_OVERLAP * np.minimum(high - low, cell)
+def _overlap(low: Floats, high: Floats, grid: int, patch: int) -> Floats:
+    """Pixels [R, grid] that spans share with each patch of an axis; too little counts as none."""
+    edges = np.arange(grid) * patch
+    shared = np.minimum(high[:, None], edges + patch) - np.maximum(low[:, None], edges)
+    least = LEAST_OVERLAP * np.minimum(high - low, patch)
     return np.where(shared >= np.maximum(least, 1e-6)[:, None], shared, 0.0)
 
 

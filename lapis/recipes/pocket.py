@@ -108,6 +108,7 @@ def joint() -> tuple[Join | Train, ...]:
         lm_weight=0.0,
         cell_weight=0.3,
         patch_weight=1.0,
+        place_weight=1.0,
         checkpoint_every=300,
         minutes=6.0,
     )
@@ -129,6 +130,7 @@ def joint() -> tuple[Join | Train, ...]:
         Pack(row_tokens=512, rows=4, tiles=8),
         Optim(lr=1e-3, lr_vit=1e-3, lr_adapter=1e-3, vit_layer_decay=0.9, end=0.5),
         cell_weight=0.3,
+        place_weight=0.3,
         minutes=8.0,
     )
     return (Join("join", "text-sft"), vision, adapter, whole)
@@ -146,6 +148,7 @@ def later() -> tuple[Train | RL, ...]:
         pack,
         rates,
         cell_weight=0.1,
+        place_weight=0.1,
         minutes=2.0,
     )
     long = Train(
@@ -166,6 +169,7 @@ def later() -> tuple[Train | RL, ...]:
         pack,
         replace(rates, start=0.4, end=0.02),
         cell_weight=0.1,
+        place_weight=0.1,
         epochs={"screen/math": 9, "math": 9, "screen": 3},
         minutes=4.0,
     )

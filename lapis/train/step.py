@@ -67,6 +67,8 @@ class Result:
     """Cross-entropy of the targets; without distillation and cells this is the loss."""
     distil: float
     cells: float
+    patches: float
+    places: float
     grad_norm: float
     """Before clipping."""
     rate: float
@@ -128,6 +130,7 @@ class Trainer:
             cell_weight=stage.cell_weight,
             patches_VKD=out.patches_VKD,
             patch_weight=stage.patch_weight,
+            place_weight=stage.place_weight,
             teacher=self._taught(batch),
             chunk=stage.distil.chunk if stage.distil else losses.CHUNK,
             dtype=self.place.dtype,
@@ -233,6 +236,8 @@ def _result(whole: losses.Outputs, batch: Batch, norm: float, rate: float) -> Re
         lm=float(whole.lm),
         distil=float(whole.distil),
         cells=float(whole.cells),
+        patches=float(whole.patches),
+        places=float(whole.places),
         grad_norm=norm,
         rate=rate,
         tokens=int((batch.documents_BT >= 0).sum()),

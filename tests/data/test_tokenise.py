@@ -97,21 +97,18 @@ def test_quarters_stand_in_the_adapters_order() -> None:
     assert np.array_equal(found, np.where(features == 0, IGNORE, features))
 
 
-def naive(ids: np.ndarray, boxes: np.ndarray, side: int, cell: int) -> list[list[int]]:
-    """The rule of `label`, cell by cell and box by box."""
-    grid = -(-side // cell)
+def naive(ids: np.ndarray, boxes: np.ndarray, grid: int, patch: int) -> list[int]:
+    """The rule of `centred`, patch by patch and box by box."""
     out = []
     for place in range(grid * grid):
-        left, top = place % grid * cell, place // grid * cell
-        sums: dict[int, float] = {}
+        middle, top = (place % grid + 0.5) * patch, place // grid * patch
+        best, label = 0.0, IGNORE
         for number, (x0, y0, x1, y1) in zip(ids.tolist(), boxes.tolist(), strict=True):
-            across = min(x1, left + cell) - max(x0, left)
-            down = min(y1, top + cell) - max(y0, top)
-            enough = across >= 0.25 * min(x1 - x0, cell) and down >= 0.25 * min(y1 - y0, cell)
-            if y1 - y0 >= tokenise.LEAST_HEIGHT and across > 1e-6 and down > 1e-6 and enough:
-                sums[number] = sums.get(number, 0.0) + across * down
-        order = sorted(sums, key=lambda number: (-round(sums[number], 9), number))[: tokenise.LABELS]
-        out.append(order + [IGNORE] * (tokenise.LABELS - len(order)))
+            down = min(y1, top + patch) - max(y0, top)
+            enough = down >= 0.25 * min(y1 - y0, patch) and y1 - y0 >= tokenise.LEAST_HEIGHT
+            if x0 <= middle < x1 and enough and down > best:
+                best, label = down, number
+        out.append(label)
     return out
 
 
@@ -122,7 +119,16 @@ def test_labels_equal_the_naive_rule(seed: int) -> None:
     corner, size = rng.integers(-20, 90, (count, 2)), rng.integers(2, 60, (count, 2))
     boxes = np.concatenate([corner, corner + size], axis=1).astype(float)
     ids = rng.integers(12, 30, count).astype(np.int32)
-    assert tokenise.label(ids, boxes, 84, 28).tolist() == naive(ids, boxes, 84, 28)
+    assert tokenise.centred(ids, boxes, 6, 14).tolist() == naive(ids, boxes, 6, 14)
+
+
+def test_letters_of_uneven_width_stand_where_they_were_measured(tokenizer: chat.Tokenizer) -> None:
+    cutter = tokenise.Cutter(tokenizer, world.MODEL)
+    words = [("Wii", 10.0, 0.0, 20.0, 12.0)]
+    _, measured = tokenise.rectangles(words, [(22.0, 26.0, 30.0)], cutter)
+    _, even = tokenise.rectangles(words, [()], cutter)
+    assert measured[:, 0].tolist() == [10.0, 22.0, 26.0] and measured[:, 2].tolist() == [22.0, 26.0, 30.0]
+    assert even[:, 2].tolist() == pytest.approx([10 + 20 / 3, 10 + 40 / 3, 30.0])
 
 
 def test_a_broken_picture_is_named(tokenizer: chat.Tokenizer) -> None:

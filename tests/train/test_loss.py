@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -31,7 +32,7 @@ def make_batch(seed: int = 0) -> Batch:
         positions_BT=torch.arange(LENGTH).expand(shape),
         kinds_BT=torch.randint(0, 2, shape, generator=random).to(torch.int16),
         kinds=("prose", "math", "screen"),
-        tiles_NSS3=torch.zeros(0, 0, 0, 3, dtype=torch.uint8),
+        tiles_NSS3=torch.zeros(5, 1, 1, 3, dtype=torch.uint8),
         cells_VK=cells,
     )
 
@@ -67,13 +68,20 @@ def dense(inputs: losses.Inputs) -> torch.Tensor:
         kl = F.kl_div((logits / heat).log_softmax(-1), goal, reduction="none", log_target=True).sum(-1)
         each = (1 - wise.weight) * each + wise.weight * heat**2 * kl
     total = inputs.lm_weight * (each * weights).sum() / weights.sum()
-    return total + inputs.cell_weight * dense_cells(inputs) if inputs.cell_weight else total
+    total = total + inputs.cell_weight * dense_cells(inputs) if inputs.cell_weight else total
+    return total + inputs.place_weight * dense_places(inputs) if inputs.place_weight else total
+
+
+def centred(matrix: torch.Tensor) -> torch.Tensor:
+    """Rows without their mean, each of norm 1."""
+    rows = matrix.detach().double() - matrix.detach().double().mean(0)
+    return rows / rows.norm(dim=1, keepdim=True)
 
 
 def dense_cells(inputs: losses.Inputs) -> torch.Tensor:
     named = inputs.features_VD.double()
     named = named / named.square().mean(-1, keepdim=True).add(torch.finfo(torch.float32).eps).sqrt()
-    scores = (named @ inputs.embedding_CD.detach().double().T).log_softmax(-1)
+    scores = (named @ centred(inputs.embedding_CD).T).log_softmax(-1)
     found = []
     for row, labels in zip(scores, inputs.batch.cells_VK.tolist(), strict=True):
         real = [label for label in labels if label != IGNORE]
@@ -82,10 +90,24 @@ def dense_cells(inputs: losses.Inputs) -> torch.Tensor:
     return torch.stack(found).mean()
 
 
+def dense_places(inputs: losses.Inputs) -> torch.Tensor:
+    """Token by token; each tile has four of them."""
+    features = inputs.features_VD.double()
+    features = features / features.square().mean(-1, keepdim=True).add(torch.finfo(torch.float32).eps).sqrt()
+    speeds = [100.0 ** -(number / 8) for number in range(8)]
+    errors = []
+    for number, feature in enumerate(features):
+        column, row = number % 2, number % 4 // 2
+        spelled = [turn(at * speed) for at in (column, row) for turn in (math.sin, math.cos) for speed in speeds]
+        errors.append((feature @ losses.directions(WIDTH).double() - torch.tensor(spelled)).square().mean())
+    return torch.stack(errors).mean()
+
+
 CASES = {
     "plain": {},
     "weighted": {"lm_weight": 0.3},
     "cells": {"cell_weight": 0.7},
+    "places": {"place_weight": 0.4},
     "distil": {"teacher": teacher(1.0, 1.0)},
     "mixed, warm": {"teacher": teacher(0.6, 2.0), "cell_weight": 0.2},
 }
@@ -194,7 +216,7 @@ def test_each_patch_names_its_own_character() -> None:
     changes = {"hidden_BTD": None, "patches_VKD": patches, "patch_weight": 0.6}
     out = losses.compute(inputs_of(batch, (hidden, features, matrix), **changes))
     at = batch.cells_VK != IGNORE
-    scores = F.rms_norm(patches[at].double(), (WIDTH,)) @ matrix.detach().double().T
+    scores = F.rms_norm(patches[at].double(), (WIDTH,)) @ centred(matrix).T
     assert out.loss.item() == pytest.approx(0.6 * F.cross_entropy(scores, batch.cells_VK[at]).item(), rel=1e-5)
     out.loss.backward()
     assert patches.grad[at].abs().sum() > 0 and not patches.grad[~at].any()
