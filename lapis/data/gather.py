@@ -33,8 +33,9 @@ SURPLUS = 1.6
 """Prose is parsed until this many times the wanted bytes of both languages, because some is dropped."""
 CORPUS = 6_000_000
 """Most characters of prose that the tokenizer is trained on."""
-CORPUS_QUESTIONS, CORPUS_SCREENS, WORD_REPEATS = 6000, 48, 30
-"""Questions and screens that the tokenizer is trained on."""
+CORPUS_QUESTIONS, CORPUS_SCREENS, WORD_REPEATS, CHARACTER_REPEATS = 6000, 48, 30, 1000
+"""Questions and screens that the tokenizer is trained on, and how often it reads screens' words and characters: what a
+patch shows can only be named by a token of its own."""
 CHUNK = 1000
 """Screens of one file: what a killed run renders again at most."""
 EXAMPLES = 5
@@ -218,10 +219,11 @@ def _corpus(stage: Stage) -> Iterator[str]:
 
 
 def _interface_words() -> Iterator[str]:
-    """The words that training screens are drawn from, often enough that each of their characters is a token."""
+    """The words that training screens are drawn from, and every character often enough to be a token."""
     for lang in ("en", "zh"):
         for topic in words.TOPICS:
             yield from [" ".join(words.pool(lang, topic, False))] * WORD_REPEATS
+        yield from [" ".join(words.characters(lang))] * CHARACTER_REPEATS
 
 
 def make_screens(stage: Stage) -> dict[str, Any]:

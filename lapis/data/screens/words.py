@@ -44,6 +44,19 @@ def pool(lang: str, topic: str, held: bool) -> tuple[str, ...]:
     return words if topic == "ui" else tuple(word for word in words if _sides(lang, word) == {held})
 
 
+@cache
+def characters(lang: str) -> str:
+    """Every character that screens of either side may show (letters, digits and marks are not named for Chinese)."""
+    texts = [*MESSAGES[lang], *(word for topic in _read(lang).values() for word in topic)]
+    return "".join(sorted({one for text in texts for one in text if lang == "en" or not one.isascii()}))
+
+
+@cache
+def held_words(lang: str) -> tuple[str, ...]:
+    """Every content word that training never shows."""
+    return tuple(word for topic in TOPICS for word in pool(lang, topic, True))
+
+
 def _sides(lang: str, word: str) -> set[bool | None]:
     """The sides that a word and, in a compound, its parts fall on; an interface word falls on neither."""
     if word.casefold() in {shared.casefold() for shared in _read(lang)["ui"]}:
