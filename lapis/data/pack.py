@@ -220,7 +220,7 @@ def plan_name(*parts: object) -> str:
 def save_plan(path: Path, plan: Plan) -> None:
     """Write a plan beside, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with beside.open("wb") as file:
         np.savez(file, pieces=plan.pieces, starts=plan.starts, rows=plan.rows, passes=json.dumps(plan.passes))
     os.replace(beside, path)

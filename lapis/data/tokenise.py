@@ -36,7 +36,7 @@ LABELS = 4
 """Most labels of an image token."""
 REMEMBERED = 8
 """Pictures that a Cutter remembers."""
-LEAST_HEIGHT = 5.0
+LEAST_HEIGHT = 9.0
 """Height in tile pixels below which text is unreadable and gives no label (ours)."""
 LEAST_OVERLAP = 0.25
 """Share of the smaller of a character's and a patch's height that must overlap (ours): spilled edges give no label."""

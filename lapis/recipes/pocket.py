@@ -100,15 +100,14 @@ def joint() -> tuple[Join | Train, ...]:
     vision = Train(
         "vision",
         "join",
-        {"screen/page": 0.8, "screen/ocr": 0.2},
+        {"screen/page": 1.0},
         2000,
         Pack(row_tokens=256, rows=2, tiles=4),
         Optim(lr_vit=1e-3, lr_adapter=1e-3, end=0.3),
         trains=("vit", "adapter"),
         lm_weight=0.0,
-        cell_weight=0.3,
         patch_weight=1.0,
-        place_weight=1.0,
+        place_weight=0.3,
         checkpoint_every=300,
         minutes=6.0,
     )
