@@ -257,7 +257,7 @@ def _rendered(
 
 def _page_samples(pages: Iterable[Screen], seed: int) -> Iterator[Sample]:
     for page in pages:
-        yield from tasks.samples(page, random.Random(f"tasks {seed} {page.split} {page.index}"), ("page",), pairs=1)
+        yield from tasks.samples(page, random.Random(f"tasks {seed} {page.split} {page.index}"), ("page",))
 
 
 def screen_samples(screens: Iterable[Screen], seed: int, count: Callable[[str], int]) -> Iterator[Sample]:

@@ -17,6 +17,8 @@ from lapis.data.screens.page import LICENCE, Box, Element, Screen, Word
 from lapis.data.screens.words import pool
 from lapis.types import Sample, Text, Turn
 
+MOST_PAIRS = {"ocr": 6, "ground": 12, "describe": 6, "qa": 6, "page": 1}
+"""Most questions of a conversation by kind: its picture costs as much as ten of them."""
 MOST_LISTED = 14
 """Most lines of text that one answer lists."""
 ASKED = frozenset(phrases.ROLES)
@@ -34,14 +36,14 @@ class Pair:
 
 
 def samples(
-    screen: Screen, rng: random.Random, kinds: Sequence[str] = ("ocr", "ground", "describe", "qa"), pairs: int = 6
+    screen: Screen, rng: random.Random, kinds: Sequence[str] = ("ocr", "ground", "describe", "qa")
 ) -> list[Sample]:
-    """One conversation for each kind that the screen has questions for, with at most `pairs` questions in it."""
+    """One conversation for each kind that the screen has questions for."""
     made = []
     for kind in kinds:
         asked = _pairs(screen, rng, kind, _language(screen, rng, kind))
         if asked:
-            made.append(_sample(screen, kind, _chosen(asked, rng, pairs), {}))
+            made.append(_sample(screen, kind, _chosen(asked, rng, MOST_PAIRS[kind]), {}))
     return made
 
 
