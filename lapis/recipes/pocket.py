@@ -124,15 +124,20 @@ def joint() -> tuple[Join | Train, ...]:
     whole = Train(
         "joint-b",
         "joint-a",
-        {"prose": 0.05, "math": 0.35, "caption": 0.02, **{kind: 0.58 * share for kind, share in SCREENS.items()}},
+        {"prose": 0.05, "math": 0.3, "caption": 0.02, "screen/page": 0.1, **_screens(0.53)},
         900,
         Pack(row_tokens=512, rows=4, tiles=8),
         Optim(lr=1e-3, lr_vit=1e-3, lr_adapter=1e-3, vit_layer_decay=0.9, end=0.5),
         cell_weight=0.3,
+        patch_weight=0.5,
         place_weight=0.3,
         minutes=8.0,
     )
     return (Join("join", "text-sft"), vision, adapter, whole)
+
+
+def _screens(share: float) -> dict[str, float]:
+    return {kind: share * part for kind, part in SCREENS.items()}
 
 
 def later() -> tuple[Train | RL, ...]:
@@ -163,7 +168,7 @@ def later() -> tuple[Train | RL, ...]:
     sft = Train(
         "sft",
         "long",
-        {**THOUGHTS, **{kind: 0.6 * share for kind, share in SCREENS.items()}},
+        {**THOUGHTS, **_screens(0.6)},
         450,
         pack,
         replace(rates, start=0.4, end=0.02),

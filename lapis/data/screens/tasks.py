@@ -117,9 +117,10 @@ def _held(screen: Screen, name: str) -> bool:
     return any(element.data["held_word"] for element in screen.elements if element.name == name)
 
 
-def _point(screen: Screen, element: Element, question: str, held: bool) -> Pair:
+def _point(screen: Screen, element: Element, question: str, said: str, held: bool) -> Pair:
+    """The answer says the name again: a line of a listing, so that what reading teaches serves pointing (ours)."""
     check = _check(screen, "point", element.box, held, element.role)
-    return Pair(question, place(screen, element.box), check)
+    return Pair(question, f"{said} {place(screen, element.box)}", check)
 
 
 def _named(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
@@ -129,7 +130,7 @@ def _named(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
         if element.unique and element.role in ASKED:
             words = {"name": element.name, "role": _role(element.role, lang)}
             question = _say(rng, phrases.GROUND, lang, **words)
-            asked.append(_point(screen, element, question, element.data["held_word"]))
+            asked.append(_point(screen, element, question, element.name, element.data["held_word"]))
     return asked
 
 
@@ -141,7 +142,7 @@ def _related(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
         of = element.data.get("of")
         if of and times[element.role, of] == 1:
             question = _say(rng, phrases.GROUND_OF, lang, of=of, role=_role(element.role, lang))
-            asked.append(_point(screen, element, question, _held(screen, of)))
+            asked.append(_point(screen, element, question, of, _held(screen, of)))
     return asked
 
 
@@ -154,7 +155,7 @@ def _listed(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     at = rng.randrange(len(items))
     last = at == len(items) - 1 and rng.random() < 0.5
     question = _say(rng, phrases.GROUND_LAST if last else phrases.GROUND_NTH, lang, n=at + 1)
-    return [_point(screen, items[at], question, False)]
+    return [_point(screen, items[at], question, items[at].name, False)]
 
 
 def _reading_order(lines: Sequence[Word]) -> list[Word]:

@@ -65,7 +65,7 @@ def test_a_name_that_comes_twice_is_asked_for_by_what_it_belongs_to() -> None:
     adds = {question: answer for question, answer in questions.items() if "button" in question}
     assert adds
     assert all("Tea" in question or "Milk" in question for question in adds)
-    assert {answer for question, answer in adds.items() if "Milk" in question} == {"(375,850)"}
+    assert {answer for question, answer in adds.items() if "Milk" in question} == {"Milk (375,850)"}
 
 
 def test_an_item_is_asked_for_by_its_number_only_where_all_can_be_seen() -> None:
@@ -73,7 +73,7 @@ def test_an_item_is_asked_for_by_its_number_only_where_all_can_be_seen() -> None
         found = {(sample.turns[0].text, sample.turns[1].text) for sample in asked(screen, "ground")}
         return {pair for pair in found if re.search("item [0-9]|last item", pair[0])}
 
-    assert ("Where is list item 2?", "(450,460)") in numbered(shop())
+    assert ("Where is list item 2?", "Milk (450,460)") in numbered(shop())
     assert numbered(shop(partial=frozenset({"item"}))) == set()
 
 
