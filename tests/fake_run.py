@@ -93,6 +93,14 @@ def _stage(folder: Path, number: int, rng: random.Random) -> None:
     save_file(weights, folder / "model" / "model.safetensors")
 
 
+def _each(right: int, thought: int) -> dict[str, list[float]]:
+    """200 questions of which the first so many are right."""
+    return {
+        "correct": [float(number < right) for number in range(200)],
+        "thought_tokens": [float(thought + number % 3 - 1) for number in range(200)],
+    }
+
+
 def _rl(folder: Path, rng: random.Random) -> None:
     lines = []
     for step in range(40):
@@ -108,8 +116,8 @@ def _rl(folder: Path, rng: random.Random) -> None:
         "math/word": {"correct": 0.61, "n": 120, "thought_tokens": 39.0},
         "screen/math": {"correct": 0.4, "n": 80, "thought_tokens": 26.0},
     }
-    first = {"correct": 0.436, "reward": 0.51, "n": 200, "thought_tokens": 35.8, "kinds": before}
-    last = {"correct": 0.526, "reward": 0.6, "n": 200, "thought_tokens": 33.8, "kinds": after}
+    first = {"correct": 0.5, "reward": 0.51, "n": 200, "thought_tokens": 35.0, "kinds": before, "each": _each(100, 35)}
+    last = {"correct": 0.6, "reward": 0.6, "n": 200, "thought_tokens": 33.0, "kinds": after, "each": _each(120, 33)}
     write(folder / "done.json", {"steps": 40, "tokens": 90000, "before": first, "after": last})
 
 

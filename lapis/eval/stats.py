@@ -6,7 +6,6 @@ normal interval has no width. Differences and ratios get a percentile bootstrap 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -55,21 +54,6 @@ def difference(first: Sequence[float], second: Sequence[float], seed: int = 0) -
 def relative(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Interval:
     """mean(first) / mean(second) - 1 over paired cases; 0 where both means are 0, inf where only the second is."""
     return paired(first, second, _ratio, seed)
-
-
-def share_change(before: float, after: float, n: int) -> Interval:
-    """after / before - 1 of two shares of `n` cases each, with Katz's log interval (Katz et al. 1978).
-
-    The cases are taken as independent; where both shares come from the same questions that is on the wide side. The
-    interval is unbounded above where `before` is 0.
-    """
-    if before <= 0:
-        return Interval(0.0 if after <= 0 else math.inf, 0.0, math.inf, n)
-    value = after / before
-    if after <= 0:
-        return Interval(-1.0, -1.0, 0.0, n)
-    half = Z95 * math.sqrt((1 - before) / (n * before) + (1 - after) / (n * after))
-    return Interval(value - 1, value * math.exp(-half) - 1, value * math.exp(half) - 1, n)
 
 
 def paired(

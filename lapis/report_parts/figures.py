@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from lapis.eval.goals import GOALS
-from lapis.eval.stats import Interval, relative, share_change, wilson
+from lapis.eval.stats import Interval, relative, wilson
 from lapis.report_parts.inputs import Json, Run, Stage
 
 Figure = dict[str, float | int | None]
@@ -126,15 +126,9 @@ def _rl(run: Run) -> dict[str, Figure]:
     stage = rl_stage(run)
     if stage is None:
         return {}
-    before, after = stage.done["before"], stage.done["after"]
-    if "each" in before and "each" in after:
-        pairs = {name: (before["each"][name], after["each"][name]) for name in ("correct", "thought_tokens")}
-        changes = {name: relative(last, first) for name, (first, last) in pairs.items()}
-        return {"rl_gain": _plain(changes["correct"]), "rl_length": _plain(changes["thought_tokens"])}
-    n = int(before["n"])
-    length = after["thought_tokens"] / before["thought_tokens"] - 1 if before["thought_tokens"] else 0.0
-    gain = _plain(share_change(before["correct"], after["correct"], n))
-    return {"rl_gain": gain, "rl_length": {"value": length, "low": None, "high": None, "n": n}}
+    before, after = stage.done["before"]["each"], stage.done["after"]["each"]
+    names = {"rl_gain": "correct", "rl_length": "thought_tokens"}
+    return {figure: _plain(relative(after[name], before[name])) for figure, name in names.items()}
 
 
 def rl_total(side: Json) -> dict[str, float]:

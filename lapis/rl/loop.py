@@ -122,13 +122,20 @@ def means(groups: Scored) -> Json:
 
 
 def measure(generator: Generator, samples: Sequence[Sample], stage: config.RL) -> Json:
-    """Greedy answers to held-out questions: `correct`, `reward`, `thought_tokens`, `n`, and the same by `kinds`."""
+    """Greedy answers to held-out questions: `correct`, `reward`, `thought_tokens`, `n`, and the same by `kinds`.
+
+    `each` holds correctness and thought length of every question in order, so that before and after make pairs.
+    """
     answers = generator.generate([request(sample, stage.max_tokens) for sample in samples])
     kinds: dict[str, Scored] = defaultdict(list)
+    each: dict[str, list[float]] = {"correct": [], "thought_tokens": []}
     for sample, answer in zip(samples, answers, strict=True):
         group = Group(sample, (answer,), 0)
-        kinds[sample.kind].append((group, score(group.answers, sample.meta, stage.reward)))
-    whole = _figures([pair for groups in kinds.values() for pair in groups])
+        scores = score(group.answers, sample.meta, stage.reward)
+        kinds[sample.kind].append((group, scores))
+        each["correct"].append(float(scores[0].right))
+        each["thought_tokens"].append(float(answer.thought_tokens))
+    whole = _figures([pair for groups in kinds.values() for pair in groups]) | {"each": each}
     return whole | {"kinds": {kind: _figures(groups) for kind, groups in sorted(kinds.items())}}
 
 

@@ -61,15 +61,6 @@ def test_relative_change() -> None:
     assert stats.relative([1, 1], [0, 0]).value == np.inf
 
 
-def test_change_of_a_share_by_katz() -> None:
-    """Ratio 2 of 20/100 and 10/100: exp(ln 2 -+ 1.96 sqrt(1/20 - 1/100 + 1/10 - 1/100))."""
-    found = stats.share_change(0.1, 0.2, 100)
-    assert found.value == pytest.approx(1.0)
-    assert (found.low, found.high) == (pytest.approx(-0.0134, abs=1e-4), pytest.approx(3.0545, abs=1e-3))
-    assert stats.share_change(0.0, 0.0, 10).value == 0 and stats.share_change(0.2, 0.0, 10).value == -1
-    assert stats.share_change(0.0, 0.1, 10).value == np.inf
-
-
 def test_goals_are_hit_on_their_own_side() -> None:
     wall, gain = GOALS["wall_seconds"], GOALS["rl_gain"]
     assert wall.hit(2300, wall.of("pocket")) and not wall.hit(2401, wall.of("pocket"))
