@@ -1,8 +1,8 @@
 """The words and numbers of generated screens, with a part of both kept back from training.
 
-A word of `words_en.txt` / `words_zh.txt` is held out when its SHA-256 says so (one in five); whatever a template
-writes as content (names, products, places, titles, messages) is drawn from one side only. Shared by both sides: the
-[ui] words and those that a template itself names (Send, Settings), because they belong to the kind of screen. Whole
+A word of `words_en.txt` / `words_zh.txt` is held out when its SHA-256 says so and its characters are all known from
+other words; whatever a template writes as content (names, products, places, titles, messages) is drawn from one side
+only. Shared by both sides: the [ui] words and those that a template itself names (Send, Settings), because they belong to the kind of screen. Whole
 numbers from 10 up are held out by their first two digits (37-43, 64-69, 86-92); smaller ones are shared. A written
 time, date or version is no such number.
 """
@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 
 TOPICS = ("food", "goods", "nature", "animal", "place", "study", "tech", "transport", "health", "hobby", "music", "job")
+ONE_IN = {"en": 5, "zh": 3}
+"""One word in so many is drawn to be held out; of the Chinese ones many fall away, because of a character."""
 HELD_LEADS = frozenset([*range(37, 44), *range(64, 70), *range(86, 93)])
 
 MESSAGES = {
@@ -51,12 +53,6 @@ def characters(lang: str) -> str:
     return "".join(sorted({one for text in texts for one in text if lang == "en" or not one.isascii()}))
 
 
-@cache
-def held_words(lang: str) -> tuple[str, ...]:
-    """Every content word that training never shows."""
-    return tuple(word for topic in TOPICS for word in pool(lang, topic, True))
-
-
 def _sides(lang: str, word: str) -> set[bool | None]:
     """The sides that a word and, in a compound, its parts fall on; an interface word falls on neither."""
     if word.casefold() in {shared.casefold() for shared in _read(lang)["ui"]}:
@@ -65,8 +61,19 @@ def _sides(lang: str, word: str) -> set[bool | None]:
 
 
 def held_word(lang: str, word: str) -> bool:
-    """Whether a word is kept from training: one in five, by hash."""
-    return hashlib.sha256(f"{lang}:{word.casefold()}".encode()).digest()[0] % 5 == 0
+    """Whether a word is kept from training: by hash, where other words show each of its characters."""
+    return _drawn(lang, word) and set(word.casefold()) <= _shown(lang)
+
+
+def _drawn(lang: str, word: str) -> bool:
+    return hashlib.sha256(f"{lang}:{word.casefold()}".encode()).digest()[0] % ONE_IN[lang] == 0
+
+
+@cache
+def _shown(lang: str) -> frozenset[str]:
+    """The characters of all words that are not drawn: a Chinese character that no screen shows cannot be read."""
+    words = (word.casefold() for topic in _read(lang).values() for word in topic)
+    return frozenset(character for word in words if not _drawn(lang, word) for character in word)
 
 
 def held_number(number: int) -> bool:

@@ -6,10 +6,7 @@ import random
 
 from lapis.data.screens import parts
 from lapis.data.screens.style import Style
-from lapis.data.screens.words import TOPICS, Words, characters, held_words, pool
-
-LOOSE = 0.5
-"""Share of Chinese words that are loose characters, so that none of a held-out word is a stranger to the ViT."""
+from lapis.data.screens.words import TOPICS, Words, pool
 
 
 def page(rng: random.Random, words: Words, style: Style) -> str:
@@ -35,15 +32,5 @@ def _line(rng: random.Random, words: Words, style: Style) -> str:
 def _word(rng: random.Random, lang: str, held: bool) -> str:
     if rng.random() < 0.15:
         return str(rng.randrange(1000))
-    if lang == "zh" and rng.random() < LOOSE:
-        return _loose(rng)
     word = rng.choice(pool(lang, rng.choice(TOPICS), held))
     return rng.choice((word, word.capitalize(), word, word.upper())) if lang == "en" else word
-
-
-def _loose(rng: random.Random) -> str:
-    """One to four characters of any word, in an order that spells no held-out word."""
-    while True:
-        made = "".join(rng.choices(characters("zh"), k=rng.randint(1, 4)))
-        if not any(word in made for word in held_words("zh")):
-            return made
