@@ -266,6 +266,7 @@ def screen_samples(screens: Iterable[Screen], seed: int, count: Callable[[str], 
         rng = random.Random(f"tasks {seed} {screen.split} {screen.index}")
         yield from tasks.samples(screen, rng)
         yield from screen_math.questions(screen, rng, tokens=count)
+        yield from screen_math.told(screen, rng, count)
 
 
 def make_held_screens(stage: Stage) -> dict[str, Any]:

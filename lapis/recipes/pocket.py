@@ -28,7 +28,7 @@ from lapis.config import (
     Yarn,
 )
 
-TEXT = {"prose": 0.35, "math": 0.65}
+TEXT = {"prose": 0.25, "math": 0.5, "screen/told": 0.25}
 THOUGHTS = {"math": 0.75, "screen/math": 0.25}
 SCREENS = {"screen/ground": 0.35, "screen/ocr": 0.35, "screen/qa": 0.08, "screen/describe": 0.02}
 
@@ -84,7 +84,7 @@ def text() -> tuple[Train | Prune | Join, ...]:
     tune = Train(
         "text-sft",
         "distil-decay",
-        {"math": 1.0},
+        {"math": 0.8, "screen/told": 0.2},
         60,
         pack,
         Optim(lr=5e-4, end=0.3),

@@ -1,4 +1,4 @@
-"""Training conversations and held-out questions about a rendered screen.
+"""Training conversations and held-out questions about a rendered screen, or about its elements told as text.
 
 The picture stands once, in the first user turn; several questions follow it, so that it is encoded once. Places are
 written as `(123,045)`: x, then y, in thousandths of the picture, three digits each.
@@ -17,7 +17,7 @@ from lapis.data.screens.page import LICENCE, Box, Element, Screen, Word
 from lapis.data.screens.words import pool
 from lapis.types import Sample, Text, Turn
 
-MOST_PAIRS = {"ocr": 6, "ground": 12, "describe": 6, "qa": 6, "page": 1}
+MOST_PAIRS = {"ocr": 6, "ground": 12, "describe": 6, "qa": 6, "page": 1, "told": 12}
 """Most questions of a conversation by kind: its picture costs as much as ten of them."""
 MOST_LISTED = 14
 """Most lines of text that one answer lists."""
@@ -36,7 +36,7 @@ class Pair:
 
 
 def samples(
-    screen: Screen, rng: random.Random, kinds: Sequence[str] = ("ocr", "ground", "describe", "qa")
+    screen: Screen, rng: random.Random, kinds: Sequence[str] = ("ocr", "ground", "describe", "qa", "told")
 ) -> list[Sample]:
     """One conversation for each kind that the screen has questions for."""
     made = []
@@ -66,9 +66,10 @@ def _chosen(asked: Sequence[Pair], rng: random.Random, most: int) -> list[Pair]:
 
 
 def _sample(screen: Screen, kind: str, asked: Sequence[Pair], meta: Mapping[str, Any]) -> Sample:
+    shown = Text(_told_lines(screen)) if kind == "told" else screen.image
     turns = []
     for number, pair in enumerate(asked):
-        question = (Text(pair.question),) if number else (screen.image, Text(pair.question))
+        question = (Text(pair.question),) if number else (shown, Text(pair.question))
         turns += [Turn("user", question), Turn("assistant", (Text(pair.answer),))]
     return Sample(
         kind=f"screen/{kind}",
@@ -76,7 +77,7 @@ def _sample(screen: Screen, kind: str, asked: Sequence[Pair], meta: Mapping[str,
         source=screen.source,
         licence=LICENCE,
         turns=tuple(turns),
-        cells=({"words": list(screen.words), "letters": list(screen.letters)},),
+        cells=() if kind == "told" else ({"words": list(screen.words), "letters": list(screen.letters)},),
         meta={"template": screen.template, "split": screen.split, "seed": screen.seed, **meta},
     )
 
@@ -143,6 +144,28 @@ def _related(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
         if of and times[element.role, of] == 1:
             question = _say(rng, phrases.GROUND_OF, lang, of=of, role=_role(element.role, lang))
             asked.append(_point(screen, element, question, of, _held(screen, of)))
+    return asked
+
+
+def _told_lines(screen: Screen) -> str:
+    """The named elements with their places, a line each, as a GUI agent may get them beside or instead of a picture."""
+    return "".join(f"{element.name} {place(screen, element.box)}\n" for element in _tellable(screen))
+
+
+def _tellable(screen: Screen) -> list[Element]:
+    named = [element for element in screen.elements if element.unique and element.role in ASKED]
+    return sorted(named, key=lambda element: (element.box[1], element.box[0]))[:MOST_LISTED]
+
+
+def _told(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
+    """Both ways: a line of the list by its name, and a name by its place. Looking up in text is what a young decoder
+    learns first, and pointing and reading are the same on a picture."""
+    asked = []
+    for element in _tellable(screen):
+        line = f"{element.name} {place(screen, element.box)}"
+        words = {"name": element.name, "role": _role(element.role, lang)}
+        asked.append(Pair(_say(rng, phrases.GROUND, lang, **words), line))
+        asked.append(Pair(_say(rng, phrases.READ_AT, lang, point=place(screen, element.box)), element.name))
     return asked
 
 
@@ -286,6 +309,7 @@ def _exists(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 MAKERS: Mapping[str, Sequence[Callable[[Screen, random.Random, str], list[Pair]]]] = {
     "ground": (_named, _related, _listed),
     "ocr": (_list_texts, _read_at),
+    "told": (_told,),
     "page": (_read_at,),
     "describe": (_describe, _widgets),
     "qa": (_facts, _states, _counts, _exists),

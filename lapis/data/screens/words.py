@@ -2,9 +2,9 @@
 
 A word of `words_en.txt` / `words_zh.txt` is held out when its SHA-256 says so and its characters are all known from
 other words; whatever a template writes as content (names, products, places, titles, messages) is drawn from one side
-only. Shared by both sides: the [ui] words and those that a template itself names (Send, Settings), because they belong to the kind of screen. Whole
-numbers from 10 up are held out by their first two digits (37-43, 64-69, 86-92); smaller ones are shared. A written
-time, date or version is no such number.
+only. Shared by both sides: the [ui] words and those that a template itself names (Send, Settings), because they belong
+to the kind of screen. Whole numbers from 10 up are held out by their first two digits (37-43, 64-69, 86-92); smaller
+ones are shared. A written time, date or version is no such number.
 """
 
 from __future__ import annotations

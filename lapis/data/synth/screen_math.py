@@ -12,7 +12,7 @@ from typing import Protocol
 
 from lapis.data.synth import program
 from lapis.data.synth.problem import Count, Problem, bytes_of, sample
-from lapis.types import Image, Sample
+from lapis.types import Image, Sample, Text
 
 Quantity = tuple[str, int, str]
 """(item, value, unit)."""
@@ -103,14 +103,23 @@ def questions(
     draws thinking and direct samples, held-out ones all think.
     """
     split = split or ("train" if screen.split == "train" else "held")
-    items = screen.quantities()
-    if len(items) < 2:
-        return []
-    makers = list(MAKERS)
-    rng.shuffle(makers)
-    made = [problem for maker in makers if (problem := maker(screen.lang, split, items, rng))]
     think = True if split == "held" else None
-    return [sample(one, "screen/math", screen.source, rng, tokens, think, (screen.image,)) for one in made[:most]]
+    problems = _problems(screen, rng, split)[:most]
+    return [sample(one, "screen/math", screen.source, rng, tokens, think, (screen.image,)) for one in problems]
+
+
+def told(screen: Shown, rng: random.Random, tokens: Count = bytes_of) -> list[Sample]:
+    """One training question (`math/told`), or none, about the same numbers told as text: the same work without eyes."""
+    lines = Text("".join(f"{name} {value}\n" for name, value, _ in screen.quantities()))
+    problems = _problems(screen, rng, "train")[:1]
+    return [sample(one, "math/told", screen.source, rng, tokens, None, (lines,)) for one in problems]
+
+
+def _problems(screen: Shown, rng: random.Random, split: str) -> list[Problem]:
+    """One question of each kind that fits the screen, in a drawn order."""
+    items = screen.quantities()
+    makers = rng.sample(MAKERS, len(MAKERS)) if len(items) > 1 else []
+    return [problem for maker in makers if (problem := maker(screen.lang, split, items, rng))]
 
 
 def _read(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:

@@ -99,14 +99,28 @@ def test_texts_are_listed_in_reading_order() -> None:
 
 
 def test_a_conversation_holds_the_picture_once() -> None:
-    made = samples(shop(), random.Random(0))
+    *made, told = samples(shop(), random.Random(0))
     assert [sample.kind for sample in made] == ["screen/ocr", "screen/ground", "screen/describe", "screen/qa"]
+    assert told.kind == "screen/told" and not told.images and not told.cells
     for sample in made:
         assert sample.images == (PICTURE,)
         assert 4 <= len(sample.turns) <= 2 * MOST_PAIRS[sample.kind.removeprefix("screen/")]
         assert sample.licence == "Apache-2.0"
         assert sample.source == "lapis:screens/shop/4-seen-0"
         assert len(sample.cells) == 1
+
+
+def test_a_told_screen_lists_what_its_answers_say() -> None:
+    told = samples(shop(), random.Random(0), ("told",))[0]
+    listing, first = told.turns[0].parts
+    lines = listing.text.splitlines()
+    assert len(lines) == len(set(lines)) >= 2
+    assert all(re.fullmatch(r".+ \([0-9]{3},[0-9]{3}\)", line) for line in lines)
+    asked = [first.text, *(turn.text for turn in told.turns[2::2])]
+    for question, answer in zip(asked, (turn.text for turn in told.turns[1::2]), strict=True):
+        by_place = next((line for line in lines if line.split(" (")[1] in question), None)
+        wanted = answer if by_place is None else by_place.rpartition(" (")[0]
+        assert answer == wanted and any(answer in line for line in lines)
 
 
 def test_a_screen_without_elements_asks_nothing_to_be_found() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lapis.data.synth.screen_math import ASK, MAKERS, questions
-from lapis.types import Image, Sample
+from lapis.data.synth.screen_math import ASK, MAKERS, questions, told
+from lapis.types import Image, Sample, Text
 from lapis.verify import check
 
 MENU = [("Tea", 12, "$"), ("Milk", 37, "$"), ("Bread", 9, "$"), ("Green salad", 104, "$")]
@@ -94,3 +94,11 @@ def test_odd_screens() -> None:
     assert {sample.meta["template"] for sample in many(long, 50)} == {
         "screen/read", "screen/sum2", "screen/sum3", "screen/more",
     }  # fmt: skip
+
+
+def test_numbers_told_as_text_are_asked_without_a_picture() -> None:
+    (made,) = told(Stand(), random.Random(0))
+    listing = made.turns[0].parts[0]
+    assert isinstance(listing, Text) and listing.text.splitlines() == [f"{name} {value}" for name, value, _ in MENU]
+    assert made.kind == "math/told" and not made.images
+    assert told(Stand(items=()), random.Random(0)) == []
