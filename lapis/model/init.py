@@ -1,6 +1,7 @@
 """How weights begin: fresh, joined from a trained decoder, or composed from public towers and decoders.
 
-Unusual: a fresh ViT starts from 2-D sine-cosine positions and written-down filters (start.py), not from noise.
+Unusual: a fresh ViT starts from 2-D sine-cosine positions and written-down filters (start.py), a fresh decoder with
+heads that look back (lookup.py), neither from noise alone.
 `compose` gives a module and a tokenizer, of which `export.hf.write` makes a folder.
 
 Shape legend: P patches of a tile, W ViT width, V vocabulary, D decoder width.
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from lapis import config
 from lapis.model.convert import read_decoder, read_vit
 from lapis.model.decoder import Decoder
+from lapis.model.lookup import CONSTANT, lookup
 from lapis.model.start import structure
 from lapis.model.vit import ViT
 from lapis.model.vlm import Lapis
@@ -39,7 +41,7 @@ def fresh(shape: config.Model | config.Decoder, seed: int) -> Lapis | Decoder:
     """A module with weights drawn from `seed`, fp32 on the CPU.
 
     Matrices are normal with deviation 1/sqrt(inputs), those that write into the residual stream smaller by
-    sqrt(2 layers) (GPT-2's rule), embeddings 0.02, biases 0, norms 1.
+    sqrt(2 layers) (GPT-2's rule), embeddings 0.1, biases 0, norms 1; then what is written down takes its places.
     """
     with torch.device("meta"):
         module: Lapis | Decoder = Lapis(shape) if isinstance(shape, config.Model) else Decoder(shape)
@@ -47,9 +49,11 @@ def fresh(shape: config.Model | config.Decoder, seed: int) -> Lapis | Decoder:
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
         _fill(name, parameter.data, _layers(name, shape), generator)
+    lookup(module.decoder if isinstance(module, Lapis) else module)
     if isinstance(module, Lapis):
         module.vit.positions.weight.data.copy_(sine_cosine(module.config.vit.grid, module.config.vit.width))
         structure(module.vit)
+        module.adapter.fc2.bias.data[0] = CONSTANT
     return module
 
 

@@ -1,0 +1,104 @@
+"""How a decoder that has read nothing begins: able to look back (ours; measured in LOG.md).
+
+Unusual: a small decoder needs some ten thousand questions before heads form that find what followed the same words
+earlier (induction heads, arXiv 2209.11895), and copying, arithmetic and pointing all wait for them. So these heads are
+written down, not drawn: in the first layer one head takes the token before, another the one before that; in the second
+a head looks for the place whose two tokens before are the present one and its predecessor, and proposes what stands
+there. It needs a constant in every token (dimension 0), so that a head can look at places alone. All of it is ordinary
+weights of the ordinary architecture, and trains on; the other heads of the two layers are silent at first.
+
+Shape legend: D width, E head dimension, P = E / 2 rotated pairs, C numbers of a token's code, S rows of `qkv`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lapis import config
+from lapis.model.decoder import Attention, Decoder, Layer, frequencies
+
+BACK = 2
+"""Tokens that a match compares."""
+LEAST = 8
+"""Fewest numbers of a code that still tell tokens apart."""
+CONSTANT = 0.6
+"""Dimension 0 of every embedding; the others have a deviation of 0.1."""
+STEP_GAIN, MATCH_GAIN = 4.0, 3.0
+"""Sharpness of the heads: 8 x this is the score of a perfect fit (E = 64)."""
+PASS, PROPOSE = 0.15, 0.2
+"""How loudly a copied code and a proposal are written: enough to be found, too little to drown the token."""
+HUSH = 0.2
+"""What the first MLP's output is multiplied by: as drawn, it is louder than the codes."""
+SWIFT = (1.0, 1.0, 0.9, 0.8, 0.7, 0.6)
+"""Strength of the fastest pairs in a look at a fixed distance: together they peak there alone."""
+
+
+def lookup(decoder: Decoder) -> None:
+    """Write the start into a decoder in place; one that has no QK-norm or too little room stays as it was drawn."""
+    shape = decoder.config
+    back, size = min(BACK, shape.kv_heads), min(shape.head_dim, (shape.width - 1) // (BACK + 1))
+    if not shape.qk_norm or shape.layers < 2 or size < LEAST:
+        return
+    first, second = (layer for layer in decoder.layers[:2] if isinstance(layer, Layer))
+    codes = _codes(shape.width, size)
+    decoder.embedding.weight.data[:, 0] = CONSTANT
+    _sharpen(first.attention, STEP_GAIN)
+    first.mlp.down.weight.data *= HUSH
+    for number in range(back):
+        _step_back(first.attention, shape, number, codes)
+    _sharpen(second.attention, MATCH_GAIN)
+    _match(second.attention, shape, back, codes)
+
+
+def _codes(width: int, size: int) -> list[Tensor]:
+    """Orthonormal rows [C, D] that touch dimension 0 nowhere: a token's own code, and where each one before is told."""
+    drawn = torch.randn(width - 1, width - 1, generator=torch.Generator().manual_seed(0))
+    rows = torch.linalg.qr(drawn)[0]
+    parts = [torch.zeros(size, width) for _ in range(BACK + 1)]
+    for number, part in enumerate(parts):
+        part[:, 1:] = rows[number * size : (number + 1) * size]
+    return parts
+
+
+def _sharpen(attention: Attention, gain: float) -> None:
+    attention.out.weight.data.zero_()
+    for norm in (attention.q_norm, attention.k_norm):
+        norm.weight.data.fill_(gain**0.5)
+
+
+def _rows(shape: config.Decoder, group: int) -> tuple[slice, slice, slice]:
+    """Rows of `qkv` of a group's first query head, of its keys and of its values."""
+    heads = (group * (shape.heads // shape.kv_heads), shape.heads + group, shape.heads + shape.kv_heads + group)
+    query, key, value = (slice(head * shape.head_dim, (head + 1) * shape.head_dim) for head in heads)
+    return query, key, value
+
+
+def _step_back(attention: Attention, shape: config.Decoder, number: int, codes: list[Tensor]) -> None:
+    """The first head of a group passes on the code of the token `number + 1` places before."""
+    query, key, value = _rows(shape, number)
+    weight_SD, angles_P = attention.qkv.weight.data, frequencies(shape, torch.device("cpu"))[0]
+    swift_P = torch.zeros(len(angles_P))
+    swift_P[: len(SWIFT)] = torch.tensor(SWIFT)[: len(angles_P)]
+    turn_P = angles_P * (number + 1)
+    weight_SD[query], weight_SD[key], weight_SD[value] = 0.0, 0.0, 0.0
+    weight_SD[query, 0] = torch.cat((swift_P, torch.zeros_like(swift_P)))
+    weight_SD[key, 0] = torch.cat((swift_P * turn_P.cos(), swift_P * turn_P.sin()))
+    weight_SD[value][: len(codes[0])] = codes[0]
+    attention.out.weight.data[:, query.start : query.start + len(codes[0])] = PASS * codes[number + 1].T
+
+
+def _match(attention: Attention, shape: config.Decoder, back: int, codes: list[Tensor]) -> None:
+    """The first head compares its token and the ones before with what stands before each place, by slow pairs alone,
+    which no distance turns far."""
+    query, key, value = _rows(shape, 0)
+    weight_SD, pairs = attention.qkv.weight.data, shape.head_dim // 2
+    weight_SD[query], weight_SD[key], weight_SD[value] = 0.0, 0.0, 0.0
+    share = min((pairs - pairs // 2) // back, len(codes[0]) // 2)
+    for number in range(back):
+        slow = torch.arange(share) + pairs // 2 + number * share
+        places = torch.cat((slow, slow + pairs))
+        weight_SD[query][places] = codes[number][: 2 * share]
+        weight_SD[key][places] = codes[number + 1][: 2 * share]
+    weight_SD[value][: len(codes[0])] = codes[0]
+    attention.out.weight.data[:, : len(codes[0])] = PROPOSE * codes[0].T
