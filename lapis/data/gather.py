@@ -222,8 +222,8 @@ def _interface_words() -> Iterator[str]:
     """The words that training screens are drawn from, and every character often enough to be a token."""
     for lang in ("en", "zh"):
         for topic in words.TOPICS:
-            yield from [" ".join(words.pool(lang, topic, False))] * WORD_REPEATS
-        yield from [" ".join(words.characters(lang))] * CHARACTER_REPEATS
+            yield from ["\n".join(words.pool(lang, topic, False))] * WORD_REPEATS
+        yield from ["\n".join(words.characters(lang))] * CHARACTER_REPEATS
 
 
 def make_screens(stage: Stage) -> dict[str, Any]:

@@ -63,10 +63,10 @@ def text() -> tuple[Train | Prune | Join, ...]:
             trains=("decoder",),
             minutes=0.9,
         )
-        for name, rate in (("low", 1e-3), ("mid", 2e-3), ("high", 4e-3))
+        for name, rate in (("low", 5e-4), ("mid", 1e-3), ("high", 2e-3))
     )
     first = Train(
-        "teacher", None, TEXT, 260, pack, Optim(lr=2e-3, end=0.2), shape="teacher", trains=("decoder",), minutes=2.8
+        "teacher", None, TEXT, 260, pack, Optim(lr=1e-3, end=0.3), shape="teacher", trains=("decoder",), minutes=2.8
     )
     learn = Train(
         "distil",
@@ -74,13 +74,13 @@ def text() -> tuple[Train | Prune | Join, ...]:
         TEXT,
         distil,
         pack,
-        Optim(lr=1.5e-3, end=0.5),
+        Optim(lr=1e-3, end=0.5),
         trains=("decoder",),
         distil=Distil("teacher", weight=0.5),
         minutes=0.9,
     )
     fast = replace(learn, name="distil-decay", parent="distil", steps=decay, minutes=0.3)
-    fast = replace(fast, optim=Optim(lr=7.5e-4, warmup=0.0, end=0.04))
+    fast = replace(fast, optim=Optim(lr=5e-4, warmup=0.0, end=0.04))
     tune = Train(
         "text-sft",
         "distil-decay",
