@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lapis import config
-from lapis.model.decoder import Attention, Decoder, Layer, frequencies
+from lapis.model.decoder import Attention, Decoder, Layer, RMSNorm, frequencies
 
 BACK = 2
 """Tokens that a match compares."""
@@ -29,8 +29,9 @@ STEP_GAIN, MATCH_GAIN = 4.0, 3.0
 PASS, PROPOSE = 0.15, 0.3
 """How loudly a copied code and a proposal are written: enough to be found, too little to drown the token."""
 FIRM = 10.0
-"""What written queries and keys are multiplied by: QK-norm makes their scale free, and AdamW moves large weights little.
-With rates of 1e-3 the matching head keeps 0.7 of its attention over the first ninety steps, with 2e-3 it is lost."""
+"""What written queries and keys are multiplied by: QK-norm makes their scale free, and AdamW moves large weights
+little. With rates of 1e-3 the matching head keeps 0.7 of its attention over the first ninety steps, with 2e-3 it is
+lost."""
 HUSH = 0.2
 """What the first MLP's output is multiplied by: as drawn, it is louder than the codes."""
 SWIFT = (1.0, 1.0, 0.9, 0.8, 0.7, 0.6)
@@ -67,6 +68,7 @@ def _codes(width: int, size: int) -> list[Tensor]:
 def _sharpen(attention: Attention, gain: float) -> None:
     attention.out.weight.data.zero_()
     for norm in (attention.q_norm, attention.k_norm):
+        assert isinstance(norm, RMSNorm)
         norm.weight.data.fill_(gain**0.5)
 
 
