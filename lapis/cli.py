@@ -28,10 +28,10 @@ from lapis.types import Image, InputError
 
 Words = argparse.Namespace
 RUNS = Path("runs")
-DEFAULTS = {"GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1"}
+DEFAULTS = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1"}
 """Set before libraries load, unless the user set them: threads that wait soon sleep (spinning on made a step up to ten
-times slower whenever another process wanted a core, sleeping at once a fifth slower), and no library reports its use
-to its maker."""
+times slower whenever another process wanted a core, sleeping at once a fifth slower; the policy sets how long they spin
+once a library's own threads outnumber the cores), and no library reports its use to its maker."""
 
 
 class Terminated(KeyboardInterrupt):
