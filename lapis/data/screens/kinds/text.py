@@ -8,25 +8,41 @@ from lapis.data.screens import parts
 from lapis.data.screens.style import Style
 from lapis.data.screens.words import TOPICS, Words, pool
 
+LOOKS = {
+    "": 1.0,
+    "st": 1.1,
+    "mu": 1.0,
+    "sm": 0.9,
+    "lg": 1.3,
+    "btn": 1.2,
+    "btn o": 1.2,
+    "item": 1.1,
+    "in": 1.1,
+    "tab on": 1.1,
+}
+"""Class of a run of words, and about how wide it makes them: all the ways in which screens show text."""
+PLAIN = 0.4
+"""Share of runs that take no look of their own."""
+
 
 def page(rng: random.Random, words: Words, style: Style) -> str:
-    """Lines of random words and numbers from edge to edge; a word may come twice."""
+    """Lines of random words and numbers from edge to edge, in runs that look different; a word may come twice."""
     height = rng.uniform(1.15, 1.9)
     count = int((style.height / style.size - 0.8) / height)
     lines = "".join(
-        parts.text(_line(rng, words, style), css=f"line-height:{height:.2f};overflow:hidden") for _ in range(count)
+        parts.box(_line(rng, words, style), "row", f"height:{height:.2f}em;overflow:hidden") for _ in range(count)
     )
     return parts.box(parts.box(lines, css=f"padding:{rng.randrange(14)}px 0 0 {rng.randrange(14)}px"), "s")
 
 
 def _line(rng: random.Random, words: Words, style: Style) -> str:
-    wide, line, width = 1.0 if words.lang == "zh" else 0.55, list[str](), 0.0
-    while True:
-        word = _word(rng, words.lang, words.held)
-        width += wide * len(word) + 0.35
-        if width > style.width / style.size - 1.2:
-            return " ".join(line)
-        line.append(word)
+    runs, left = list[str](), style.width / style.size - 0.6
+    while left > 0:
+        look = "" if rng.random() < PLAIN else rng.choice(list(LOOKS))
+        shown = " ".join(_word(rng, words.lang, words.held) for _ in range(rng.randint(1, 4)))
+        left -= (1.0 if words.lang == "zh" else 0.55) * len(shown) * LOOKS[look] + 0.5
+        runs.append(parts.text(shown, look, "flex:none;padding-top:0;padding-bottom:0"))
+    return "".join(runs)
 
 
 def _word(rng: random.Random, lang: str, held: bool) -> str:
