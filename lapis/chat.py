@@ -78,6 +78,12 @@ class Tokenizer:
         """Ids of plain text; special tokens written in it stay plain text."""
         return self.raw.encode(text, add_special_tokens=False).ids
 
+    def pieces(self, text: str) -> list[tuple[int, int, int]]:
+        """(id, first character, character after its last) of each token that is made of whole characters."""
+        found = self.raw.encode(text, add_special_tokens=False)
+        ends = zip(found.ids, found.offsets, strict=True)
+        return [(token, start, stop) for token, (start, stop) in ends if "\ufffd" not in self.raw.decode([token])]
+
     def decode(self, ids: Sequence[int], specials: bool = False) -> str:
         return self.raw.decode(list(ids), skip_special_tokens=not specials)
 

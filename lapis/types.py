@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 IGNORE = -100
 """Target value that no loss counts (PyTorch's own default for `ignore_index`)."""
+PATCH_LABELS = 4
+"""Patches of an image token: the first so many of its labels are their characters."""
 
 
 class InputError(Exception):
@@ -122,7 +124,8 @@ class Batch:
     tiles_NSS3: torch.Tensor
     """uint8; every tile of the batch in order of appearance (row-major over B, T). May have N = 0."""
     cells_VK: torch.Tensor
-    """int64; up to K token ids written in each image token's cell, IGNORE where fewer. V = N x tokens a tile."""
+    """int64; of each image token the characters of its PATCH_LABELS patches, then up to K - PATCH_LABELS tokens of the
+    text over it; IGNORE where there is none. V = N x tokens a tile."""
 
     def to(self, device: torch.device | str) -> Batch:
         moved = {name: value.to(device) for name, value in self.items() if name != "kinds"}

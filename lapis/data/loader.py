@@ -23,8 +23,9 @@ import torch
 
 from lapis import chat, config
 from lapis.data import pack as packing
+from lapis.data.labels import LABELS
 from lapis.data.shards import Shards, cells_array
-from lapis.data.tokenise import LABELS, Cutter, Example, example, unpng
+from lapis.data.tokenise import Cutter, Example, example, unpng
 from lapis.types import IGNORE, Batch, InputError, Sample
 
 THREADS, AHEAD = 2, 4

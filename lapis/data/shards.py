@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lapis.data.tokenise import LABELS, Example, unpng
+from lapis.data.labels import LABELS
+from lapis.data.tokenise import Example, unpng
 from lapis.types import InputError
 
 SAMPLES = pa.schema([("ids", pa.list_(pa.int32())), ("trained", pa.list_(pa.uint8())), ("tiles", pa.list_(pa.int32()))])

@@ -1,9 +1,9 @@
 """Samples become token ids, training masks, encoded tiles and dense labels.
 
-Unusual: an image token gets the ids of the characters that its patches show ("cells"; ours). Tiles
-are kept as PNG, because a raw 252 px tile is ten times as large and decoding takes a millisecond.
+Unusual: tiles are kept as PNG, because a raw 252 px tile is ten times as large and decoding takes a millisecond, and
+each has its dense labels beside it ("cells", labels.py).
 
-Shape legend: V image tokens of a sample, K labels of an image token, R text rectangles, S pixels of a tile's side.
+Shape legend: K labels of an image token, S pixels of a tile's side.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trai
 from tokenizers import Tokenizer as RawTokenizer
 
 from lapis import chat, config
+from lapis.data import labels
 from lapis.model import anyres
 from lapis.types import IGNORE, Image, InputError, Sample
 
@@ -32,17 +31,9 @@ SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """Qwen2's split: a digit is a token of its own, so coordinates and sums are read digit by digit."""
-LABELS = 4
-"""Most labels of an image token."""
 REMEMBERED = 8
 """Pictures that a Cutter remembers."""
-LEAST_HEIGHT = 9.0
-"""Height in tile pixels below which text is unreadable and gives no label (ours)."""
-LEAST_OVERLAP = 0.25
-"""Share of the smaller of a character's and a patch's height that must overlap (ours): spilled edges give no label."""
-
 Ints = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +74,12 @@ class Cutter:
         side = self.model.vit.tile
         pixels_NSS3 = anyres.cut(anyres.decode(image, name), self.model.anyres, side)
         words = cells.get("words", ())
-        ids, boxes = rectangles(words, cells.get("letters") or [()] * len(words), self)
+        letters = cells.get("letters", ())
+        shown = labels.characters(words, letters, self.letter)
+        named = labels.tokens(words, letters, self.tokenizer)
         places = anyres.placements(image.width, image.height, self.model.anyres, side)
-        labels = [self._labels(ids, boxes, place) for place in places]
-        return [png(pixels_SS3) for pixels_SS3 in pixels_NSS3], labels
-
-    def _labels(self, ids: Ints, boxes: Floats, place: anyres.Placement) -> bytes:
-        moved = boxes * place.scale + np.array([place.dx, place.dy, place.dx, place.dy])
-        return quarters(ids, moved, self.model.vit, self.model.adapter.shuffle).tobytes()
+        marks = [labels.of_tile(shown, named, place, self.model).tobytes() for place in places]
+        return [png(pixels_SS3) for pixels_SS3 in pixels_NSS3], marks
 
     def letter(self, character: str) -> int:
         """Id of a character that is a token of its own, else IGNORE; remembered."""
@@ -158,64 +147,6 @@ def example(sample: Sample, tokenizer: chat.Tokenizer, model: config.Model, cutt
     ids = np.asarray(encoded.ids, dtype=np.int32)
     trained = np.asarray(encoded.trained, dtype=np.bool_)
     return Example(sample.kind, sample.document, ids, trained, tuple(tiles), tuple(cells))
-
-
-def rectangles(
-    words: Sequence[Sequence[Any]], letters: Sequence[Sequence[float]], cutter: Cutter
-) -> tuple[Ints, Floats]:
-    """Ids [R] and boxes [R, 4] (left, top, right, bottom in image px) of the characters of words (text, x, y, w, h).
-
-    `letters` holds the right edge of each character of each word; where it is empty, a wide character (Chinese) takes
-    twice a narrow one's share of its word's width.
-    """
-    ids: list[int] = []
-    boxes: list[tuple[float, float, float, float]] = []
-    for (text, x, y, w, h), edges in zip(words, letters, strict=True):
-        left = x
-        for character, right in zip(text, edges or _even(text, x, w), strict=True):
-            if cutter.letter(character) != IGNORE:
-                ids.append(cutter.letter(character))
-                boxes.append((left, y, right, y + h))
-            left = right
-    return np.asarray(ids, dtype=np.int32), np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-
-
-def _even(text: str, x: float, w: float) -> list[float]:
-    shares = [2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text]
-    unit = w / max(sum(shares), 1)
-    return [x + unit * done for done in accumulate(shares)]
-
-
-def quarters(ids: Ints, boxes: Floats, vit: config.ViT, shuffle: int) -> Ints:
-    """Labels [V, K] int32 of a tile, K = shuffle^2: of each patch of an image token, in the adapter's order, the
-    character at its centre; an odd grid is padded as the adapter pads it."""
-    grid, odd = vit.grid, -vit.grid % shuffle
-    one = centred(ids, boxes, vit.grid, vit.patch).reshape(grid, grid)
-    one = np.pad(one, (0, odd), constant_values=IGNORE)
-    side = (grid + odd) // shuffle
-    return one.reshape(side, shuffle, side, shuffle).swapaxes(1, 2).reshape(side * side, shuffle**2)
-
-
-def centred(ids: Ints, boxes: Floats, grid: int, patch: int) -> Ints:
-    """Label [grid^2] int32 of each patch: of the boxes [R, 4] (tile pixels) across its middle column, the one that
-    takes most of its height; IGNORE where that is too little. A patch as wide as two letters shows only one at its
-    centre, so no label is a matter of chance (ours)."""
-    readable = boxes[:, 3] - boxes[:, 1] >= LEAST_HEIGHT
-    ids, boxes = ids[readable], boxes[readable]
-    if not len(ids):
-        return np.full(grid * grid, IGNORE, dtype=np.int32)
-    middles = (np.arange(grid) + 0.5) * patch
-    across = (boxes[:, :1] <= middles) & (middles < boxes[:, 2:3])
-    shares = (_overlap(boxes[:, 1], boxes[:, 3], grid, patch)[:, :, None] * across[:, None, :]).reshape(len(ids), -1)
-    return np.where(shares.max(0) > 0, ids[shares.argmax(0)], IGNORE).astype(np.int32)
-
-
-def _overlap(low: Floats, high: Floats, grid: int, patch: int) -> Floats:
-    """Pixels [R, grid] that spans share with each patch of an axis; too little counts as none."""
-    edges = np.arange(grid) * patch
-    shared = np.minimum(high[:, None], edges + patch) - np.maximum(low[:, None], edges)
-    least = LEAST_OVERLAP * np.minimum(high - low, patch)
-    return np.where(shared >= np.maximum(least, 1e-6)[:, None], shared, 0.0)
 
 
 def png(pixels_SS3: npt.NDArray[np.uint8]) -> bytes:

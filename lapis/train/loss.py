@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lapis.types import IGNORE, Batch
+from lapis.types import IGNORE, PATCH_LABELS, Batch
 
 CHUNK = 1024
 """Positions whose logits are held at once where no distillation says otherwise (256 measured 3% slower)."""
@@ -37,9 +37,9 @@ class Totals:
     targets: float
     """Sum of the weights of all targets."""
     cells: float
-    """Number of image tokens with at least one label."""
+    """Number of image tokens with text over them."""
     patches: float
-    """Number of labels."""
+    """Number of patches that show a character."""
     places: float
     """Number of image tokens."""
 
@@ -70,7 +70,7 @@ class Inputs:
     lm_weight: float = 1.0
     cell_weight: float = 0.0
     patches_VKD: Tensor | None = None
-    """What each patch gives by itself; label k of an image token is that of its patch k."""
+    """What each patch gives by itself; each has its character among the labels."""
     patch_weight: float = 0.0
     place_weight: float = 0.0
     teacher: Teacher | None = None
@@ -103,10 +103,11 @@ def totals(batch: Batch) -> Totals:
     """The divisors of a whole global step on one process."""
     counted = batch.targets_BT != IGNORE
     labelled = batch.cells_VK != IGNORE
+    patches, tokens = labelled[:, :PATCH_LABELS], labelled[:, PATCH_LABELS:]
     return Totals(
         targets=float(batch.weights_BT[counted].sum()),
-        cells=float(labelled.any(-1).sum()),
-        patches=float(labelled.sum()),
+        cells=float(tokens.any(-1).sum()),
+        patches=float(patches.sum()),
         places=float(len(labelled)),
     )
 
@@ -152,7 +153,7 @@ def _targets(inputs: Inputs, hidden_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _cells(inputs: Inputs) -> Tensor:
-    labels_VK = inputs.batch.cells_VK
+    labels_VK = inputs.batch.cells_VK[:, PATCH_LABELS:]
     at_M = (labels_VK != IGNORE).any(-1).nonzero().squeeze(1)
     scales_M = torch.full((len(at_M),), 1.0 / max(inputs.totals.cells, 1.0), device=labels_VK.device)
     task = _Task(labels_VK[at_M], scales_M, inputs.chunk, inputs.dtype)
@@ -160,7 +161,7 @@ def _cells(inputs: Inputs) -> Tensor:
 
 
 def _patches(inputs: Inputs, patches_VKD: Tensor) -> Tensor:
-    labels_VK = inputs.batch.cells_VK
+    labels_VK = inputs.batch.cells_VK[:, :PATCH_LABELS]
     labels_M1 = labels_VK[labels_VK != IGNORE][:, None]
     scales_M = torch.full((len(labels_M1),), 1.0 / max(inputs.totals.patches, 1.0), device=labels_VK.device)
     task = _Task(labels_M1, scales_M, inputs.chunk, inputs.dtype)

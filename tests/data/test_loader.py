@@ -10,6 +10,7 @@ import torch
 
 from lapis import chat, config
 from lapis.data import shards, tokenise
+from lapis.data.labels import LABELS
 from lapis.data.loader import Loader, eval_batches
 from lapis.types import IGNORE, Batch, InputError
 from tests.data import world
@@ -52,7 +53,7 @@ def test_shapes_and_dtypes(root: Path) -> None:
         assert (value.shape, value.dtype) == ((3, 96), dtype)
     tiles = len(batch.tiles_NSS3)
     assert batch.tiles_NSS3.shape == (tiles, 56, 56, 3)
-    assert batch.cells_VK.shape == (tiles * world.MODEL.tokens_per_tile, tokenise.LABELS)
+    assert batch.cells_VK.shape == (tiles * world.MODEL.tokens_per_tile, LABELS)
     assert (batch.tokens_BT == world.MODEL.image_token).sum() == len(batch.cells_VK)
 
 
@@ -104,7 +105,7 @@ def test_resume_gives_the_same_batches_and_closing_leaves_no_thread(root: Path) 
 def test_text_alone_has_no_tiles_but_their_shape(root: Path) -> None:
     batch = load(root, mixture={"prose": 1.0}).batch(0)
     assert batch.tiles_NSS3.shape == (0, 56, 56, 3)
-    assert batch.cells_VK.shape == (0, tokenise.LABELS)
+    assert batch.cells_VK.shape == (0, LABELS)
 
 
 def test_the_end_of_capped_data_is_told(root: Path) -> None:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lapis.train import loss as losses
-from lapis.types import IGNORE, Batch
+from lapis.types import IGNORE, PATCH_LABELS, Batch
 
 ROWS, LENGTH, WIDTH, WISE, VOCAB, CELLS = 3, 17, 8, 12, 31, 20
 
@@ -20,8 +20,8 @@ def make_batch(seed: int = 0) -> Batch:
     shape = (ROWS, LENGTH)
     targets = torch.randint(0, VOCAB, shape, generator=random)
     targets[torch.rand(shape, generator=random) < 0.4] = IGNORE
-    cells = torch.randint(0, VOCAB, (CELLS, 4), generator=random)
-    cells[torch.rand(CELLS, 4, generator=random) < 0.5] = IGNORE
+    cells = torch.randint(0, VOCAB, (CELLS, 8), generator=random)
+    cells[torch.rand(CELLS, 8, generator=random) < 0.5] = IGNORE
     cells[:5] = IGNORE
     return Batch(
         tokens_BT=torch.randint(0, VOCAB, shape, generator=random),
@@ -82,7 +82,7 @@ def dense_cells(inputs: losses.Inputs) -> torch.Tensor:
     named = named / named.square().mean(-1, keepdim=True).add(torch.finfo(torch.float32).eps).sqrt()
     scores = (named @ centred(inputs.embedding_CD).T).log_softmax(-1)
     found = []
-    for row, labels in zip(scores, inputs.batch.cells_VK.tolist(), strict=True):
+    for row, labels in zip(scores, inputs.batch.cells_VK[:, PATCH_LABELS:].tolist(), strict=True):
         real = [label for label in labels if label != IGNORE]
         if real:
             found.append(-row[real].mean())
@@ -213,9 +213,10 @@ def test_each_patch_names_its_own_character() -> None:
     patches = torch.randn(CELLS, 4, WIDTH, generator=random).requires_grad_()
     changes = {"hidden_BTD": None, "patches_VKD": patches, "patch_weight": 0.6}
     out = losses.compute(inputs_of(batch, (hidden, features, matrix), **changes))
-    at = batch.cells_VK != IGNORE
+    labels = batch.cells_VK[:, :PATCH_LABELS]
+    at = labels != IGNORE
     scores = F.rms_norm(patches[at].double(), (WIDTH,)) @ centred(matrix).T
-    assert out.loss.item() == pytest.approx(0.6 * F.cross_entropy(scores, batch.cells_VK[at]).item(), rel=1e-5)
+    assert out.loss.item() == pytest.approx(0.6 * F.cross_entropy(scores, labels[at]).item(), rel=1e-5)
     out.loss.backward()
     assert patches.grad[at].abs().sum() > 0 and not patches.grad[~at].any()
     assert matrix.grad is None or not matrix.grad.any()
