@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lapis import chat, config
+from lapis import config
 from lapis.model.anyres import Placement
 from lapis.types import IGNORE, PATCH_LABELS
 
@@ -69,12 +69,17 @@ def characters(words: Sequence[Word], letters: Sequence[Sequence[float]], known:
     return Boxes.of(found)
 
 
-def tokens(words: Sequence[Word], letters: Sequence[Sequence[float]], tokenizer: chat.Tokenizer) -> Boxes:
-    """Every token of words, as a sentence would have them: a word behind another on its line begins with a space."""
+def tokens(
+    words: Sequence[Word], letters: Sequence[Sequence[float]], pieces: Callable[[str], list[tuple[int, int, int]]]
+) -> Boxes:
+    """Every token of words, as a sentence would have them: a word behind another on its line begins with a space.
+
+    `pieces` gives a word's tokens with their characters (chat.Tokenizer.pieces).
+    """
     found = []
     for word, edges, spaced in zip(words, _edges(words, letters), _spaced(words), strict=True):
         corners = (word[1], *edges)
-        for token, start, stop in tokenizer.pieces(" " * spaced + word[0]):
+        for token, start, stop in pieces(" " * spaced + word[0]):
             left, right = corners[max(0, start - spaced)], corners[stop - spaced]
             if right > left:
                 found.append((token, left, word[2], right, word[2] + word[4]))

@@ -59,6 +59,7 @@ class Cutter:
     tokenizer: chat.Tokenizer
     model: config.Model
     letters: dict[str, int] = field(default_factory=dict)
+    words: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
     recent: dict[bytes, tuple[list[bytes], list[bytes]]] = field(default_factory=dict)
 
     def tiles(self, image: Image, cells: Mapping[str, Any], name: str) -> tuple[list[bytes], list[bytes]]:
@@ -76,7 +77,7 @@ class Cutter:
         words = cells.get("words", ())
         letters = cells.get("letters", ())
         shown = labels.characters(words, letters, self.letter)
-        named = labels.tokens(words, letters, self.tokenizer)
+        named = labels.tokens(words, letters, self.pieces)
         places = anyres.placements(image.width, image.height, self.model.anyres, side)
         marks = [labels.of_tile(shown, named, place, self.model).tobytes() for place in places]
         return [png(pixels_SS3) for pixels_SS3 in pixels_NSS3], marks
@@ -87,6 +88,12 @@ class Cutter:
             ids = self.tokenizer.encode(character)
             self.letters[character] = ids[0] if len(ids) == 1 and not character.isspace() else IGNORE
         return self.letters[character]
+
+    def pieces(self, word: str) -> list[tuple[int, int, int]]:
+        """The word's tokens with their characters, remembered: the words of screens repeat."""
+        if word not in self.words:
+            self.words[word] = self.tokenizer.pieces(word)
+        return self.words[word]
 
 
 def train_tokenizer(

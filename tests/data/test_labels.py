@@ -88,13 +88,13 @@ def test_letters_of_uneven_width_stand_where_they_were_measured() -> None:
 
 def test_a_word_behind_another_on_its_line_begins_with_a_space(tokenizer: chat.Tokenizer) -> None:
     words = [("red", 0.0, 0.0, 18.0, 12.0), ("lamp", 22.0, 0.0, 24.0, 12.0), ("lamp", 0.0, 20.0, 24.0, 12.0)]
-    found = labels.tokens(words, (), tokenizer)
+    found = labels.tokens(words, (), tokenizer.pieces)
     assert tokenizer.decode(found.ids.tolist()) == "red lamplamp"
     assert found.boxes[:, 0].min() == 0 and found.boxes[:, 2].max() == pytest.approx(46.0)
 
 
 def test_too_small_text_gives_no_label(tokenizer: chat.Tokenizer) -> None:
-    named = labels.tokens([("lamp", 0.0, 0.0, 40.0, 12.0)], (), tokenizer)
+    named = labels.tokens([("lamp", 0.0, 0.0, 40.0, 12.0)], (), tokenizer.pieces)
     whole, half = (Placement(scale=scale, dx=0.0, dy=0.0) for scale in (1.0, 0.5))
     assert (labels.of_tile(named, named, whole, world.MODEL)[:, PATCH_LABELS:] != IGNORE).any()
     assert (labels.of_tile(named, named, half, world.MODEL) == IGNORE).all()

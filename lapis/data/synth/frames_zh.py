@@ -26,6 +26,20 @@ PLACES = (
 )  # fmt: skip
 """Where, when and how; all stand at the same places of a sentence."""
 
+PATTERNS = (
+    "{p}V{n}{c}。",
+    "{p}又V{n}{c}{o}。",
+    "{s}V{n}{c}{o}。",
+    "{s}又V{n}{c}。",
+    "{p}LV{n}{c}。",
+    "{s}LV{n}{c}{o}。",
+    "L{s}V{n}{c}。",
+    "L{p}V{n}{c}{o}。",
+    "L,{s}V{n}{c}{o}。",
+    "L又V{n}{c}{o}。",
+)
+"""Sentences of plain gains and losses alike: `V` the verb, `L` a place or manner."""
+
 TRAIN = Frames(
     people=(*((name, "他", "他") for name in MEN), *((name, "她", "她") for name in WOMEN)),
     things=(
@@ -68,35 +82,13 @@ TRAIN = Frames(
     },
     changes={
         "+": sentences(
-            (
-                "{p}V{n}{c}。",
-                "{p}又V{n}{c}{o}。",
-                "{s}V{n}{c}{o}。",
-                "{s}又V{n}{c}。",
-                "{p}LV{n}{c}。",
-                "{s}LV{n}{c}{o}。",
-                "L{s}V{n}{c}。",
-                "L{p}V{n}{c}{o}。",
-                "L,{s}V{n}{c}{o}。",
-                "L又V{n}{c}{o}。",
-            ),
+            PATTERNS,
             GAIN,
             PLACES,
             ("{f}送给{h}{n}{c}。", "{f}给了{h}{n}{c}{o}。", "{f}带来{n}{c}{o}。"),
         ),
         "-": sentences(
-            (
-                "{p}V{n}{c}。",
-                "{p}又V{n}{c}{o}。",
-                "{s}V{n}{c}{o}。",
-                "{s}又V{n}{c}。",
-                "{p}LV{n}{c}。",
-                "{s}LV{n}{c}{o}。",
-                "L{s}V{n}{c}。",
-                "L{p}V{n}{c}{o}。",
-                "L,{s}V{n}{c}{o}。",
-                "L又V{n}{c}{o}。",
-            ),
+            PATTERNS,
             LOSS,
             PLACES,
             ("{p}送给{f}{n}{c}。", "{f}拿走{n}{c}{o}。", "{p}给了{f}{n}{c}{o}。"),
