@@ -84,6 +84,14 @@ class Tokenizer:
         ends = zip(found.ids, found.offsets, strict=True)
         return [(token, start, stop) for token, (start, stop) in ends if "\ufffd" not in self.raw.decode([token])]
 
+    def spelling(self) -> dict[int, tuple[int, ...]]:
+        """Ids of a token's characters, spaces left out, for each token whose characters are all tokens themselves; a
+        character's own entry is itself alone."""
+        texts = {token: self.decode([token]) for token in range(self.size)}
+        alone = {text: token for token, text in texts.items() if len(text) == 1 and text != "\ufffd"}
+        known = {token: text.strip() for token, text in texts.items() if all(one in alone for one in text.strip())}
+        return {token: tuple(alone[one] for one in text) for token, text in known.items() if text}
+
     def decode(self, ids: Sequence[int], specials: bool = False) -> str:
         return self.raw.decode(list(ids), skip_special_tokens=not specials)
 

@@ -133,6 +133,8 @@ class Optim:
     eps: Annotated[float, Gt(0)] = 1e-8
     weight_decay: Rate = 0.05
     """On matrices only; norms, biases, embeddings of positions have none."""
+    muon: Rate = 0.0
+    """Muon takes the hidden matrices at so many times their part's rate; 0 leaves all to AdamW."""
     clip: Annotated[float, Gt(0)] = 1.0
     """Largest global gradient norm."""
     warmup: Share = 0.03
@@ -192,6 +194,8 @@ class Train:
     """Weight of the same loss on every patch by itself (ours: more labels, and none of them ambiguous)."""
     place_weight: Rate = 0.0
     """Weight of the loss that keeps an image token's place in its tile readable (ours)."""
+    look_weight: Rate = 0.0
+    """Weight of the loss on where a head looks when an answer points (ours: see lapis/train/look.py)."""
     yarn: Yarn | None = None
     """Positions are switched from RoPE to YaRN when the stage begins."""
     epochs: dict[str, Positive] = field(default_factory=dict)
@@ -291,6 +295,10 @@ class Data:
     """Folder of the user's own UTF-8 `.txt` and `.md` files, added to the prose; empty names none."""
     screens: Positive = 10000
     """Rendered training screens."""
+    difficulty: Share = 1.0
+    """Hardest look of a screen, held-out ones included: 0 is text of 18 px and few elements, 1 text down to 11 px."""
+    han: Count = 0
+    """Chinese characters that the words of screens and pages are written with, the commonest first; 0 for all."""
     pages: Count = 0
     """Rendered pages of dense text, for a ViT that starts from nothing."""
     held_screens: Positive = 400

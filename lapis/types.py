@@ -1,7 +1,7 @@
 """The values that cross folder borders: samples before tokenisation, packed batches after it.
 
 Shape legend: B rows, T tokens of a row, V image tokens in the batch, N tiles, S pixels of a tile's side,
-K labels of an image token.
+K labels of an image token, L looks.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class Sample:
     cells: tuple[Mapping[str, Any], ...] = ()
     """One dict an image: `words`, a list of (text, x, y, w, h) in pixels of that image, for dense labels."""
     meta: Mapping[str, Any] = field(default_factory=dict)
-    """What a task needs to check an answer: `answer`, `box` (x, y, w, h in 0-1000), `verifier`, `template`, `seed`."""
+    """What a task needs to check an answer: `answer`, `box` (x, y, w, h in 0-1000), `verifier`, `template`, `seed`; and
+    `boxes`, the box of each answer of a conversation that points."""
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -126,6 +127,9 @@ class Batch:
     cells_VK: torch.Tensor
     """int64; of each image token the characters of its PATCH_LABELS patches, then up to K - PATCH_LABELS tokens of the
     text over it; IGNORE where there is none. V = N x tokens a tile."""
+    looks_L5: torch.Tensor
+    """int64; row, position of a token that points, position of an image token over what it means, and the point itself,
+    x and y in thousandths of the picture (data/looks.py)."""
 
     def to(self, device: torch.device | str) -> Batch:
         moved = {name: value.to(device) for name, value in self.items() if name != "kinds"}

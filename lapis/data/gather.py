@@ -21,7 +21,7 @@ from typing import Any
 from lapis import chat, config
 from lapis.data import dedup, quality, store, tokenise
 from lapis.data.screens import render, tasks, words
-from lapis.data.screens.compose import Split
+from lapis.data.screens.compose import Limits, Split
 from lapis.data.screens.page import Screen
 from lapis.data.sources import captions, packages, prose
 from lapis.data.synth import needles, questions, screen_math
@@ -212,18 +212,23 @@ def _corpus(stage: Stage) -> Iterator[str]:
     recipe = stage.recipe
     for sample in questions.generate(min(CORPUS_QUESTIONS, recipe.data.questions), recipe.seed + 1, "train"):
         yield "\n".join(f"{turn.text}\n{turn.thought or ''}" for turn in sample.turns)
-    yield from _interface_words()
+    yield from _interface_words(recipe.data.han)
     count = min(CORPUS_SCREENS, recipe.data.screens)
-    for screen in render.render(count, recipe.seed + 1, "train", recipe.data.workers):
+    for screen in render.render(count, recipe.seed + 1, "train", recipe.data.workers, limits=limits(recipe.data)):
         yield " ".join(word[0] for word in screen.words)
 
 
-def _interface_words() -> Iterator[str]:
+def _interface_words(han: int) -> Iterator[str]:
     """The words that training screens are drawn from, and every character often enough to be a token."""
     for lang in ("en", "zh"):
         for topic in words.TOPICS:
-            yield from ["\n".join(words.pool(lang, topic, False))] * WORD_REPEATS
-        yield from ["\n".join(words.characters(lang))] * CHARACTER_REPEATS
+            yield from ["\n".join(words.pool(lang, topic, False, han))] * WORD_REPEATS
+        yield from ["\n".join(words.characters(lang, han))] * CHARACTER_REPEATS
+
+
+def limits(data: config.Data) -> Limits:
+    """What the screens of a recipe may hold."""
+    return Limits(data.difficulty, data.han)
 
 
 def make_screens(stage: Stage) -> dict[str, Any]:
@@ -251,7 +256,7 @@ def _rendered(
         if path.is_file():
             stage.progress.advance(many)
             continue
-        shown = render.render(many, stage.recipe.seed, split, data.workers, stage.progress, start=start)
+        shown = render.render(many, stage.recipe.seed, split, data.workers, stage.progress, limits(data), start)
         store.write_samples(path, sampled(shown))
 
 
@@ -274,7 +279,7 @@ def make_held_screens(stage: Stage) -> dict[str, Any]:
     also one exact question about the screen."""
     data = stage.recipe.data
     for split in ("seen", "unseen"):
-        shown = render.render(data.held_screens, stage.recipe.seed, split, data.workers, stage.progress)
+        shown = render.render(data.held_screens, stage.recipe.seed, split, data.workers, stage.progress, limits(data))
         made = _held_samples(shown, stage.recipe.seed, stage.count())
         store.write_samples(stage.held / f"ground_{split}.parquet", made["ground"])
         store.write_samples(stage.held / f"screen_math_{split}.parquet", made["math"])

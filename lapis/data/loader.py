@@ -4,7 +4,8 @@ A batch is a pure function of (shards, plan, step), so that resuming needs a ste
 own read ahead (tiles are decoded there) instead of Grain, whose threads outlive its iterator for a moment: here closing
 waits for them, so that a stage ends with no thread left.
 
-Shape legend: B rows, T tokens of a row, N tiles, S pixels of a tile's side, V image tokens, K labels of one.
+Shape legend: B rows, T tokens of a row, N tiles, S pixels of a tile's side, V image tokens, K labels of one,
+L looks.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ import torch
 from lapis import chat, config
 from lapis.data import pack as packing
 from lapis.data.labels import LABELS
+from lapis.data.looks import COLUMNS
 from lapis.data.shards import Shards, cells_array
 from lapis.data.tokenise import Cutter, Example, example, unpng
 from lapis.types import IGNORE, Batch, InputError, Sample
 
+MOVED = np.array([1, 1, 0, 0])
+"""Of a look's numbers, those that are positions."""
 THREADS, AHEAD = 2, 4
 """Batches made at once, and batches kept ready: enough to hide tile decoding behind a step."""
 
@@ -151,6 +155,7 @@ def assemble(
     rows_of = _Arrays.empty(pack)
     pngs: list[bytes] = []
     cells: list[bytes] = []
+    looks = [np.zeros((0, 1 + COLUMNS), np.int64)]
     for row, members in enumerate(rows):
         at = 0
         for document, piece in enumerate(members):
@@ -161,6 +166,7 @@ def assemble(
             rows_of.kinds[row, at : at + many] = pieces.kind[piece]
             pngs += one.tiles
             cells += one.cells
+            looks.append(np.insert(one.looks.astype(np.int64) + MOVED * at, 0, row, axis=1))
             at += many
     return Batch(
         tokens_BT=torch.from_numpy(rows_of.tokens),
@@ -172,6 +178,7 @@ def assemble(
         kinds=kinds,
         tiles_NSS3=_tiles(pngs, tile.side),
         cells_VK=_cells(cells, len(pngs) * tile.tokens),
+        looks_L5=torch.from_numpy(np.concatenate(looks)),
     )
 
 

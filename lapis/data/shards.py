@@ -20,10 +20,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lapis.data.labels import LABELS
+from lapis.data.looks import COLUMNS
 from lapis.data.tokenise import Example, unpng
 from lapis.types import InputError
 
-SAMPLES = pa.schema([("ids", pa.list_(pa.int32())), ("trained", pa.list_(pa.uint8())), ("tiles", pa.list_(pa.int32()))])
+SAMPLES = pa.schema(
+    [
+        ("ids", pa.list_(pa.int32())),
+        ("trained", pa.list_(pa.uint8())),
+        ("tiles", pa.list_(pa.int32())),
+        ("looks", pa.list_(pa.int32())),
+    ]
+)
 TILES = pa.schema([("png", pa.binary()), ("cells", pa.binary())])
 
 
@@ -120,9 +128,9 @@ class Shards:
     def read(self, number: int) -> Example:
         """A sample by its number; ids and mask are views into the file."""
         shard = int(np.searchsorted(self._starts, number, side="right")) - 1
-        ids, trained, tiles, cells = self._shards[shard].read(number - int(self._starts[shard]))
         kind = self.kinds[self.kind[number]]
-        return Example(kind, bool(self.documents[number]), ids, trained, tiles, cells)
+        document = bool(self.documents[number])
+        return Example(kind, document, *self._shards[shard].read(number - int(self._starts[shard])))
 
 
 class _Shard:
@@ -134,14 +142,17 @@ class _Shard:
         self.ids, self.starts = _flat(rows, "ids")
         self.trained, _ = _flat(rows, "trained")
         self.places, self.tile_starts = _flat(rows, "tiles")
+        self.looks, self.look_starts = _flat(rows, "looks")
         self.pngs, self.cells = tiles.column("png"), tiles.column("cells")
 
-    def read(self, row: int) -> tuple[Any, Any, tuple[bytes, ...], tuple[bytes, ...]]:
+    def read(self, row: int) -> tuple[Any, Any, tuple[bytes, ...], tuple[bytes, ...], Any]:
+        """Ids, mask, tiles, labels and looks of a sample."""
         a, b = self.starts[row], self.starts[row + 1]
         places = self.places[self.tile_starts[row] : self.tile_starts[row + 1]]
         pngs = tuple(self.pngs[int(place)].as_py() for place in places)
         cells = tuple(self.cells[int(place)].as_py() for place in places)
-        return self.ids[a:b], self.trained[a:b].astype(np.bool_), pngs, cells
+        looks = self.looks[self.look_starts[row] : self.look_starts[row + 1]].reshape(-1, COLUMNS)
+        return self.ids[a:b], self.trained[a:b].astype(np.bool_), pngs, cells, looks
 
 
 def _flat(table: pa.Table, name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -153,7 +164,9 @@ def _flat(table: pa.Table, name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any
 def _rows(rows: Sequence[tuple[Example, list[int]]]) -> pa.Table:
     ids = _lists([example.ids for example, _ in rows], np.int32)
     trained = _lists([example.trained for example, _ in rows], np.uint8)
-    return pa.table([ids, trained, _lists([places for _, places in rows], np.int32)], schema=SAMPLES)
+    tiles = _lists([places for _, places in rows], np.int32)
+    looks = _lists([example.looks.reshape(-1) for example, _ in rows], np.int32)
+    return pa.table([ids, trained, tiles, looks], schema=SAMPLES)
 
 
 def _lists(values: Sequence[Any], dtype: type) -> pa.Array:

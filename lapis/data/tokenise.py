@@ -3,7 +3,7 @@
 Unusual: tiles are kept as PNG, because a raw 252 px tile is ten times as large and decoding takes a millisecond, and
 each has its dense labels beside it ("cells", labels.py).
 
-Shape legend: K labels of an image token, S pixels of a tile's side.
+Shape legend: K labels of an image token, L looks, S pixels of a tile's side.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trai
 from tokenizers import Tokenizer as RawTokenizer
 
 from lapis import chat, config
-from lapis.data import labels
+from lapis.data import labels, looks
 from lapis.model import anyres
 from lapis.types import IGNORE, Image, InputError, Sample
 
@@ -50,6 +50,8 @@ class Example:
     """PNG of each tile in order of appearance."""
     cells: tuple[bytes, ...] = ()
     """int32 [tokens a tile, K] of each tile, as bytes."""
+    looks: Ints = field(default_factory=lambda: np.zeros((0, looks.COLUMNS), np.int32))
+    """[L, 4] positions of a token that points and of an image token over what it means, and the point (looks.py)."""
 
 
 @dataclass(slots=True)
@@ -153,7 +155,8 @@ def example(sample: Sample, tokenizer: chat.Tokenizer, model: config.Model, cutt
         cells += found[1]
     ids = np.asarray(encoded.ids, dtype=np.int32)
     trained = np.asarray(encoded.trained, dtype=np.bool_)
-    return Example(sample.kind, sample.document, ids, trained, tuple(tiles), tuple(cells))
+    seen = looks.looks(sample, encoded, tokenizer, model)
+    return Example(sample.kind, sample.document, ids, trained, tuple(tiles), tuple(cells), seen)
 
 
 def png(pixels_SS3: npt.NDArray[np.uint8]) -> bytes:

@@ -34,6 +34,8 @@ class Place:
     dtype: torch.dtype
     """Of matrix products; parameters and optimizer stay fp32."""
     compiled: bool = False
+    lanes: int = 1
+    """Parts of a step that run at once: two on a CPU with two threads or more (lapis/train/micro.py)."""
 
 
 def prepare(recipe: config.Recipe) -> Place:
@@ -42,7 +44,8 @@ def prepare(recipe: config.Recipe) -> Place:
     keep_memory()
     torch.manual_seed(recipe.seed)
     device = device_of(recipe.device)
-    return Place(device, dtype_of(recipe.dtype, device), recipe.compile)
+    lanes = 2 if device.type == "cpu" and torch.get_num_threads() > 1 else 1
+    return Place(device, dtype_of(recipe.dtype, device), recipe.compile, lanes)
 
 
 def keep_memory() -> None:

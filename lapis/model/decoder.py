@@ -180,11 +180,23 @@ class Decoder(nn.Module):
         apart; None takes each row as one. With a `cache`, keys are written at `positions` and all earlier ones read;
         `documents` then has no say.
         """
+        return self.norm(self.between(x_BTD, positions_BT, documents_BT, cache, 0, len(self.layers)))
+
+    def between(
+        self,
+        x_BTD: Tensor,
+        positions_BT: Tensor,
+        documents_BT: Tensor | None,
+        cache: CacheView | None,
+        first: int,
+        last: int,
+    ) -> Tensor:
+        """What layers `first` to `last` - 1 make of what enters the first of them, [B, T, D]; no final norm."""
         documents = None if documents_BT is None or cache is not None else layout(documents_BT)
         turn = rotation(self.config, positions_BT)
-        for number, layer in enumerate(self.layers):
-            x_BTD = layer(x_BTD, positions_BT, turn, documents, cache, number)
-        return self.norm(x_BTD)
+        for number in range(first, last):
+            x_BTD = self.layers[number](x_BTD, positions_BT, turn, documents, cache, number)
+        return x_BTD
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of the next token, [..., V], in the matrix product's dtype."""

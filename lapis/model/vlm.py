@@ -9,7 +9,9 @@ K patches of an image token, P patches of a tile, W the ViT's width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +33,8 @@ class Output:
     """Image tokens in order of appearance; 0 rows in a batch without images."""
     patches_VKD: Tensor | None = None
     """What each patch of an image token gives by itself (Adapter.alone), where it was asked for."""
+    taps_BTD: tuple[Tensor, ...] = ()
+    """What enters the decoder layers that were asked for."""
 
 
 @torch.compiler.disable
@@ -71,10 +75,11 @@ class Lapis(nn.Module):
         _check(places_BT, features_VD)
         return x_BTD.masked_scatter(places_BT[..., None], features_VD.to(x_BTD.dtype))
 
-    def forward(self, batch: Batch, decode: bool = True, alone: bool = False) -> Output:
+    def forward(self, batch: Batch, decode: bool = True, alone: bool = False, taps: Sequence[int] = ()) -> Output:
         """Encode the tiles and, unless `decode` is false, run the decoder over the packed rows.
 
-        `alone` also gives what each patch would by itself.
+        `alone` also gives what each patch would by itself, `taps`, rising, what enters those
+        layers of the decoder.
         """
         hidden_NPW = self.vit(batch.tiles_NSS3)
         features_VD = self.adapter(hidden_NPW).flatten(0, 1)
@@ -82,4 +87,9 @@ class Lapis(nn.Module):
         if not decode:
             return Output(None, features_VD, patches_VKD)
         x_BTD = self.merge(batch.tokens_BT, features_VD)
-        return Output(self.decoder(x_BTD, batch.positions_BT, batch.documents_BT), features_VD, patches_VKD)
+        positions_BT, documents_BT = batch.positions_BT, batch.documents_BT
+        seen = []
+        for first, last in pairwise((0, *taps, len(self.decoder.layers))):
+            x_BTD = self.decoder.between(x_BTD, positions_BT, documents_BT, None, first, last)
+            seen.append(x_BTD)
+        return Output(self.decoder.norm(x_BTD), features_VD, patches_VKD, tuple(seen[:-1]))

@@ -7,23 +7,23 @@ from dataclasses import replace
 from lapis.config import RL, Eval, Export, Join, Prune, Recipe, Train
 from lapis.recipes import pocket
 
-LONGER = {
-    "teacher": 2.0,
-    "distil": 2.0,
-    "distil-decay": 2.0,
-    "scratch-low": 2.0,
-    "scratch-mid": 2.0,
-    "scratch-high": 2.0,
-    "text-sft": 2.0,
-    "vision": 3.0,
-    "joint-a": 2.0,
-    "joint-b": 4.5,
-    "reason": 3.0,
-    "long": 2.0,
-    "sft": 3.0,
-    "rl": 3.0,
+STEPS = {
+    "teacher": 320,
+    "distil": 120,
+    "distil-decay": 40,
+    "scratch-low": 160,
+    "scratch-mid": 160,
+    "scratch-high": 160,
+    "text-sft": 900,
+    "vision": 3600,
+    "joint-a": 30,
+    "joint-b": 3600,
+    "reason": 1200,
+    "long": 80,
+    "sft": 1500,
+    "rl": 60,
 }
-"""Stage to how many times pocket's steps it takes."""
+"""Of each stage: most go to what a small model learns last, reading screens, pointing and thinking straight."""
 
 
 def recipe() -> Recipe:
@@ -33,7 +33,7 @@ def recipe() -> Recipe:
         base,
         name="desk",
         data=replace(
-            base.data, screens=24000, pages=16000, questions=80000, held_screens=500, held_questions=500, minutes=10.0
+            base.data, screens=18000, pages=12000, questions=90000, held_screens=500, held_questions=500, minutes=9.0
         ),
         stages=tuple(_longer(entry) for entry in base.stages),
         eval=Eval(samples=500, minutes=4.0),
@@ -44,5 +44,5 @@ def recipe() -> Recipe:
 def _longer(entry: Train | Prune | Join | RL) -> Train | Prune | Join | RL:
     if isinstance(entry, Prune | Join):
         return entry
-    factor = LONGER[entry.name]
-    return replace(entry, steps=round(entry.steps * factor), minutes=entry.minutes * factor)
+    steps = STEPS[entry.name]
+    return replace(entry, steps=steps, minutes=entry.minutes * steps / entry.steps)

@@ -66,7 +66,7 @@ def text() -> tuple[Train | Prune | Join, ...]:
         for name, rate in (("low", 5e-4), ("mid", 1e-3), ("high", 2e-3))
     )
     first = Train(
-        "teacher", None, TEXT, 260, pack, Optim(lr=1e-3, end=0.3), shape="teacher", trains=("decoder",), minutes=2.8
+        "teacher", None, TEXT, 210, pack, Optim(lr=1e-3, end=0.3), shape="teacher", trains=("decoder",), minutes=1.8
     )
     learn = Train(
         "distil",
@@ -85,11 +85,11 @@ def text() -> tuple[Train | Prune | Join, ...]:
         "text-sft",
         "distil-decay",
         {"math": 0.8, "screen/told": 0.2},
-        60,
+        120,
         pack,
-        Optim(lr=5e-4, end=0.3),
+        Optim(lr=5e-4, muon=2.0, end=0.5),
         trains=("decoder",),
-        minutes=0.3,
+        minutes=0.7,
     )
     return (first, Prune("prune", "teacher"), learn, fast, *scratch, tune)
 
@@ -101,15 +101,16 @@ def joint() -> tuple[Join | Train, ...]:
         "vision",
         "join",
         {"screen/page": 1.0},
-        2000,
+        1300,
         Pack(row_tokens=256, rows=2, tiles=4),
-        Optim(lr_vit=1e-3, lr_adapter=1e-3, end=0.3),
+        Optim(lr_vit=1e-3, lr_adapter=1e-3, muon=4.0, end=0.3),
         trains=("vit", "adapter"),
         lm_weight=0.0,
+        cell_weight=0.3,
         patch_weight=1.0,
         place_weight=0.3,
         checkpoint_every=300,
-        minutes=6.0,
+        minutes=4.5,
     )
     adapter = Train(
         "joint-a",
@@ -125,13 +126,14 @@ def joint() -> tuple[Join | Train, ...]:
         "joint-b",
         "joint-a",
         {"prose": 0.05, "math": 0.3, "caption": 0.02, "screen/page": 0.1, **_screens(0.53)},
-        900,
+        1100,
         Pack(row_tokens=512, rows=4, tiles=8),
-        Optim(lr=1e-3, lr_vit=1e-3, lr_adapter=1e-3, vit_layer_decay=0.9, end=0.5),
+        Optim(lr=7e-4, lr_vit=1.5e-3, lr_adapter=1.5e-3, muon=2.0, vit_layer_decay=0.9, end=0.5),
         cell_weight=0.3,
         patch_weight=0.5,
         place_weight=0.3,
-        minutes=8.0,
+        look_weight=0.5,
+        minutes=10.0,
     )
     return (Join("join", "text-sft"), vision, adapter, whole)
 
@@ -143,17 +145,18 @@ def _screens(share: float) -> dict[str, float]:
 def later() -> tuple[Train | RL, ...]:
     """Reasoning, long context, SFT with both modes, and GRPO."""
     pack = Pack(row_tokens=512, rows=4, tiles=8)
-    rates = Optim(lr=1e-3, lr_vit=5e-4, lr_adapter=5e-4, vit_layer_decay=0.9, start=0.5, end=0.4)
+    rates = Optim(lr=7e-4, lr_vit=7e-4, lr_adapter=7e-4, muon=2.0, vit_layer_decay=0.9, start=0.5, end=0.4)
     reason = Train(
         "reason",
         "joint-b",
         {**THOUGHTS, "prose": 0.05, "screen/ground": 0.15, "screen/ocr": 0.1},
-        300,
+        450,
         pack,
         rates,
         cell_weight=0.1,
         place_weight=0.1,
-        minutes=2.0,
+        look_weight=0.3,
+        minutes=3.8,
     )
     long = Train(
         "long",
@@ -169,15 +172,16 @@ def later() -> tuple[Train | RL, ...]:
         "sft",
         "long",
         {**THOUGHTS, **_screens(0.6)},
-        450,
+        500,
         pack,
         replace(rates, start=0.4, end=0.02),
         cell_weight=0.1,
         place_weight=0.1,
+        look_weight=0.3,
         epochs={"screen/math": 9, "math": 9, "screen": 3},
         minutes=4.0,
     )
-    grpo = RL("rl", "sft", {"math": 0.8, "screen/math": 0.2}, 24, prompts=8, group=8, minutes=3.0)
+    grpo = RL("rl", "sft", {"math": 1.0}, 24, prompts=8, group=8, minutes=3.0)
     return (reason, long, sft, grpo)
 
 
@@ -187,7 +191,7 @@ def recipe() -> Recipe:
         "pocket",
         model(),
         teacher(),
-        Data(vocab=4096, token_bytes=4, screens=8000, pages=7000, questions=30000),
+        Data(vocab=4096, token_bytes=4, screens=8000, difficulty=0.5, han=600, pages=6000, questions=36000),
         (*text(), *joint(), *later()),
         Eval(),
         Export(),

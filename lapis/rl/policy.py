@@ -51,14 +51,14 @@ class Policy:
         self.decoder = model.decoder if isinstance(model, Lapis) else model
         self.reference = copy.deepcopy(self.decoder) if stage.kl else None
         self.decoder.requires_grad_(True)
-        self.adamw = optim.build(self.decoder, stage.optim)
+        self.optimizer = optim.build(self.decoder, stage.optim)
         self.stage, self.place = stage, place
         self.updates = 0
 
     def update(self, episodes: Sequence[Episode], step: int) -> Result:
-        """One AdamW update. Raises guard.NonFinite before the weights are touched."""
+        """One update. Raises guard.NonFinite before the weights are touched."""
         tokens = sum(episode.trained for episode in episodes)
-        rate = optim.set_rates(self.adamw, optim.factor(step, self.stage.steps, self.stage.optim))
+        rate = optim.set_rates(self.optimizer, optim.factor(step, self.stage.steps, self.stage.optim))
         features = self._features(episodes)
         rows = [row.to(self.place.device) for row in pack(episodes, self.stage.row_tokens)]
         parts = [self._backward(row, features, tokens) for row in rows if len(row.at_M)]
@@ -66,9 +66,9 @@ class Policy:
         sums = {field.name: sum(float(getattr(part, field.name)) for part in parts) for field in fields(losses.Outputs)}
         try:
             guard.check(step, sums["loss"], norm)
-            self.adamw.step()
+            self.optimizer.step()
         finally:
-            self.adamw.zero_grad()
+            self.optimizer.zero_grad()
         self.updates += 1
         seen = sum(row.tokens_1L.numel() for row in rows)
         shown = sum(len(features[image.data]) for row in rows for image in row.images)
@@ -119,13 +119,13 @@ class Policy:
         return (
             weights
             | {f"start.{name}": tensor for name, tensor in start.items()}
-            | optim.state(self.decoder, self.adamw)
+            | optim.state(self.decoder, self.optimizer)
         )
 
     def restored(self, updates: int) -> None:
         """After a checkpoint filled `tensors()`."""
         self.updates = updates
-        optim.set_updates(self.adamw, updates)
+        self.optimizer.set_updates(updates)
 
 
 def plain(result: Result | None) -> dict[str, float]:

@@ -5,25 +5,24 @@ gradient is taken at once, while its probabilities are at hand: three matrix pro
 checkpointing, and no [tokens, vocabulary] tensor. All sums are divided by totals of the whole global step, which the
 caller passes in, so that micro-batches and ranks simply add up. The cell loss is ours: each image token, projected on
 the decoder's embedding matrix (without gradient into it), should name the words written in its cell of the picture;
-it stands in for the captioning pre-training (SigLIP2's LocCa) that a ViT from nothing lacks. A tower that only names
-what it shows forgets where (measured: nothing of its place could be read from an image token), so the place loss, ours
-too, asks of each image token that a few fixed directions of it name its column and its row in the tile.
+it stands in for the captioning pre-training (SigLIP2's LocCa) that a ViT from nothing lacks. Where an image token lies
+(places.py) and where a pointing decoder looks (look.py) have losses of their own.
 
-Shape legend: B rows, T tokens, D width, E the teacher's width, C vocabulary, N tiles, V image tokens, P
-columns and rows of a tile, M positions with a loss, K labels of a position, J kinds.
+Shape legend: B rows, T tokens, D width, E the teacher's width, C vocabulary, V image tokens, M positions with a
+loss, K labels of a position, J kinds, A letters.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lapis.train import look
+from lapis.train.places import image_tokens
 from lapis.types import IGNORE, PATCH_LABELS, Batch
 
 CHUNK = 1024
@@ -42,6 +41,8 @@ class Totals:
     """Number of patches that show a character."""
     places: float
     """Number of image tokens."""
+    looks: float
+    """Number of tokens that point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,12 @@ class Inputs:
     patches_VKD: Tensor | None = None
     """What each patch gives by itself; each has its character among the labels."""
     patch_weight: float = 0.0
+    letters_A: Tensor | None = None
+    """Rising ids of the tokens that a patch may show; None for all."""
     place_weight: float = 0.0
+    look: Tensor | None = None
+    """The look loss (look.py) of this micro-batch, by the step's total."""
+    look_weight: float = 0.0
     teacher: Teacher | None = None
     chunk: int = CHUNK
     dtype: torch.dtype = torch.float32
@@ -94,6 +100,8 @@ class Outputs:
     """Mean cross-entropy of the labelled patches by themselves, in nats."""
     places: Tensor
     """Mean cross-entropy of the image tokens' columns and rows, in nats."""
+    looks: Tensor
+    """Mean -log of the attention that pointing tokens have on what they mean, in nats."""
     kind_sums_J: Tensor
     """Weighted sum of cross-entropies of each of `batch.kinds`."""
     kind_weights_J: Tensor
@@ -109,6 +117,7 @@ def totals(batch: Batch) -> Totals:
         cells=float(tokens.any(-1).sum()),
         patches=float(patches.sum()),
         places=float(len(labelled)),
+        looks=look.total(batch),
     )
 
 
@@ -116,7 +125,7 @@ def compute(inputs: Inputs) -> Outputs:
     """The step's loss and its parts. A batch without targets or labels gives zeros with a gradient path."""
     batch, zero = inputs.batch, inputs.features_VD.new_zeros((), dtype=torch.float32)
     sums = weights = torch.zeros(len(batch.kinds), device=zero.device)
-    loss, lm, distil, cells, patches, places = inputs.features_VD.sum() * 0.0, zero, zero, zero, zero, zero
+    loss, lm, distil, cells, patches, places, looks = inputs.features_VD.sum() * 0.0, *[zero] * 6
     if inputs.hidden_BTD is not None:
         part, lm, distil, sums, weights = _targets(inputs, inputs.hidden_BTD)
         loss = loss + part
@@ -127,9 +136,13 @@ def compute(inputs: Inputs) -> Outputs:
         patches = _patches(inputs, inputs.patches_VKD)
         loss = loss + inputs.patch_weight * patches
     if inputs.place_weight and len(inputs.features_VD):
-        places = _places(inputs)
+        places = image_tokens(inputs.features_VD, len(batch.tiles_NSS3)) / max(inputs.totals.places, 1.0)
         loss = loss + inputs.place_weight * places
-    return Outputs(loss, lm, distil, cells.detach(), patches.detach(), places.detach(), sums, weights)
+    if inputs.look is not None:
+        looks = inputs.look
+        loss = loss + inputs.look_weight * looks
+    cells, patches, places, looks = (part.detach() for part in (cells, patches, places, looks))
+    return Outputs(loss, lm, distil, cells, patches, places, looks, sums, weights)
 
 
 def _targets(inputs: Inputs, hidden_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -163,37 +176,23 @@ def _cells(inputs: Inputs) -> Tensor:
 def _patches(inputs: Inputs, patches_VKD: Tensor) -> Tensor:
     labels_VK = inputs.batch.cells_VK[:, :PATCH_LABELS]
     labels_M1 = labels_VK[labels_VK != IGNORE][:, None]
+    if inputs.letters_A is not None:
+        labels_M1 = torch.searchsorted(inputs.letters_A, labels_M1)
     scales_M = torch.full((len(labels_M1),), 1.0 / max(inputs.totals.patches, 1.0), device=labels_VK.device)
     task = _Task(labels_M1, scales_M, inputs.chunk, inputs.dtype)
-    return _named(patches_VKD[labels_VK != IGNORE], inputs, task)
+    return _named(patches_VKD[labels_VK != IGNORE], inputs, task, inputs.letters_A)
 
 
-def _named(features_MD: Tensor, inputs: Inputs, task: _Task) -> Tensor:
-    """Normalised like the decoder's last hidden state, so that only a feature's direction says what it shows.
+def _named(features_MD: Tensor, inputs: Inputs, task: _Task, among: Tensor | None = None) -> Tensor:
+    """Normalised like the decoder's last hidden state, so that only a feature's direction says what it shows; labels
+    count within `among` where that is given.
 
     So is the matrix, without what all tokens share: rare tokens of a young decoder differ in little else.
     """
     normal_MD = F.rms_norm(features_MD, features_MD.shape[-1:])
     own_CD = inputs.embedding_CD.detach()
-    return project(normal_MD, F.normalize(own_CD - own_CD.mean(0), dim=1), task)[0]
-
-
-def _places(inputs: Inputs) -> Tensor:
-    features_VD, tiles = inputs.features_VD, len(inputs.batch.tiles_NSS3)
-    side = math.isqrt(len(features_VD) // tiles)
-    at_V = torch.arange(side**2, device=features_VD.device).repeat(tiles)
-    normal_VD = F.rms_norm(features_VD.float(), features_VD.shape[-1:])
-    scores_VP = normal_VD @ directions(features_VD.shape[-1], 2 * side).to(features_VD.device)
-    across = F.cross_entropy(scores_VP[:, :side], at_V % side, reduction="sum")
-    down = F.cross_entropy(scores_VP[:, side:], at_V // side, reduction="sum")
-    return (across + down) / (2 * max(inputs.totals.places, 1.0))
-
-
-@cache
-def directions(width: int, count: int) -> Tensor:
-    """Unit columns, fp32 [D, P], equal in every run, orthogonal where there is room: here a token spells its place."""
-    drawn = torch.randn(width, count, generator=torch.Generator().manual_seed(0))
-    return torch.linalg.qr(drawn)[0] if width >= count else F.normalize(drawn, dim=0)
+    rows_CD = own_CD if among is None else own_CD[among]
+    return project(normal_MD, F.normalize(rows_CD - own_CD.mean(0), dim=1), task)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""AdamW in groups by part of the model, and one schedule factor for all of them.
+"""AdamW in groups by part of the model, Muon for hidden matrices where asked, and one schedule factor for all of them.
 
 Unusual: the optimizer's state is allocated at once, so that a checkpoint can be read into it in place, and it is named
 by parameter rather than by number, so that it survives another order of groups and another world size.
@@ -7,7 +7,7 @@ by parameter rather than by number, so that it survives another order of groups 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,10 @@ from lapis import config
 
 NO_DECAY = ("embedding", "positions")
 """Names of matrices that no weight decay pulls to zero: tables of tokens and places."""
-MOMENTS = ("exp_avg", "exp_avg_sq")
+MOMENTUM = 0.95
+"""Of Muon (its author's)."""
+
+Named = Mapping[str, nn.Parameter]
 
 
 def freeze(network: nn.Module, trains: Iterable[str]) -> None:
@@ -30,23 +33,86 @@ def freeze(network: nn.Module, trains: Iterable[str]) -> None:
         parameter.requires_grad_(name.split(".")[0] in parts)
 
 
-def build(network: nn.Module, optim: config.Optim) -> torch.optim.AdamW:
-    """AdamW over the parameters that have gradients on. A group knows its `peak` rate and its `part`."""
+class Optimizer:
+    """AdamW, and Muon beside it where a stage asks for it, behind the few calls that a step makes."""
+
+    def __init__(self, parts: Sequence[torch.optim.Optimizer]):
+        self.parts = parts
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups of both; each knows its `peak` rate and its `part` of the model."""
+        return [group for part in self.parts for group in part.param_groups]
+
+    def moments(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """What is remembered of a parameter: two averages by AdamW, one by Muon."""
+        values = next(part.state[parameter] for part in self.parts if parameter in part.state)
+        return {name: value for name, value in values.items() if name != "step"}
+
+    def set_updates(self, updates: int) -> None:
+        """Tell AdamW how many updates its moments hold (its bias correction; Muon has none)."""
+        for values in (values for part in self.parts for values in part.state.values() if "step" in values):
+            values["step"].fill_(updates)
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad()
+
+
+def build(network: nn.Module, optim: config.Optim) -> Optimizer:
+    """The optimizer of the parameters that have gradients on.
+
+    Muon (K. Jordan, 2024; `torch.optim.Muon`) takes the matrices of layers and adapter where `optim.muon` is above
+    zero, its updates scaled to the size of AdamW's (Moonlight, arXiv 2502.16982); tables, patches, norms and biases
+    stay with AdamW. The original names AdamW alone; Muon is ours, for models that start from nothing.
+    """
+    named = dict(_trained(network))
+    hidden = {name: one for name, one in named.items() if optim.muon and _is_hidden(name, one)}
+    rest = {name: one for name, one in named.items() if name not in hidden}
+    return Optimizer([make(network, members, optim) for make, members in ((_adamw, rest), (_muon, hidden)) if members])
+
+
+def _is_hidden(name: str, parameter: Tensor) -> bool:
+    """Whether Muon may take it: a matrix from one hidden state to another."""
+    return parameter.ndim == 2 and ("layers." in name or name.startswith("adapter."))
+
+
+def _adamw(network: nn.Module, named: Named, optim: config.Optim) -> torch.optim.Optimizer:
+    betas, groups = (optim.beta1, optim.beta2), _groups(network, named, optim, 1.0)
+    adamw = torch.optim.AdamW(groups, lr=optim.lr, betas=betas, eps=optim.eps, fused=True)
+    for parameter in named.values():
+        zeros = {name: _zeros(parameter) for name in ("exp_avg", "exp_avg_sq")}
+        adamw.state[parameter] = {"step": torch.zeros((), device=parameter.device), **zeros}
+    return adamw
+
+
+def _muon(network: nn.Module, named: Named, optim: config.Optim) -> torch.optim.Optimizer:
+    groups = _groups(network, named, optim, optim.muon)
+    muon = torch.optim.Muon(groups, lr=optim.lr, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw")
+    for parameter in named.values():
+        muon.state[parameter] = {"momentum_buffer": _zeros(parameter)}
+    return muon
+
+
+def _zeros(parameter: Tensor) -> Tensor:
+    return torch.zeros_like(parameter, memory_format=torch.preserve_format)
+
+
+def _groups(network: nn.Module, named: Named, optim: config.Optim, scale: float) -> list[dict[str, Any]]:
+    """Parameters of one part, peak rate and weight decay together."""
     groups: dict[tuple[str, float, float], list[nn.Parameter]] = {}
     layers = _vit_layers(network)
-    for name, parameter in _trained(network):
-        key = (name.split(".")[0], _peak(name, layers, optim), _decay(name, parameter, optim))
+    for name, parameter in named.items():
+        key = (name.split(".")[0], scale * _peak(name, layers, optim), _decay(name, parameter, optim))
         groups.setdefault(key, []).append(parameter)
-    fields = [
+    return [
         {"params": members, "lr": peak, "peak": peak, "weight_decay": decay, "part": part}
         for (part, peak, decay), members in groups.items()
     ]
-    betas = (optim.beta1, optim.beta2)
-    adamw = torch.optim.AdamW(fields, lr=optim.lr, betas=betas, eps=optim.eps, fused=True)
-    for _, parameter in _trained(network):
-        zeros = {name: torch.zeros_like(parameter, memory_format=torch.preserve_format) for name in MOMENTS}
-        adamw.state[parameter] = {"step": torch.zeros((), device=parameter.device), **zeros}
-    return adamw
 
 
 def _trained(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
@@ -83,24 +149,17 @@ def factor(step: int, steps: int, optim: config.Optim) -> float:
     return optim.end + (optim.start - optim.end) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
 
 
-def set_rates(adamw: torch.optim.AdamW, scale: float) -> float:
+def set_rates(optimizer: Optimizer, scale: float) -> float:
     """Every group's peak times the factor; returns the largest rate."""
-    for group in adamw.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = group["peak"] * scale
-    return max((group["lr"] for group in adamw.param_groups), default=0.0)
+    return max((group["lr"] for group in optimizer.param_groups), default=0.0)
 
 
-def state(network: nn.Module, adamw: torch.optim.AdamW) -> dict[str, Tensor]:
-    """Both moments of every trained parameter by name, fp32; the tensors are the optimizer's own."""
+def state(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    """What is remembered of every trained parameter, by name, fp32; the tensors are the optimizer's own."""
     return {
-        f"optim.{name}.{moment}": adamw.state[parameter][moment]
+        f"optim.{name}.{moment}": values
         for name, parameter in _trained(network)
-        for moment in MOMENTS
+        for moment, values in optimizer.moments(parameter).items()
     }
-
-
-def set_updates(adamw: torch.optim.AdamW, updates: int) -> None:
-    """Tell AdamW how many updates its moments hold (its bias correction)."""
-    states: Iterable[dict[str, Any]] = adamw.state.values()
-    for values in states:
-        values["step"].fill_(updates)

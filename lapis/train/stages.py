@@ -13,6 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from lapis import chat, config
 from lapis.data.loader import Loader
 from lapis.data.shards import fingerprint
@@ -21,6 +24,7 @@ from lapis.dist.checkpoint import room
 from lapis.export import hf
 from lapis.model import convert, init, prune
 from lapis.model.decoder import Decoder
+from lapis.model.spell import spell
 from lapis.model.vlm import Lapis
 from lapis.train import loop, step
 from lapis.train.heldout import HeldOut
@@ -81,10 +85,11 @@ def run_stage(stage: config.Train, setting: Setting) -> Made:
     """Train: the parent's model, or fresh weights, on the stage's mixture."""
     where = guard.prepare(setting.recipe)
     teacher = step.wrap(setting.model(stage.distil.teacher)) if stage.distil else None
+    letters = _letters(setting.tokenizer())
     job = loop.Job(
         stage=stage,
         folder=setting.run / stage.name,
-        build=lambda: step.build(step.wrap(_start(stage, setting)), stage, where, teacher),
+        build=lambda: step.build(step.wrap(_start(stage, setting)), stage, where, teacher, letters),
         batches=setting.batches(stage.name, stage.mixture, stage.pack, stage.steps, stage.epochs),
         heldout=HeldOut(setting.data / "heldout", setting.tokenizer(), setting.recipe.model, stage.pack),
         progress=setting.progress,
@@ -93,14 +98,22 @@ def run_stage(stage: config.Train, setting: Setting) -> Made:
     return step.unwrap(done.network), done.summary
 
 
+def _letters(tokenizer: chat.Tokenizer) -> Tensor:
+    """Ids of the tokens that are one character, rising: what a patch may show."""
+    return torch.tensor(sorted(token for token, characters in tokenizer.spelling().items() if characters == (token,)))
+
+
 def _start(stage: config.Train, setting: Setting) -> Lapis | Decoder:
     """The network as the stage begins, with its positions switched where the stage says so."""
     recipe = setting.recipe
     shapes: dict[str, config.Model | config.Decoder]
     shapes = {"teacher": recipe.teacher, "student": recipe.model.decoder, "full": recipe.model}
     module = init.fresh(shapes[stage.shape], recipe.seed) if stage.parent is None else setting.model(stage.parent)
+    decoder = module.decoder if isinstance(module, Lapis) else module
+    if stage.parent is None:
+        spell(decoder, setting.tokenizer().spelling())
     if stage.yarn is not None:
-        (module.decoder if isinstance(module, Lapis) else module).set_yarn(stage.yarn)
+        decoder.set_yarn(stage.yarn)
     return module
 
 

@@ -2,16 +2,16 @@
 
 Unusual: a decoder alone is wrapped to look like the whole model (`TextOnly`), so that nothing after it asks what it
 trains. Parameters, gradients and optimizer are fp32 and matrix products bf16 by autocast: bf16 weights with fp32
-masters measured no faster on a CPU. A large step is cut into micro-batches of whole rows; losses are divided by the
-totals of the whole step, so their gradients add up to the step's own.
+masters measured no faster on a CPU. A step is cut into micro-batches (micro.py); losses are divided by the totals of
+the whole step, so their gradients add up to the step's own.
 
-Shape legend: B rows, T tokens, S pixels of a tile's side, D width, J kinds.
+Shape legend: B rows, T tokens, S pixels of a tile's side, D width, J kinds, A letters.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -22,14 +22,11 @@ from lapis.dist import guard
 from lapis.dist.guard import Place
 from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis, Output
+from lapis.train import look, micro, optim
 from lapis.train import loss as losses
-from lapis.train import optim
 from lapis.types import Batch, InputError
 
 log = logging.getLogger(__name__)
-
-MICRO_TOKENS = 16384
-"""Most tokens of a forward and backward; a larger step is cut into micro-batches (bounds activation memory)."""
 
 
 class TextOnly(nn.Module):
@@ -39,7 +36,7 @@ class TextOnly(nn.Module):
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, batch: Batch, decode: bool = True, alone: bool = False) -> Output:
+    def forward(self, batch: Batch, decode: bool = True, alone: bool = False, taps: Sequence[int] = ()) -> Output:
         x_BTD = self.decoder.embed(batch.tokens_BT)
         hidden_BTD = self.decoder(x_BTD, batch.positions_BT, batch.documents_BT) if decode else None
         return Output(hidden_BTD, x_BTD.new_zeros(0, x_BTD.shape[-1]))
@@ -69,6 +66,7 @@ class Result:
     cells: float
     patches: float
     places: float
+    looks: float
     grad_norm: float
     """Before clipping."""
     rate: float
@@ -86,26 +84,27 @@ class Trainer:
     """A network with its optimizer; `step` is the only thing that changes them."""
 
     network: Network
-    adamw: torch.optim.AdamW
+    optimizer: optim.Optimizer
     stage: config.Train
     place: Place
     teacher: Network | None = None
+    letters_A: Tensor | None = None
     updates: int = 0
 
     def step(self, batch: Batch, number: int, scale: float) -> Result:
         """Train on one batch at `scale` x the peak rates. Raises guard.NonFinite before anything is changed."""
-        rate = optim.set_rates(self.adamw, scale)
+        rate = optim.set_rates(self.optimizer, scale)
         batch = batch.to(self.place.device)
         divisors = losses.totals(batch)
-        parts = [self._backward(micro, divisors) for micro in micro_batches(batch, tiles_per_row(self.network, batch))]
-        whole = _sum(parts)
-        trained = [parameter for group in self.adamw.param_groups for parameter in group["params"]]
+        parts = micro.cut(batch, tiles_per_row(self.network, batch), self.place.lanes)
+        whole = _sum(micro.run(lambda part: self._backward(part, divisors), parts, self.place.lanes))
+        trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         norm = float(nn.utils.clip_grad_norm_(trained, self.stage.optim.clip))
         try:
             guard.check(number, float(whole.loss), norm)
-            self.adamw.step()
+            self.optimizer.step()
         finally:
-            self.adamw.zero_grad()
+            self.optimizer.zero_grad()
         self.updates += 1
         return _result(whole, batch, norm, rate)
 
@@ -118,7 +117,8 @@ class Trainer:
     def inputs(self, batch: Batch, divisors: losses.Totals) -> losses.Inputs:
         """The forward, and how the stage weighs what it gave."""
         stage, decoder = self.stage, self.network.decoder
-        out = forward(self.network, batch, self.place, stage.lm_weight > 0, stage.patch_weight > 0)
+        taps = look.taps(decoder) if stage.look_weight else ()
+        out = forward(self.network, batch, self.place, stage.lm_weight > 0, stage.patch_weight > 0, taps)
         return losses.Inputs(
             batch=batch,
             hidden_BTD=out.hidden_BTD,
@@ -130,7 +130,10 @@ class Trainer:
             cell_weight=stage.cell_weight,
             patches_VKD=out.patches_VKD,
             patch_weight=stage.patch_weight,
+            letters_A=self.letters_A,
             place_weight=stage.place_weight,
+            look=look.loss(decoder, out.taps_BTD, batch, divisors.looks) if out.taps_BTD else None,
+            look_weight=stage.look_weight,
             teacher=self._taught(batch),
             chunk=stage.distil.chunk if stage.distil else losses.CHUNK,
             dtype=self.place.dtype,
@@ -148,26 +151,36 @@ class Trainer:
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs, as the live tensors: weights, moments, and the CPU's random state."""
         weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        return {**weights, **optim.state(self.network, self.adamw), "rng": torch.get_rng_state()}
+        return {**weights, **optim.state(self.network, self.optimizer), "rng": torch.get_rng_state()}
 
     def restored(self, tensors: dict[str, Tensor], updates: int) -> None:
         """Take over what a checkpoint filled `tensors()` with."""
         torch.set_rng_state(tensors["rng"])
         self.updates = updates
-        optim.set_updates(self.adamw, updates)
+        self.optimizer.set_updates(updates)
 
 
-def forward(network: Network, batch: Batch, place: Place, decode: bool = True, alone: bool = False) -> Output:
+def forward(
+    network: Network, batch: Batch, place: Place, decode: bool = True, alone: bool = False, taps: Sequence[int] = ()
+) -> Output:
     """A forward with matrix products in the place's precision."""
     if not len(batch.tiles_NSS3) and isinstance(network, Lapis):
         side = network.config.vit.tile
         batch = replace(batch, tiles_NSS3=batch.tiles_NSS3.new_zeros(0, side, side, 3))
     with torch.autocast(place.device.type, place.dtype, enabled=place.dtype != torch.float32):
-        return network(batch, decode, alone)
+        return network(batch, decode, alone, taps)
 
 
-def build(network: Network, stage: config.Train, place: Place, teacher: Network | None = None) -> Trainer:
+def build(
+    network: Network,
+    stage: config.Train,
+    place: Place,
+    teacher: Network | None = None,
+    letters_A: Tensor | None = None,
+) -> Trainer:
     """A trainer on its device with fresh optimizer state; parts that the stage does not name are frozen.
+
+    `letters_A` are the rising ids of what a patch may show, int64; None for the whole vocabulary.
 
     Raises InputError where the network has none of the parts that the stage trains.
     """
@@ -179,7 +192,8 @@ def build(network: Network, stage: config.Train, place: Place, teacher: Network 
         teacher.to(place.device).eval().requires_grad_(False)
     if place.compiled:
         compile_layers(network)
-    return Trainer(network, optim.build(network, stage.optim), stage, place, teacher)
+    letters_A = None if letters_A is None else letters_A.to(place.device)
+    return Trainer(network, optim.build(network, stage.optim), stage, place, teacher, letters_A)
 
 
 def compile_layers(network: Network) -> None:
@@ -203,23 +217,6 @@ def tiles_per_row(network: Network, batch: Batch) -> Tensor:
     return (places_B * len(batch.tiles_NSS3) // places_B.sum()).cpu()
 
 
-def micro_batches(batch: Batch, tiles_B: Tensor, most: int = MICRO_TOKENS) -> Iterator[Batch]:
-    """Whole rows of a batch with their own tiles and cells, at most `most` tokens (or one row) at a time."""
-    rows, length = batch.tokens_BT.shape
-    step = max(1, most // length)
-    if step >= rows:
-        yield batch
-        return
-    ends = [0, *tiles_B.cumsum(0).tolist()]
-    per_tile = len(batch.cells_VK) // max(len(batch.tiles_NSS3), 1)
-    for start in range(0, rows, step):
-        stop = min(start + step, rows)
-        of_rows = {field.name: getattr(batch, field.name)[start:stop] for field in fields(batch) if "_BT" in field.name}
-        tiles = batch.tiles_NSS3[ends[start] : ends[stop]]
-        cells = batch.cells_VK[ends[start] * per_tile : ends[stop] * per_tile]
-        yield replace(batch, **of_rows, tiles_NSS3=tiles, cells_VK=cells)
-
-
 def _sum(parts: list[losses.Outputs]) -> losses.Outputs:
     """Micro-batches share the step's divisors, so every field simply adds up."""
     if len(parts) == 1:
@@ -238,6 +235,7 @@ def _result(whole: losses.Outputs, batch: Batch, norm: float, rate: float) -> Re
         cells=float(whole.cells),
         patches=float(whole.patches),
         places=float(whole.places),
+        looks=float(whole.looks),
         grad_norm=norm,
         rate=rate,
         tokens=int((batch.documents_BT >= 0).sum()),

@@ -76,7 +76,7 @@ def _priced(name: str, price: int, top: float) -> Element:
 
 
 def shops(
-    count: int, seed: int, split: str, workers: int = 1, progress: object = None, easy: float = 0.0, start: int = 0
+    count: int, seed: int, split: str, workers: int = 1, progress: object = None, limits: object = None, start: int = 0
 ) -> Iterator[Screen]:
     """What `render.render` yields, without a browser."""
     for index in range(start, start + count):

@@ -31,6 +31,7 @@ def batch_of(
         kinds=("prose",),
         tiles_NSS3=tiles,
         cells_VK=torch.zeros(len(tiles) * MODEL.tokens_per_tile, 0, dtype=torch.int64),
+        looks_L5=torch.zeros(0, 5, dtype=torch.int64),
     )
 
 

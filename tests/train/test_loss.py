@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lapis.train import loss as losses
+from lapis.train.places import directions
 from lapis.types import IGNORE, PATCH_LABELS, Batch
 
 ROWS, LENGTH, WIDTH, WISE, VOCAB, CELLS = 3, 17, 8, 12, 31, 20
@@ -33,6 +34,7 @@ def make_batch(seed: int = 0) -> Batch:
         kinds=("prose", "math", "screen"),
         tiles_NSS3=torch.zeros(5, 1, 1, 3, dtype=torch.uint8),
         cells_VK=cells,
+        looks_L5=torch.zeros(0, 5, dtype=torch.int64),
     )
 
 
@@ -93,7 +95,7 @@ def dense_places(inputs: losses.Inputs) -> torch.Tensor:
     """Token by token; each tile has four of them."""
     features = inputs.features_VD.double()
     features = features / features.square().mean(-1, keepdim=True).add(torch.finfo(torch.float32).eps).sqrt()
-    scores = features @ losses.directions(WIDTH, 4).double()
+    scores = features @ directions(WIDTH, 4).double()
     found = []
     for number, score in enumerate(scores):
         column, row = number % 2, number % 4 // 2
@@ -220,3 +222,23 @@ def test_each_patch_names_its_own_character() -> None:
     out.loss.backward()
     assert patches.grad[at].abs().sum() > 0 and not patches.grad[~at].any()
     assert matrix.grad is None or not matrix.grad.any()
+
+
+def test_patches_are_named_among_the_letters_alone() -> None:
+    """Cross-entropy over the letters' rows only, patch by patch."""
+    batch, tensors = make_batch(), leaves()
+    letters = torch.arange(1, VOCAB, 2)
+    labels = batch.cells_VK[:, :PATCH_LABELS]
+    batch.cells_VK[:, :PATCH_LABELS] = torch.where(labels == IGNORE, labels, labels // 2 * 2 + 1).clamp_max(VOCAB - 2)
+    patches = torch.randn(CELLS, PATCH_LABELS, WIDTH, generator=torch.Generator().manual_seed(3))
+    changes = {"patches_VKD": patches, "patch_weight": 1.0, "lm_weight": 0.0, "letters_A": letters}
+    out = losses.compute(inputs_of(batch, tensors, **changes))
+    rows = centred(tensors[2])[letters]
+    found = []
+    for token in range(CELLS):
+        for patch in range(PATCH_LABELS):
+            label = int(batch.cells_VK[token, patch])
+            if label != IGNORE:
+                one = F.rms_norm(patches[token, patch].double(), (WIDTH,))
+                found.append(-(one @ rows.T).log_softmax(0)[letters.tolist().index(label)])
+    assert out.patches.item() == pytest.approx(torch.stack(found).mean().item(), rel=1e-4)

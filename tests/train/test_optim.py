@@ -85,3 +85,36 @@ def test_rates_follow_the_factor() -> None:
     adamw = optim.build(init.fresh(world.MODEL, 0), OPTIM)
     assert optim.set_rates(adamw, 0.5) == pytest.approx(2e-3)
     assert all(group["lr"] == group["peak"] * 0.5 for group in adamw.param_groups)
+
+
+def test_muon_takes_the_hidden_matrices_only() -> None:
+    network = init.fresh(world.MODEL, 0)
+    built = optim.build(network, dataclasses.replace(OPTIM, muon=3.0))
+    for name, parameter in network.named_parameters():
+        hidden = parameter.ndim == 2 and ("layers." in name or name.startswith("adapter."))
+        assert set(built.moments(parameter)) == ({"momentum_buffer"} if hidden else {"exp_avg", "exp_avg_sq"}), name
+    peaks = {group["peak"] for group in built.param_groups if group["part"] == "decoder"}
+    assert sorted(peaks) == pytest.approx([1e-3, 3e-3])
+
+
+def spread(matrix: torch.Tensor) -> float:
+    """Largest by smallest singular value."""
+    values = torch.linalg.svdvals(matrix)
+    return float(values[0] / values[-1])
+
+
+def test_muon_moves_a_matrix_alike_in_all_directions() -> None:
+    """The update of a random gradient is nearly orthogonal, and of the size of AdamW's."""
+    network = init.fresh(world.MODEL, 0)
+    built = optim.build(network, dataclasses.replace(OPTIM, muon=1.0, weight_decay=0.0))
+    before = {name: one.detach().clone() for name, one in network.named_parameters()}
+    random = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=random)
+    optim.set_rates(built, 1.0)
+    built.step()
+    for name, parameter in network.named_parameters():
+        moved = (parameter - before[name]).detach()
+        if "momentum_buffer" in built.moments(parameter) and name.startswith("decoder."):
+            assert spread(moved) < 10 < spread(parameter.grad) or spread(moved) < 0.5 * spread(parameter.grad)
+            assert 0.1e-3 < float(moved.square().mean().sqrt()) < 0.4e-3

@@ -16,7 +16,7 @@ from lapis.data.loader import eval_batches
 from lapis.dist.guard import NonFinite, Place
 from lapis.model import init
 from lapis.train import loss as losses
-from lapis.train import step
+from lapis.train import micro, step
 from lapis.types import Batch
 from tests.train import world
 
@@ -52,7 +52,7 @@ def gradients(trainer: step.Trainer, batches: list[Batch]) -> tuple[float, dict[
     """Loss and gradients of batches that are one global step together."""
     each = [losses.totals(batch) for batch in batches]
     divisors = losses.Totals(
-        *(sum(getattr(one, name) for one in each) for name in ("targets", "cells", "patches", "places"))
+        *(sum(getattr(one, name) for one in each) for name in ("targets", "cells", "patches", "places", "looks"))
     )
     loss = 0.0
     for batch in batches:
@@ -84,13 +84,46 @@ def test_micro_batches_are_the_whole_step(tokenizer: chat.Tokenizer, monkeypatch
     assert len(batch.tiles_NSS3) > 2
     large, small = whole(), whole()
     first = large.step(batch, 0, 1.0)
-    parts = list(step.micro_batches(batch, step.tiles_per_row(small.network, batch), world.PACK.row_tokens))
+    parts = micro.cut(batch, step.tiles_per_row(small.network, batch), 1, world.PACK.row_tokens)
     assert len(parts) == 3 and sum(len(part.tiles_NSS3) for part in parts) == len(batch.tiles_NSS3)
-    monkeypatch.setattr(step.micro_batches, "__defaults__", (world.PACK.row_tokens,))
+    monkeypatch.setattr(micro.cut, "__defaults__", (world.PACK.row_tokens,))
     second = small.step(batch, 0, 1.0)
     assert second.loss == pytest.approx(first.loss, rel=1e-5)
     assert second.grad_norm == pytest.approx(first.grad_norm, rel=1e-4)
     assert second.kinds == pytest.approx(first.kinds, rel=1e-5)
+
+
+def two_lanes(tokenizer: chat.Tokenizer, steps: int) -> dict[str, torch.Tensor]:
+    """Everything that a trainer knows after some steps in two lanes."""
+    batch = packed(tokenizer, world.samples(8, seed=4))[0]
+    trainer = whole()
+    trainer.place = replace(CPU, lanes=2)
+    for number in range(steps):
+        trainer.step(batch, number, 1.0)
+    return trainer.tensors()
+
+
+def test_two_lanes_are_the_whole_step(tokenizer: chat.Tokenizer) -> None:
+    batch = packed(tokenizer, world.samples(8, seed=4))[0]
+    straight, halved = whole(), whole()
+    halved.place = replace(CPU, lanes=2)
+    first, second = straight.step(batch, 0, 1.0), halved.step(batch, 0, 1.0)
+    assert second.loss == pytest.approx(first.loss, rel=1e-5)
+    assert second.grad_norm == pytest.approx(first.grad_norm, rel=1e-4)
+    assert second.kinds == pytest.approx(first.kinds, rel=1e-5)
+
+
+def test_two_lanes_repeat_to_the_bit(tokenizer: chat.Tokenizer) -> None:
+    first, second = two_lanes(tokenizer, 4), two_lanes(tokenizer, 4)
+    assert all(values.equal(second[name]) for name, values in first.items() if name != "rng")
+
+
+def test_lanes_take_equal_work(tokenizer: chat.Tokenizer) -> None:
+    batch = packed(tokenizer, world.samples(8, seed=4))[0]
+    tiles = torch.tensor([6, 0, 0])
+    one, two = micro.cut(replace(batch, tiles_NSS3=batch.tiles_NSS3[:6]), tiles, 2)
+    assert (len(one.tokens_BT), len(two.tokens_BT)) == (1, 2)
+    assert (len(one.tiles_NSS3), len(two.tiles_NSS3)) == (6, 0)
 
 
 def test_a_decoder_trains_like_the_whole_model_without_images(tokenizer: chat.Tokenizer) -> None:

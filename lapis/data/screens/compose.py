@@ -17,6 +17,19 @@ HELD: frozenset[Split] = frozenset({"seen", "unseen"})
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that screens ask of who reads them, trained and held-out ones alike."""
+
+    difficulty: float = 1.0
+    """Of a look (style.py): text of 18 px at 0, down to 11 px at 1."""
+    han: int = 0
+    """Chinese characters that words are written with, the commonest first; 0 for all."""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A page before it is rendered."""
 
@@ -30,27 +43,23 @@ class Draft:
     """Content words drawn for it, as shown."""
 
 
-def draft(seed: int, split: Split, index: int, easy: float = 0.0, fonts: Fonts | None = None) -> Draft:
+def draft(seed: int, split: Split, index: int, limits: Limits = NO_LIMITS, fonts: Fonts | None = None) -> Draft:
     """Screen `index` of a run: a pure function of its arguments.
 
     `train` draws training words and numbers, `seen` and `unseen` held-out ones; `unseen` takes templates that the
-    others never take, `pages` dense text. `easy` is the share of screens of difficulty below 0.15; the rest lie
-    evenly in [0, 1].
+    others never take, `pages` dense text. Difficulties lie evenly in [0, limits.difficulty].
     """
     rng = random.Random(f"{seed}/{split}/{index}")
     templates: Mapping[str, object] = {"unseen": UNSEEN, "pages": PAGES}.get(split, TRAINED)
     template = rng.choice(sorted(templates))
     lang = rng.choice(("en", "zh"))
-    level = rng.random()
-    difficulty = 0.15 * level if rng.random() < easy else level
-    return drafted(rng, template, lang, difficulty, split, seed, index, fonts or {})
+    difficulty = rng.random() * limits.difficulty
+    words = Words(rng, lang, split in HELD, limits.han)
+    return drafted(words, template, difficulty, split, seed, index, fonts or {})
 
 
-def drafted(
-    rng: random.Random, template: str, lang: str, difficulty: float, split: Split, seed: int, index: int, fonts: Fonts
-) -> Draft:
-    """A page of a given kind, language and difficulty."""
-    style = draw_style(rng, lang, difficulty, fonts)
-    words = Words(rng, lang, held=split in HELD)
-    body = (TRAINED | UNSEEN | PAGES)[template](rng, words, style)
+def drafted(words: Words, template: str, difficulty: float, split: Split, seed: int, index: int, fonts: Fonts) -> Draft:
+    """A page of a given kind and difficulty in the language of its words."""
+    style = draw_style(words.rng, words.lang, difficulty, fonts)
+    body = (TRAINED | UNSEEN | PAGES)[template](words.rng, words, style)
     return Draft(style.css() + body, style, template, split, seed, index, frozenset(words.content))

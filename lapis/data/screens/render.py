@@ -1,4 +1,4 @@
-"""Many screens from several browsers at once, in order, each a pure function of (seed, split, number, easy).
+"""Many screens from several browsers at once, in order, each a pure function of (seed, split, number, limits).
 
 Workers are spawned processes, each with a browser of its own; worker w renders sheets w, w + workers, ... and writes
 them to its own pipe, so a worker that dies is an end of file here: an error, never a hang. As with everything that
@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from lapis.data.screens.browser import SHEET, Browser, find_browser, installed_fonts
-from lapis.data.screens.compose import HELD, Draft, Split, draft
+from lapis.data.screens.compose import HELD, NO_LIMITS, Draft, Limits, Split, draft
 from lapis.data.screens.page import Element, Screen, Word
 from lapis.data.screens.style import Fonts
 from lapis.types import Image, InputError, Progress
@@ -27,17 +27,17 @@ def render(
     split: Split,
     workers: int = 2,
     progress: Progress | None = None,
-    easy: float = 0.0,
+    limits: Limits = NO_LIMITS,
     start: int = 0,
 ) -> Iterator[Screen]:
     """Screens `start` to `start + count - 1` of a run, in order.
 
-    `easy` is the share of screens with few, large and plain elements. `progress` advances by one a screen.
+    `progress` advances by one a screen.
     Raises InputError where Chromium or a Chinese font is missing, RuntimeError where a worker dies.
     """
     fonts = installed_fonts()
     sheets = [range(low, min(low + SHEET, start + count)) for low in range(start, start + count, SHEET)]
-    crew = [_Worker(sheets[number::workers], seed, split, easy, fonts) for number in range(min(workers, len(sheets)))]
+    crew = [_Worker(sheets[number::workers], seed, split, limits, fonts) for number in range(min(workers, len(sheets)))]
     try:
         for number in range(len(sheets)):
             for screen in crew[number % workers].receive():
@@ -52,10 +52,10 @@ def render(
 class _Worker:
     """The parent's end of a rendering process."""
 
-    def __init__(self, sheets: Sequence[range], seed: int, split: Split, easy: float, fonts: Fonts):
+    def __init__(self, sheets: Sequence[range], seed: int, split: Split, limits: Limits, fonts: Fonts):
         context = multiprocessing.get_context("spawn")
         self.inlet, outlet = context.Pipe(duplex=False)
-        arguments = (outlet, sheets, seed, split, easy, fonts)
+        arguments = (outlet, sheets, seed, split, limits, fonts)
         self.process: BaseProcess = context.Process(target=_work, args=arguments, daemon=True)
         self.process.start()
         outlet.close()
@@ -80,11 +80,11 @@ class _Worker:
             self.process.join()
 
 
-def _work(outlet: Connection, sheets: Sequence[range], seed: int, split: Split, easy: float, fonts: Fonts) -> None:
+def _work(outlet: Connection, sheets: Sequence[range], seed: int, split: Split, limits: Limits, fonts: Fonts) -> None:
     try:
         with Browser(find_browser()) as browser:
             for sheet in sheets:
-                outlet.send(render_drafts(browser, [draft(seed, split, index, easy, fonts) for index in sheet]))
+                outlet.send(render_drafts(browser, [draft(seed, split, index, limits, fonts) for index in sheet]))
     except BrokenPipeError:
         return
     except InputError as error:

@@ -78,8 +78,14 @@ def _sample(screen: Screen, kind: str, asked: Sequence[Pair], meta: Mapping[str,
         licence=LICENCE,
         turns=tuple(turns),
         cells=() if kind == "told" else ({"words": list(screen.words), "letters": list(screen.letters)},),
-        meta={"template": screen.template, "split": screen.split, "seed": screen.seed, **meta},
+        meta={"template": screen.template, "split": screen.split, "seed": screen.seed, **_boxes(asked), **meta},
     )
+
+
+def _boxes(asked: Sequence[Pair]) -> dict[str, Any]:
+    """The box of each answer, where all of them point."""
+    boxes = [pair.check["box"] for pair in asked if pair.check.get("verifier") == "point"]
+    return {"boxes": boxes} if len(boxes) == len(asked) else {}
 
 
 def _language(screen: Screen, rng: random.Random, kind: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -40,29 +41,32 @@ MESSAGES = {
 
 
 @cache
-def pool(lang: str, topic: str, held: bool) -> tuple[str, ...]:
-    """The words of one topic on one side of the split, compounds of both left out; [ui] words are on both."""
-    words = _read(lang)[topic]
-    return words if topic == "ui" else tuple(word for word in words if _sides(lang, word) == {held})
+def pool(lang: str, topic: str, held: bool, han: int = 0) -> tuple[str, ...]:
+    """The words of one topic on one side of the split, compounds of both left out; [ui] words are on both.
+
+    `han` is how many Chinese characters words may be written with, the commonest first (0: all).
+    """
+    words = _written(lang, han)[topic]
+    return words if topic == "ui" else tuple(word for word in words if _sides(lang, word, han) == {held})
 
 
 @cache
-def characters(lang: str) -> str:
+def characters(lang: str, han: int = 0) -> str:
     """Every character that screens of either side may show (letters, digits and marks are not named for Chinese)."""
-    texts = [*MESSAGES[lang], *(word for topic in _read(lang).values() for word in topic)]
+    texts = [*MESSAGES[lang], *(word for topic in _written(lang, han).values() for word in topic)]
     return "".join(sorted({one for text in texts for one in text if lang == "en" or not one.isascii()}))
 
 
-def _sides(lang: str, word: str) -> set[bool | None]:
+def _sides(lang: str, word: str, han: int) -> set[bool | None]:
     """The sides that a word and, in a compound, its parts fall on; an interface word falls on neither."""
     if word.casefold() in {shared.casefold() for shared in _read(lang)["ui"]}:
         return {None}
-    return {held_word(lang, part) for part in (word, *word.split())}
+    return {held_word(lang, part, han) for part in (word, *word.split())}
 
 
-def held_word(lang: str, word: str) -> bool:
+def held_word(lang: str, word: str, han: int = 0) -> bool:
     """Whether a word is kept from training: by hash, where other words show each of its characters."""
-    return _drawn(lang, word) and set(word.casefold()) <= _shown(lang)
+    return _drawn(lang, word) and set(word.casefold()) <= _shown(lang, han)
 
 
 def _drawn(lang: str, word: str) -> bool:
@@ -70,15 +74,27 @@ def _drawn(lang: str, word: str) -> bool:
 
 
 @cache
-def _shown(lang: str) -> frozenset[str]:
+def _shown(lang: str, han: int) -> frozenset[str]:
     """The characters of all words that are not drawn: a Chinese character that no screen shows cannot be read."""
-    words = (word.casefold() for topic in _read(lang).values() for word in topic)
+    words = (word.casefold() for topic in _written(lang, han).values() for word in topic)
     return frozenset(character for word in words if not _drawn(lang, word) for character in word)
 
 
 def held_number(number: int) -> bool:
     """Whether a whole number is kept from training, by its first two digits."""
     return number >= 10 and int(str(number)[:2]) in HELD_LEADS
+
+
+@cache
+def _written(lang: str, han: int) -> dict[str, tuple[str, ...]]:
+    """The words of each topic that `han` Chinese characters can write; what the templates share comes first."""
+    topics = _read(lang)
+    if lang != "zh" or not han:
+        return topics
+    shared = {one for text in (*MESSAGES[lang], *topics["ui"]) for one in text}
+    counts = Counter(one for words in topics.values() for word in words for one in set(word))
+    known = set(sorted(counts, key=lambda one: (one not in shared, -counts[one], one))[:han])
+    return {topic: tuple(word for word in words if set(word) <= known) for topic, words in topics.items()}
 
 
 @cache
@@ -96,8 +112,8 @@ def _read(lang: str) -> dict[str, tuple[str, ...]]:
 class Words:
     """Draws the words of one screen. No content word comes twice, so that most names are unique on their screen."""
 
-    def __init__(self, rng: random.Random, lang: str, held: bool):
-        self.rng, self.lang, self.held = rng, lang, held
+    def __init__(self, rng: random.Random, lang: str, held: bool, han: int = 0):
+        self.rng, self.lang, self.held, self.han = rng, lang, held, han
         self.content: set[str] = set()
         """Every content word drawn so far, as shown."""
         self._case = rng.choices(["capital", "title", "upper", "lower"], [6, 2, 1, 1])[0]
@@ -159,7 +175,7 @@ class Words:
         return "".join(self.rng.choices("ABCDEFGHKLMNPRSTUVWXYZ", k=2)) + str(self.number(10, 999))
 
     def _unused(self, topic: str, reuse: bool = False) -> str:
-        words = pool(self.lang, topic, self.held)
+        words = pool(self.lang, topic, self.held, self.han)
         fresh = [word for word in words if word.casefold() not in self._used]
         word = self.rng.choice(words if reuse else fresh or words)
         self._used.add(word.casefold())

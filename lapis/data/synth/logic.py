@@ -1,7 +1,7 @@
 """Small logic questions: orderings, truth tellers, parity of a sum, the largest of several sums.
 
 Each question comes with its thought in a full and a terse form and with the verifier that checks its answer. Held-out
-questions use held-out names, numbers and sentences and have at least four steps (ours).
+questions use held-out numbers and sentences and have at least four steps (ours).
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ from lapis.data.synth.words import FRAMES, expression
 
 LETTERS = "ABCD"
 """Names of choices."""
-PEOPLE = {"train": "ABCDEFGHJKLM", "held": "NPQRSTUVWXYZ"}
+PEOPLE = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Names of people, as riddles often give them; one letter is one token, so that copying costs little."""
-
-
+RELATIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "en": (
+        ("taller", "tallest", "shortest"),
+        ("older", "oldest", "youngest"),
+        ("faster", "fastest", "slowest"),
+    ),
+    "zh": (("高", "最高", "最矮"), ("年纪大", "年纪最大", "年纪最小"), ("跑得快", "跑得最快", "跑得最慢")),
+}
+"""What people are compared by: more of it, the most, the least."""
 WORDS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     ("en", "train"): {
-        "more": ("{a} is taller than {b}.", "{a} is older than {b}.", "{a} is faster than {b}."),
-        "most": ("Who is the tallest?", "Who is the oldest?", "Who is the fastest?"),
-        "least": ("Who is the shortest?", "Who is the youngest?", "Who is the slowest?"),
-        "truth": ("{a} tells the truth.", "{a} is honest."),
-        "lie": ("{a} lies.", "{a} is a liar."),
-        "says": ("{a} says: {b} lies.", "{a} says: {b} tells the truth."),
+        "more": ("{a} is {w} than {b}.", "Next to {b}, {a} is {w}.", "The {w} one of {b} and {a} is {a}."),
+        "who": ("Who is the {w}?", "Which one is the {w}?"),
+        "truth": ("{a} tells the truth.", "{a} is honest.", "It is known that {a} is honest."),
+        "lie": ("{a} lies.", "{a} is a liar.", "It is known that {a} is a liar."),
+        "accuses": ("{a} says: {b} lies.", "{b} is a liar, says {a}.", "{a} says that {b} is a liar."),
+        "defends": ("{a} says: {b} tells the truth.", "{b} is honest, says {a}.", "{a} says that {b} is honest."),
         "honest": ("Does {a} tell the truth?", "Is {a} honest?"),
         "parity": ("Is {e} odd or even?", "Odd or even: {e}?"),
         "largest": ("Which is the largest?", "Which value is the largest?"),
@@ -33,12 +40,12 @@ WORDS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
         "odd": ("even", "odd"),
     },
     ("en", "held"): {
-        "more": ("Taller than {b} is {a}.", "Older than {b} is {a}.", "Faster than {b} is {a}."),
-        "most": ("Tell me who is the tallest.", "Tell me who is the oldest.", "Tell me who is the fastest."),
-        "least": ("Tell me who is the shortest.", "Tell me who is the youngest.", "Tell me who is the slowest."),
+        "more": ("Compared with {b}, {a} is {w}.", "Of {b} and {a} it is {a} who is {w}."),
+        "who": ("Tell me who is the {w}.",),
         "truth": ("We know that {a} tells the truth.",),
         "lie": ("We know that {a} lies.",),
-        "says": ("About {b}, {a} says: a liar.", "About {b}, {a} says: honest."),
+        "accuses": ("About {b}, {a} says: a liar.",),
+        "defends": ("About {b}, {a} says: honest.",),
         "honest": ("So is it true that {a} is honest?",),
         "parity": ("Take {e}: is that odd or even?",),
         "largest": ("Choose the largest of these.",),
@@ -46,12 +53,12 @@ WORDS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
         "odd": ("even", "odd"),
     },
     ("zh", "train"): {
-        "more": ("{a}比{b}高。", "{a}比{b}年纪大。", "{a}比{b}跑得快。"),
-        "most": ("谁最高?", "谁年纪最大?", "谁跑得最快?"),
-        "least": ("谁最矮?", "谁年纪最小?", "谁跑得最慢?"),
-        "truth": ("{a}说真话。", "{a}是诚实的。"),
-        "lie": ("{a}说假话。", "{a}在说谎。"),
-        "says": ("{a}说:{b}说假话。", "{a}说:{b}说真话。"),
+        "more": ("{a}比{b}{w}。", "比起{b},{a}{w}。", "{b}和{a}中,{a}{w}。"),
+        "who": ("谁{w}?", "哪一位{w}?"),
+        "truth": ("{a}说真话。", "{a}是诚实的。", "大家知道{a}是诚实的。"),
+        "lie": ("{a}说假话。", "{a}在说谎。", "大家知道{a}在说谎。"),
+        "accuses": ("{a}说:{b}说假话。", "{b}在说谎,{a}说。", "{a}说{b}在说谎。"),
+        "defends": ("{a}说:{b}说真话。", "{b}是诚实的,{a}说。", "{a}说{b}是诚实的。"),
         "honest": ("{a}说真话吗?", "{a}诚实吗?"),
         "parity": ("{e}是奇数还是偶数?", "奇数还是偶数:{e}?"),
         "largest": ("哪一个最大?", "哪个值最大?"),
@@ -59,12 +66,12 @@ WORDS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
         "odd": ("偶数", "奇数"),
     },
     ("zh", "held"): {
-        "more": ("和{b}相比,{a}更高。", "和{b}相比,{a}年纪更大。", "和{b}相比,{a}跑得更快。"),
-        "most": ("请问最高的是谁?", "请问年纪最大的是谁?", "请问跑得最快的是谁?"),
-        "least": ("请问最矮的是谁?", "请问年纪最小的是谁?", "请问跑得最慢的是谁?"),
+        "more": ("和{b}相比,{a}{w}。", "{b}与{a}相比,{w}的是{a}。"),
+        "who": ("请问{w}的是谁?",),
         "truth": ("我们知道{a}说真话。",),
         "lie": ("我们知道{a}说假话。",),
-        "says": ("关于{b},{a}说:在说谎。", "关于{b},{a}说:是诚实的。"),
+        "accuses": ("关于{b},{a}说:在说谎。",),
+        "defends": ("关于{b},{a}说:是诚实的。",),
         "honest": ("那么{a}是诚实的吗?",),
         "parity": ("请看{e}:是奇数还是偶数?",),
         "largest": ("请选出最大的一个。",),
@@ -72,7 +79,7 @@ WORDS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
         "odd": ("偶数", "奇数"),
     },
 }
-"""Sentences by (language, split). `says` holds the accusing form first, `yes` and `odd` the answers in order."""
+"""Sentences by (language, split), in either order of the two people; `yes` and `odd` hold the answers in order."""
 
 
 def draw(rng: random.Random, lang: str, split: str) -> Problem:
@@ -84,14 +91,15 @@ def draw(rng: random.Random, lang: str, split: str) -> Problem:
 def _ordering(rng: random.Random, lang: str, split: str) -> Problem:
     words, joint = WORDS[lang, split], FRAMES[lang, split].joint
     steps = rng.randint(2, 4) if split == "train" else 4
-    names = rng.sample(PEOPLE[split], steps + 1)
-    relation = rng.randrange(3)
+    names = rng.sample(PEOPLE, steps + 1)
+    more, highest, lowest = rng.choice(RELATIONS[lang])
     pairs = list(zip(names, names[1:], strict=False))
-    told = [words["more"][relation].format(a=a, b=b) for a, b in rng.sample(pairs, len(pairs))]
+    told = [rng.choice(words["more"]).format(a=a, b=b, w=more) for a, b in rng.sample(pairs, len(pairs))]
     most = rng.random() < 0.5
+    asked = rng.choice(words["who"]).format(w=highest if most else lowest)
     line = ">".join(names)
     return Problem(
-        question=joint.join([*told, words["most" if most else "least"][relation]]),
+        question=joint.join([*told, asked]),
         answer=names[0] if most else names[-1],
         verifier="text",
         full="\n".join(f"{a}>{b}" for a, b in pairs) + "\n" + line,
@@ -105,14 +113,14 @@ def _ordering(rng: random.Random, lang: str, split: str) -> Problem:
 def _truth(rng: random.Random, lang: str, split: str) -> Problem:
     words, joint = WORDS[lang, split], FRAMES[lang, split].joint
     steps = rng.randint(2, 4) if split == "train" else 4
-    names = rng.sample(PEOPLE[split], steps + 1)
+    names = rng.sample(PEOPLE, steps + 1)
     honest = rng.random() < 0.5
     told = [rng.choice(words["truth" if honest else "lie"]).format(a=names[0])]
     marks = [f"{names[0]}{'+' if honest else '-'}"]
     work = [marks[0]]
     for speaker, other in zip(names, names[1:], strict=False):
         accuses = rng.random() < 0.5
-        told.append(words["says"][0 if accuses else 1].format(a=speaker, b=other))
+        told.append(rng.choice(words["accuses" if accuses else "defends"]).format(a=speaker, b=other))
         honest = honest != accuses
         work.append(f"{marks[-1]}:{other}{'-' if accuses else '+'}={other}{'+' if honest else '-'}")
         marks.append(f"{other}{'+' if honest else '-'}")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from lapis.data.screens.compose import draft
+from lapis.data.screens.compose import Limits, draft
 from lapis.data.screens.kinds import TRAINED, UNSEEN
 from lapis.data.screens.style import SIZES
 
@@ -31,7 +31,7 @@ def test_languages_and_sizes_are_drawn_by_their_shares() -> None:
 
 
 def test_easy_screens_are_large_and_short() -> None:
-    easy = [draft(0, "train", index, easy=1.0) for index in range(200)]
+    easy = [draft(0, "train", index, Limits(difficulty=0.15)) for index in range(200)]
     mixed = [draft(0, "train", index) for index in range(200)]
     assert max(page.style.difficulty for page in easy) <= 0.15
     sizes = [[page.style.size for page in pages] for pages in (easy, mixed)]

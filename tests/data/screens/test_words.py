@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from lapis.data.screens.compose import draft
-from lapis.data.screens.words import TOPICS, Words, held_number, pool
+from lapis.data.screens.compose import Limits, draft
+from lapis.data.screens.words import TOPICS, Words, characters, held_number, pool
 
 TOPICS_OF_NAMES = (*TOPICS, "setting", "given", "surname", "city", "country", "act", "quality")
 
@@ -61,3 +61,19 @@ def test_no_content_word_comes_twice_on_a_screen() -> None:
     words = Words(random.Random(1), "en", False)
     drawn = [words.pick("food").casefold() for _ in range(80)]
     assert len(set(drawn)) == 80
+
+
+def test_few_chinese_characters_write_fewer_words_on_both_sides() -> None:
+    assert len(characters("zh", 600)) <= 600 < len(characters("zh"))
+    assert characters("en", 600) == characters("en")
+    for topic in TOPICS_OF_NAMES:
+        few, all_words = pool("zh", topic, False, 600), {*pool("zh", topic, False), *pool("zh", topic, True)}
+        assert set(few) <= all_words
+        assert len(few) >= 7
+        assert pool("zh", topic, True, 600)
+
+
+def test_screens_with_few_characters_show_no_others() -> None:
+    shown = {one for index in range(60) for one in draft(3, "train", index, Limits(han=600)).html if one >= "\u4e00"}
+    named = {one for index in range(60) for one in draft(3, "train", index).html if one >= "\u4e00"}
+    assert len(shown) < len(named)

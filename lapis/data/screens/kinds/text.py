@@ -39,14 +39,14 @@ def _line(rng: random.Random, words: Words, style: Style) -> str:
     runs, left = list[str](), style.width / style.size - 0.6
     while left > 0:
         look = "" if rng.random() < PLAIN else rng.choice(list(LOOKS))
-        shown = " ".join(_word(rng, words.lang, words.held) for _ in range(rng.randint(1, 4)))
+        shown = " ".join(_word(rng, words) for _ in range(rng.randint(1, 4)))
         left -= (1.0 if words.lang == "zh" else 0.55) * len(shown) * LOOKS[look] + 0.5
         runs.append(parts.text(shown, look, "flex:none;padding-top:0;padding-bottom:0"))
     return "".join(runs)
 
 
-def _word(rng: random.Random, lang: str, held: bool) -> str:
+def _word(rng: random.Random, words: Words) -> str:
     if rng.random() < 0.15:
         return str(rng.randrange(1000))
-    word = rng.choice(pool(lang, rng.choice(TOPICS), held))
-    return rng.choice((word, word.capitalize(), word, word.upper())) if lang == "en" else word
+    word = rng.choice(pool(words.lang, rng.choice(TOPICS), words.held, words.han))
+    return rng.choice((word, word.capitalize(), word, word.upper())) if words.lang == "en" else word

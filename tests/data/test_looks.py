@@ -1,0 +1,94 @@
+"""Where a pointing answer must have looked: tokens and cells against their definition, and the way into a batch."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lapis import chat
+from lapis.data import looks, shards, tokenise
+from lapis.data.loader import eval_batches
+from lapis.types import Image, Sample, Text, Turn
+from tests.train import world
+
+BOXES = [[0, 0, 500, 500], [500, 0, 500, 500]]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> chat.Tokenizer:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    return tokenise.train_tokenizer([world.SENTENCE + "(1,2)"] * 3, 400, folder, world.MODEL.tokens_per_tile)
+
+
+def pointing(boxes: list[list[float]], width: int = 56) -> Sample:
+    """One conversation that points once a box, over a picture of 2 x 2 image tokens a tile."""
+    image = world.picture(random.Random(0), width, 56)
+    turns: list[Turn] = []
+    for number, (x, y, w, h) in enumerate(boxes):
+        asked = (Text("lamp"),) if number else (image, Text("lamp"))
+        point = Text(f"lamp ({x + w // 2:03},{y + h // 2:03})")
+        turns += [Turn("user", asked), Turn("assistant", (point,))]
+    return Sample("screen/ground", "en", "test", "CC0-1.0", tuple(turns), meta={"boxes": boxes})
+
+
+def test_the_token_before_the_digits_looks_at_the_cells_of_its_box(tokenizer: chat.Tokenizer) -> None:
+    made = tokenise.example(pointing(BOXES), tokenizer, world.MODEL)
+    first = int(np.flatnonzero(made.ids == tokenizer.id(chat.IMAGE))[0])
+    told = {}
+    for token, cell, x, y in made.looks.tolist():
+        assert [x, y] in ([250, 250], [750, 250])
+        told.setdefault(token, []).append(cell - first)
+    assert list(told.values()) == [[0], [1]]
+    for token in told:
+        assert tokenizer.decode(made.ids[token : token + 9].tolist()).strip() in ("(250,250)", "(750,250)")
+
+
+@pytest.mark.parametrize(
+    ("box", "cells"),
+    [
+        ([0, 0, 1000, 1000], [0, 1, 2, 3]),
+        ([0, 500, 1000, 500], [2, 3]),
+        ([600, 600, 50, 50], [3]),
+        ([985, 985, 14, 14], [3]),
+        ([1000, 1000, 30, 30], []),
+        ([0, 240, 10, 20], [0]),
+    ],
+)
+def test_cells_of_a_box_in_one_tile(box: list[float], cells: list[int]) -> None:
+    assert looks.covered(box, Image(b"", 56, 56), world.MODEL) == cells
+
+
+def test_cells_of_a_box_in_two_tiles_and_their_thumbnail() -> None:
+    """Twice as wide as a tile: the left half is the first tile, and half of the thumbnail, which is half as high."""
+    assert looks.covered([0, 0, 500, 1000], Image(b"", 112, 56), world.MODEL) == [0, 1, 2, 3, 8]
+
+
+def test_without_boxes_nothing_is_looked_at(tokenizer: chat.Tokenizer) -> None:
+    bare = replace(pointing(BOXES), meta={})
+    assert tokenise.example(bare, tokenizer, world.MODEL).looks.shape == (0, 4)
+
+
+def test_a_box_without_a_point_is_refused(tokenizer: chat.Tokenizer) -> None:
+    wrong = replace(pointing(BOXES), meta={"boxes": BOXES[:1]})
+    with pytest.raises(ValueError, match="argument"):
+        tokenise.example(wrong, tokenizer, world.MODEL)
+
+
+def test_looks_survive_a_shard_and_move_with_their_row(tokenizer: chat.Tokenizer, tmp_path: Path) -> None:
+    samples = [pointing(BOXES), pointing(BOXES[:1], 112), world.prose(random.Random(1))]
+    made = [tokenise.example(one, tokenizer, world.MODEL) for one in samples]
+    entry = shards.write_shard(tmp_path, "a", made)
+    shards.write_index(tmp_path, [entry], "none")
+    back = shards.Shards(tmp_path)
+    assert [back.read(number).looks.tolist() for number in range(3)] == [one.looks.tolist() for one in made]
+    image = tokenizer.id(chat.IMAGE)
+    for batch in eval_batches(samples, tokenizer, world.MODEL, replace(world.PACK, row_tokens=256, rows=1)):
+        assert len(batch.looks_L5) == sum(len(one.looks) for one in made)
+        for row, token, cell, _, _ in batch.looks_L5.tolist():
+            assert batch.tokens_BT[row, cell] == image
+            assert tokenizer.decode([int(batch.tokens_BT[row, token])]).endswith("(")
+            assert batch.documents_BT[row, token] == batch.documents_BT[row, cell]

@@ -1,0 +1,109 @@
+"""The look loss against the decoder's own attention, and what it does to a head."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lapis import chat
+from lapis.data import tokenise
+from lapis.data.loader import eval_batches
+from lapis.dist.guard import Place
+from lapis.model import init
+from lapis.model.decoder import Layer, rotate, rotation
+from lapis.train import look, step
+from lapis.train.places import directions
+from lapis.types import Batch, Sample, Text, Turn
+from tests.train import world
+
+CPU = Place(torch.device("cpu"), torch.float32)
+CORNERS = [[0, 0, 500, 500], [500, 0, 500, 500], [0, 500, 500, 500], [500, 500, 500, 500]]
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer: chat.Tokenizer = tokenise.train_tokenizer([world.SENTENCE + " (1,2)"] * 3, 400, folder, 4)
+    samples = [pointing(number) for number in range(6)] + [world.prose(random.Random(1))]
+    return next(eval_batches(samples, tokenizer, world.MODEL, replace(world.PACK, row_tokens=128)))
+
+
+def pointing(seed: int) -> Sample:
+    rng = random.Random(seed)
+    x, y, w, h = box = rng.choice(CORNERS)
+    asked = Turn("user", (world.picture(rng), Text("lamp")))
+    said = Turn("assistant", (Text(f"lamp ({x + w // 2},{y + h // 2})"),))
+    return Sample("screen/ground", "en", "test", "CC0-1.0", (asked, said), meta={"boxes": [box]})
+
+
+def trainer(weight: float) -> step.Trainer:
+    stage = world.stage(shape="full", look_weight=weight)
+    return step.build(step.wrap(init.fresh(world.MODEL, 0)), stage, CPU)
+
+
+def naive(network: torch.nn.Module, early_BTD: torch.Tensor, batch: Batch) -> float:
+    """Token by token, from the layer's own queries and keys."""
+    decoder = network.decoder
+    layer, shape = decoder.layers[look.LAYER], decoder.config
+    assert isinstance(layer, Layer)
+    heads = layer.attention.qkv(layer.norm1(early_BTD)).unflatten(-1, (-1, shape.head_dim))
+    turn = rotation(shape, batch.positions_BT)
+    query = rotate(layer.attention.q_norm(heads[:, :, : shape.heads]), turn)
+    key = rotate(layer.attention.k_norm(heads[:, :, shape.heads : shape.heads + shape.kv_heads]), turn)
+    head = (shape.kv_heads - 1) * (shape.heads // shape.kv_heads)
+    losses = []
+    for row, at in {(row, at) for row, at, *_ in batch.looks_L5.tolist()}:
+        same = [place for place in range(at + 1) if batch.documents_BT[row, place] == batch.documents_BT[row, at]]
+        scores = torch.stack([query[row, at, head] @ key[row, place, -1] for place in same]) / shape.head_dim**0.5
+        wanted = {cell for r, a, cell, *_ in batch.looks_L5.tolist() if (r, a) == (row, at)}
+        shares = F.softmax(scores, 0)
+        losses.append(-sum(share for place, share in zip(same, shares, strict=True) if place in wanted).log())
+    return torch.stack(losses).mean().item()
+
+
+def test_the_loss_is_the_attention_on_what_is_meant(batch: Batch) -> None:
+    made = trainer(1.0)
+    early_BTD, _ = made.network(batch, taps=look.taps(made.network.decoder)).taps_BTD
+    found = look.seen(made.network.decoder, early_BTD, batch)
+    assert look.total(batch) == 6
+    assert found.item() == pytest.approx(6 * naive(made.network, early_BTD, batch), rel=1e-4)
+
+
+def test_what_is_held_is_the_point_in_all_tokens_of_its_digits(batch: Batch) -> None:
+    """Tokens that lie on the right directions have no loss, and one that does not costs its share."""
+    late_BTD = torch.zeros(*batch.tokens_BT.shape, 64)
+    lines = directions(64, 2 * look.SIDE)
+    for row, at, _, x, y in batch.looks_L5.tolist():
+        told = lines[:, x * look.SIDE // 1000] + lines[:, look.SIDE + y * look.SIDE // 1000]
+        late_BTD[row, at : at + look.HELD] = told
+    assert look.held(late_BTD, batch).item() < 6 * 0.1
+    row, at = batch.looks_L5[0, :2].tolist()
+    late_BTD[row, at] *= -1
+    assert look.held(late_BTD, batch).item() > 0.5
+
+
+def test_taps_change_nothing(batch: Batch) -> None:
+    network = trainer(1.0).network
+    torch.testing.assert_close(network(batch, taps=(1, 2)).hidden_BTD, network(batch).hidden_BTD)
+
+
+def test_a_head_learns_where_to_look(batch: Batch) -> None:
+    with_eyes, without = trainer(1.0), trainer(0.0)
+    lines = [with_eyes.step(batch, number, 3.0) for number in range(30)]
+    assert lines[-1].looks < 0.5 * lines[0].looks
+    assert without.step(batch, 0, 3.0).looks == 0
+
+
+def test_two_lanes_look_alike(batch: Batch) -> None:
+    straight, halved = trainer(1.0), trainer(1.0)
+    halved.place = replace(CPU, lanes=2)
+    assert halved.step(batch, 0, 1.0).looks == pytest.approx(straight.step(batch, 0, 1.0).looks, rel=1e-4)
+
+
+def test_a_batch_that_points_nowhere_has_no_look_loss(batch: Batch) -> None:
+    nowhere = replace(batch, looks_L5=batch.looks_L5[:0])
+    assert trainer(1.0).step(nowhere, 0, 1.0).looks == 0
