@@ -256,7 +256,7 @@ def _rendered(
         if path.is_file():
             stage.progress.advance(many)
             continue
-        shown = render.render(many, stage.recipe.seed, split, data.workers, stage.progress, limits(data), start)
+        shown = render.render(many, stage.recipe.seed, split, data.workers, stage.progress, limits(data), start=start)
         store.write_samples(path, sampled(shown))
 
 

@@ -111,11 +111,11 @@ def test_a_killed_stage_goes_on_where_it_was(
     pipeline.build(recipe(texts), whole, world.Seen())
     asked: list[int] = []
 
-    def dies(count: int, seed: int, split: str, *rest: object, start: int = 0) -> object:
+    def dies(count: int, seed: int, split: str, *rest: object, start: int = 0, **named: object) -> object:
         asked.append(start)
         if split == "train" and start == 2 and asked.count(2) == 1:
             raise Cut
-        return world.shops(count, seed, split, *rest, start=start)
+        return world.shops(count, seed, split, *rest, start=start, **named)
 
     monkeypatch.setattr(gather, "CHUNK", 2)
     monkeypatch.setattr(render, "render", dies)
