@@ -195,7 +195,7 @@ class Train:
     place_weight: Rate = 0.0
     """Weight of the loss that keeps an image token's place in its tile readable (ours)."""
     look_weight: Rate = 0.0
-    """Weight of the loss on where a head looks when an answer points (ours: see lapis/train/look.py)."""
+    """Weight of the losses on where heads look when an answer points or copies (ours: see lapis/train/look.py)."""
     yarn: Yarn | None = None
     """Positions are switched from RoPE to YaRN when the stage begins."""
     epochs: dict[str, Positive] = field(default_factory=dict)

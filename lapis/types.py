@@ -128,8 +128,8 @@ class Batch:
     """int64; of each image token the characters of its PATCH_LABELS patches, then up to K - PATCH_LABELS tokens of the
     text over it; IGNORE where there is none. V = N x tokens a tile."""
     looks_L5: torch.Tensor
-    """int64; row, position of a token that points, position of an image token over what it means, and the point itself,
-    x and y in thousandths of the picture (data/looks.py)."""
+    """int64; row, position of a token that looks, position of one that it may look at, and the point that it means, x
+    and y in thousandths of the picture, or -1 for what is copied from text (data/looks.py)."""
 
     def to(self, device: torch.device | str) -> Batch:
         moved = {name: value.to(device) for name, value in self.items() if name != "kinds"}

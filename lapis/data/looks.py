@@ -1,7 +1,9 @@
-"""Where an answer that points must have looked: for each point that it writes, the image tokens over what is meant.
+"""Where a model must have looked for what it writes: image tokens for a point, words of the question for a number.
 
-A sample's `meta["boxes"]` holds the box of each answer, in the order of its turns. The token before a point's first
-digit is the one that looks; the middle of the box is what it then says.
+A sample's `meta["boxes"]` holds the box of each answer that points, in the order of its turns. The token before a
+point's first digit is the one that looks; the middle of the box is what it then says. A thought that copies the
+question's numbers in their order looks for each digit at that digit, and for the sign before a number at the words
+between the number and the one before it.
 
 Shape legend: L looks.
 """
@@ -25,17 +27,21 @@ DIGITS = 3
 """Of each coordinate."""
 COLUMNS = 4
 """Numbers of a look."""
+NO_POINT = -1
+WORK = (":", "=")
+"""Behind one of these a line of a thought copies nothing more."""
 
 
 def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> Ints:
-    """[L, 4]: position of a token that looks, position of an image token that it may look at, and x and y of the box's
-    middle in thousandths; by looking token.
+    """[L, 4]: position of a token that looks, position of a token that it may look at, and for a point x and y of the
+    box's middle in thousandths, NO_POINT for what is copied from text; by looking token.
 
-    Empty without boxes. Raises ValueError where a sample has not as many points as boxes.
+    Raises ValueError where a sample has not as many points as boxes.
     """
     boxes: Sequence[Box] = sample.meta.get("boxes", ())
     if not boxes or not encoded.images:
-        return np.zeros((0, COLUMNS), np.int32)
+        copied = _copies(encoded, tokenizer) if sample.kind.startswith("math/") else ()
+        return np.asarray([(*pair, NO_POINT, NO_POINT) for pair in copied], np.int32).reshape(-1, COLUMNS)
     image = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE))
     found = [
         (position, image[cell], box[0] + box[2] / 2, box[1] + box[3] / 2)
@@ -53,6 +59,41 @@ def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
         digits = [*first, *second]
         if text.endswith("(") and comma == [","] and len(digits) == 2 * DIGITS and all(map(str.isdigit, digits)):
             yield at
+
+
+def _copies(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[int, int]]:
+    """(token that looks, token of the question) for the numbers that are copied in order."""
+    texts = [tokenizer.decode([token]) for token in encoded.ids]
+    asked = list(_numbers(texts, [not on for on in encoded.trained]))
+    written = _numbers(texts, _copying(texts, encoded.trained))
+    before = 0
+    for number in written:
+        if not asked or texts[number.start : number.stop] != texts[asked[0].start : asked[0].stop]:
+            continue
+        source = asked.pop(0)
+        yield from ((number.start - 2, word) for word in range(before, source.start) if before)
+        yield from ((place - 1, digit) for place, digit in zip(number, source, strict=True))
+        before = source.stop
+
+
+def _copying(texts: Sequence[str], trained: Sequence[bool]) -> list[bool]:
+    """Whether a token is trained and stands in its line before any work."""
+    found, copies = [], True
+    for text, on in zip(texts, trained, strict=True):
+        copies = "\n" in text or (copies and not text.startswith(WORK))
+        found.append(on and copies)
+    return found
+
+
+def _numbers(texts: Sequence[str], among: Sequence[bool]) -> Iterator[range]:
+    """Runs of digit tokens, in order."""
+    start = None
+    for at, (text, counts) in enumerate(zip([*texts, ""], [*among, False], strict=True)):
+        if counts and text.isdigit():
+            start = at if start is None else start
+        elif start is not None:
+            yield range(start, at)
+            start = None
 
 
 def covered(box: Box, image: Image, model: config.Model) -> list[int]:

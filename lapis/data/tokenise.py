@@ -51,7 +51,7 @@ class Example:
     cells: tuple[bytes, ...] = ()
     """int32 [tokens a tile, K] of each tile, as bytes."""
     looks: Ints = field(default_factory=lambda: np.zeros((0, looks.COLUMNS), np.int32))
-    """[L, 4] positions of a token that points and of an image token over what it means, and the point (looks.py)."""
+    """[L, 4] positions of a token that looks and of one that it may look at, and its point if any (looks.py)."""
 
 
 @dataclass(slots=True)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -197,6 +199,16 @@ class Decoder(nn.Module):
         for number in range(first, last):
             x_BTD = self.layers[number](x_BTD, positions_BT, turn, documents, cache, number)
         return x_BTD
+
+    def tapped(
+        self, x_BTD: Tensor, positions_BT: Tensor, documents_BT: Tensor | None, taps: Sequence[int]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Like `forward`, with what enters the layers of `taps` (rising)."""
+        seen = []
+        for first, last in pairwise((0, *taps, len(self.layers))):
+            x_BTD = self.between(x_BTD, positions_BT, documents_BT, None, first, last)
+            seen.append(x_BTD)
+        return self.norm(x_BTD), tuple(seen[:-1])
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of the next token, [..., V], in the matrix product's dtype."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -87,9 +86,5 @@ class Lapis(nn.Module):
         if not decode:
             return Output(None, features_VD, patches_VKD)
         x_BTD = self.merge(batch.tokens_BT, features_VD)
-        positions_BT, documents_BT = batch.positions_BT, batch.documents_BT
-        seen = []
-        for first, last in pairwise((0, *taps, len(self.decoder.layers))):
-            x_BTD = self.decoder.between(x_BTD, positions_BT, documents_BT, None, first, last)
-            seen.append(x_BTD)
-        return Output(self.decoder.norm(x_BTD), features_VD, patches_VKD, tuple(seen[:-1]))
+        hidden_BTD, taps_BTD = self.decoder.tapped(x_BTD, batch.positions_BT, batch.documents_BT, taps)
+        return Output(hidden_BTD, features_VD, patches_VKD, taps_BTD)

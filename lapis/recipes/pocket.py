@@ -89,6 +89,7 @@ def text() -> tuple[Train | Prune | Join, ...]:
         pack,
         Optim(lr=5e-4, muon=2.0, end=0.5),
         trains=("decoder",),
+        look_weight=0.5,
         minutes=0.7,
     )
     return (first, Prune("prune", "teacher"), learn, fast, *scratch, tune)

@@ -42,7 +42,9 @@ class Totals:
     places: float
     """Number of image tokens."""
     looks: float
-    """Number of tokens that point."""
+    """Number of tokens that look at a picture."""
+    copies: float
+    """Number of tokens that look at text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Outputs:
     places: Tensor
     """Mean cross-entropy of the image tokens' columns and rows, in nats."""
     looks: Tensor
-    """Mean -log of the attention that pointing tokens have on what they mean, in nats."""
+    """Look losses (look.py), in nats."""
     kind_sums_J: Tensor
     """Weighted sum of cross-entropies of each of `batch.kinds`."""
     kind_weights_J: Tensor
@@ -117,7 +119,8 @@ def totals(batch: Batch) -> Totals:
         cells=float(tokens.any(-1).sum()),
         patches=float(patches.sum()),
         places=float(len(labelled)),
-        looks=look.total(batch),
+        looks=look.total(look.points(batch)),
+        copies=look.total(look.copies(batch)),
     )
 
 

@@ -38,8 +38,11 @@ class TextOnly(nn.Module):
 
     def forward(self, batch: Batch, decode: bool = True, alone: bool = False, taps: Sequence[int] = ()) -> Output:
         x_BTD = self.decoder.embed(batch.tokens_BT)
-        hidden_BTD = self.decoder(x_BTD, batch.positions_BT, batch.documents_BT) if decode else None
-        return Output(hidden_BTD, x_BTD.new_zeros(0, x_BTD.shape[-1]))
+        features_VD = x_BTD.new_zeros(0, x_BTD.shape[-1])
+        if not decode:
+            return Output(None, features_VD)
+        hidden_BTD, taps_BTD = self.decoder.tapped(x_BTD, batch.positions_BT, batch.documents_BT, taps)
+        return Output(hidden_BTD, features_VD, taps_BTD=taps_BTD)
 
 
 Network = Lapis | TextOnly
@@ -132,7 +135,7 @@ class Trainer:
             patch_weight=stage.patch_weight,
             letters_A=self.letters_A,
             place_weight=stage.place_weight,
-            look=look.loss(decoder, out.taps_BTD, batch, divisors.looks) if out.taps_BTD else None,
+            look=look.loss(decoder, out.taps_BTD, batch, divisors.looks, divisors.copies) if out.taps_BTD else None,
             look_weight=stage.look_weight,
             teacher=self._taught(batch),
             chunk=stage.distil.chunk if stage.distil else losses.CHUNK,

@@ -67,6 +67,29 @@ def test_cells_of_a_box_in_two_tiles_and_their_thumbnail() -> None:
     assert looks.covered([0, 0, 500, 1000], Image(b"", 112, 56), world.MODEL) == [0, 1, 2, 3, 8]
 
 
+def looked_at(sample: Sample, tokenizer: chat.Tokenizer) -> list[tuple[str, str]]:
+    """(the token that follows, the text that it comes from) of each looking token."""
+    made = tokenise.example(sample, tokenizer, world.MODEL)
+    texts = [tokenizer.decode([int(one)]) for one in made.ids]
+    found: dict[int, str] = {}
+    for token, source, *_ in made.looks.tolist():
+        found[token] = found.get(token, "") + texts[source]
+    return [(texts[token + 1], text) for token, text in found.items()]
+
+
+def test_copied_numbers_and_their_signs_look_at_the_question(tokenizer: chat.Tokenizer) -> None:
+    thought = "a42\nb-17\nc/2\na=42\nb-17:27=15,41=02=25"
+    turns = (Turn("user", (Text("42 coins the lamp cost 17 and half"),)), Turn("assistant", (Text("25"),), thought))
+    sample = Sample("math/word", "en", "test", "CC0-1.0", turns, think=True)
+    copied = [("4", "4"), ("2", "2"), ("-", " coins the lamp cost "), ("1", "1"), ("7", "7")]
+    assert [(one, text.lstrip() if one != "-" else text) for one, text in looked_at(sample, tokenizer)] == copied
+
+
+def test_other_kinds_copy_nothing(tokenizer: chat.Tokenizer) -> None:
+    turns = (Turn("user", (Text("42"),)), Turn("assistant", (Text("a42"),)))
+    assert looked_at(Sample("screen/qa", "en", "test", "CC0-1.0", turns), tokenizer) == []
+
+
 def test_without_boxes_nothing_is_looked_at(tokenizer: chat.Tokenizer) -> None:
     bare = replace(pointing(BOXES), meta={})
     assert tokenise.example(bare, tokenizer, world.MODEL).looks.shape == (0, 4)

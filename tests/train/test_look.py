@@ -25,9 +25,13 @@ CORNERS = [[0, 0, 500, 500], [500, 0, 500, 500], [0, 500, 500, 500], [500, 500, 
 
 
 @pytest.fixture(scope="module")
-def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> chat.Tokenizer:
     folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer: chat.Tokenizer = tokenise.train_tokenizer([world.SENTENCE + " (1,2)"] * 3, 400, folder, 4)
+    return tokenise.train_tokenizer([world.SENTENCE + " (1,2)"] * 3, 400, folder, 4)
+
+
+@pytest.fixture(scope="module")
+def batch(tokenizer: chat.Tokenizer) -> Batch:
     samples = [pointing(number) for number in range(6)] + [world.prose(random.Random(1))]
     return next(eval_batches(samples, tokenizer, world.MODEL, replace(world.PACK, row_tokens=128)))
 
@@ -38,6 +42,12 @@ def pointing(seed: int) -> Sample:
     asked = Turn("user", (world.picture(rng), Text("lamp")))
     said = Turn("assistant", (Text(f"lamp ({x + w // 2},{y + h // 2})"),))
     return Sample("screen/ground", "en", "test", "CC0-1.0", (asked, said), meta={"boxes": [box]})
+
+
+def summing(seed: int) -> Sample:
+    first, second = random.Random(seed).sample(range(10, 100), 2)
+    asked = Turn("user", (Text(f"one lamp costs {first} coins and {second}"),))
+    return Sample("math/word", "en", "test", "CC0-1.0", (asked, Turn("assistant", (Text(f"a{first}\nb+{second}"),))))
 
 
 def trainer(weight: float) -> step.Trainer:
@@ -67,9 +77,9 @@ def naive(network: torch.nn.Module, early_BTD: torch.Tensor, batch: Batch) -> fl
 
 def test_the_loss_is_the_attention_on_what_is_meant(batch: Batch) -> None:
     made = trainer(1.0)
-    early_BTD, _ = made.network(batch, taps=look.taps(made.network.decoder)).taps_BTD
-    found = look.seen(made.network.decoder, early_BTD, batch)
-    assert look.total(batch) == 6
+    early_BTD, *_ = made.network(batch, taps=look.taps(made.network.decoder)).taps_BTD
+    found = look.seen(made.network.decoder, look.LAYER, early_BTD, batch, look.points(batch))
+    assert (look.total(look.points(batch)), look.total(look.copies(batch))) == (6, 0)
     assert found.item() == pytest.approx(6 * naive(made.network, early_BTD, batch), rel=1e-4)
 
 
@@ -80,10 +90,10 @@ def test_what_is_held_is_the_point_in_all_tokens_of_its_digits(batch: Batch) -> 
     for row, at, _, x, y in batch.looks_L5.tolist():
         told = lines[:, x * look.SIDE // 1000] + lines[:, look.SIDE + y * look.SIDE // 1000]
         late_BTD[row, at : at + look.HELD] = told
-    assert look.held(late_BTD, batch).item() < 6 * 0.1
+    assert look.held(late_BTD, look.points(batch)).item() < 6 * 0.1
     row, at = batch.looks_L5[0, :2].tolist()
     late_BTD[row, at] *= -1
-    assert look.held(late_BTD, batch).item() > 0.5
+    assert look.held(late_BTD, look.points(batch)).item() > 0.5
 
 
 def test_taps_change_nothing(batch: Batch) -> None:
@@ -96,6 +106,15 @@ def test_a_head_learns_where_to_look(batch: Batch) -> None:
     lines = [with_eyes.step(batch, number, 3.0) for number in range(30)]
     assert lines[-1].looks < 0.5 * lines[0].looks
     assert without.step(batch, 0, 3.0).looks == 0
+
+
+def test_a_head_learns_what_to_copy(tokenizer: chat.Tokenizer) -> None:
+    """Signs look at words, digits at digits; nothing is pointed at."""
+    (batch,) = eval_batches([summing(number) for number in range(6)], tokenizer, world.MODEL, world.PACK)
+    assert look.total(look.copies(batch)) == 6 * 5 and not len(look.points(batch))
+    decoder = step.build(step.wrap(init.fresh(world.DECODER, 0)), world.stage(look_weight=1.0), CPU)
+    lines = [decoder.step(batch, number, 3.0) for number in range(30)]
+    assert lines[-1].looks < 0.6 * lines[0].looks
 
 
 def test_two_lanes_look_alike(batch: Batch) -> None:
