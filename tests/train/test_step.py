@@ -52,7 +52,10 @@ def gradients(trainer: step.Trainer, batches: list[Batch]) -> tuple[float, dict[
     """Loss and gradients of batches that are one global step together."""
     each = [losses.totals(batch) for batch in batches]
     divisors = losses.Totals(
-        *(sum(getattr(one, name) for one in each) for name in ("targets", "cells", "patches", "places", "looks"))
+        *(
+            sum(getattr(one, name) for one in each)
+            for name in ("targets", "cells", "patches", "places", "looks", "copies")
+        )
     )
     loss = 0.0
     for batch in batches:
