@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer as RawTokenizer
@@ -82,12 +83,17 @@ class Tokenizer:
         """(id, first character, character after its last) of each token that is made of whole characters."""
         found = self.raw.encode(text, add_special_tokens=False)
         ends = zip(found.ids, found.offsets, strict=True)
-        return [(token, start, stop) for token, (start, stop) in ends if "\ufffd" not in self.raw.decode([token])]
+        return [(token, start, stop) for token, (start, stop) in ends if "\ufffd" not in self.texts[token]]
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """What each token reads as by itself, by id; nothing for a special one."""
+        return tuple(self.decode([token]) for token in range(self.size))
 
     def spelling(self) -> dict[int, tuple[int, ...]]:
         """Ids of a token's characters, spaces left out, for each token whose characters are all tokens themselves; a
         character's own entry is itself alone."""
-        texts = {token: self.decode([token]) for token in range(self.size)}
+        texts = dict(enumerate(self.texts))
         alone = {text: token for token, text in texts.items() if len(text) == 1 and text != "\ufffd"}
         known = {token: text.strip() for token, text in texts.items() if all(one in alone for one in text.strip())}
         return {token: tuple(alone[one] for one in text) for token, text in known.items() if text}

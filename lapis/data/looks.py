@@ -53,7 +53,7 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
 
 def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
     """Positions before the first digit of every `(123,045)` that is trained."""
-    texts = [tokenizer.decode([token]) if on else "" for token, on in zip(encoded.ids, encoded.trained, strict=True)]
+    texts = [tokenizer.texts[token] if on else "" for token, on in zip(encoded.ids, encoded.trained, strict=True)]
     for at, text in enumerate(texts):
         first, comma, second = texts[at + 1 : at + 4], texts[at + 4 : at + 5], texts[at + 5 : at + 8]
         digits = [*first, *second]
@@ -63,7 +63,7 @@ def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
 
 def _copies(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[int, int]]:
     """(token that looks, token of the question) for the numbers that are copied in order."""
-    texts = [tokenizer.decode([token]) for token in encoded.ids]
+    texts = [tokenizer.texts[token] for token in encoded.ids]
     asked = list(_numbers(texts, [not on for on in encoded.trained]))
     written = _numbers(texts, _copying(texts, encoded.trained))
     before = 0

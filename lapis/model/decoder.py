@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -182,33 +181,29 @@ class Decoder(nn.Module):
         apart; None takes each row as one. With a `cache`, keys are written at `positions` and all earlier ones read;
         `documents` then has no say.
         """
-        return self.norm(self.between(x_BTD, positions_BT, documents_BT, cache, 0, len(self.layers)))
+        return self._run(x_BTD, positions_BT, documents_BT, cache, ())[0]
 
-    def between(
+    def tapped(
+        self, x_BTD: Tensor, positions_BT: Tensor, documents_BT: Tensor | None, taps: Sequence[int]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Like `forward`, with what enters the layers of `taps` (their number names the end)."""
+        return self._run(x_BTD, positions_BT, documents_BT, None, taps)
+
+    def _run(
         self,
         x_BTD: Tensor,
         positions_BT: Tensor,
         documents_BT: Tensor | None,
         cache: CacheView | None,
-        first: int,
-        last: int,
-    ) -> Tensor:
-        """What layers `first` to `last` - 1 make of what enters the first of them, [B, T, D]; no final norm."""
-        documents = None if documents_BT is None or cache is not None else layout(documents_BT)
-        turn = rotation(self.config, positions_BT)
-        for number in range(first, last):
-            x_BTD = self.layers[number](x_BTD, positions_BT, turn, documents, cache, number)
-        return x_BTD
-
-    def tapped(
-        self, x_BTD: Tensor, positions_BT: Tensor, documents_BT: Tensor | None, taps: Sequence[int]
+        taps: Sequence[int],
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Like `forward`, with what enters the layers of `taps` (rising)."""
-        seen = []
-        for first, last in pairwise((0, *taps, len(self.layers))):
-            x_BTD = self.between(x_BTD, positions_BT, documents_BT, None, first, last)
-            seen.append(x_BTD)
-        return self.norm(x_BTD), tuple(seen[:-1])
+        documents = None if documents_BT is None or cache is not None else layout(documents_BT)
+        turn, seen = rotation(self.config, positions_BT), {0: x_BTD}
+        for number, layer in enumerate(self.layers):
+            x_BTD = layer(x_BTD, positions_BT, turn, documents, cache, number)
+            if number + 1 in taps:
+                seen[number + 1] = x_BTD
+        return self.norm(x_BTD), tuple(seen[tap] for tap in taps)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of the next token, [..., V], in the matrix product's dtype."""

@@ -77,8 +77,8 @@ class Lapis(nn.Module):
     def forward(self, batch: Batch, decode: bool = True, alone: bool = False, taps: Sequence[int] = ()) -> Output:
         """Encode the tiles and, unless `decode` is false, run the decoder over the packed rows.
 
-        `alone` also gives what each patch would by itself, `taps`, rising, what enters those
-        layers of the decoder.
+        `alone` also gives what each patch would by itself, `taps` what enters those layers
+        of the decoder.
         """
         hidden_NPW = self.vit(batch.tiles_NSS3)
         features_VD = self.adapter(hidden_NPW).flatten(0, 1)
