@@ -1,9 +1,9 @@
-"""Where a model must have looked for what it writes: image tokens for a point, words of the question for a number.
+"""Where a model must have looked for what it writes: image tokens for a point or a number, words for what is copied.
 
 A sample's `meta["boxes"]` holds the box of each answer that points, in the order of its turns. The token before a
-point's first digit is the one that looks; the middle of the box is what it then says. A thought that copies the
-question's numbers in their order looks for each digit at that digit, and for the sign before a number at the words
-between the number and the one before it.
+point's first digit is the one that looks; the middle of the box is what it then says. `meta["values"]` holds the boxes
+of numbers that a picture shows: whoever names one first looks at it, one token before each digit. A worked thought
+looks, one token before whatever it copies, at what it copies (traces.py).
 
 Shape legend: L looks.
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 from lapis import chat, config
+from lapis.data import traces
 from lapis.model import anyres
 from lapis.types import Image, Sample
 
@@ -27,28 +29,35 @@ DIGITS = 3
 """Of each coordinate."""
 COLUMNS = 4
 """Numbers of a look."""
-NO_POINT = -1
-WORK = (":", "=")
-"""Behind one of these a line of a thought copies nothing more."""
+FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE = -1, -2, -3
+"""In the place of a point, of what is copied: where it stands."""
+COPYING = ("math/", "screen/math")
+"""Kinds whose thoughts copy."""
 
 
 def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> Ints:
     """[L, 4]: position of a token that looks, position of a token that it may look at, and for a point x and y of the
-    box's middle in thousandths, NO_POINT for what is copied from text; by looking token.
+    box's middle in thousandths, for what is copied FROM_QUESTION, FROM_THOUGHT or FROM_PICTURE twice; by looking
+    token.
 
     Raises ValueError where a sample has not as many points as boxes.
     """
     boxes: Sequence[Box] = sample.meta.get("boxes", ())
     if not boxes or not encoded.images:
-        copied = _copies(encoded, tokenizer) if sample.kind.startswith("math/") else ()
-        return np.asarray([(*pair, NO_POINT, NO_POINT) for pair in copied], np.int32).reshape(-1, COLUMNS)
-    image = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE))
+        copied = _reads(sample, encoded, tokenizer, model) if sample.kind.startswith(COPYING) else ()
+        return np.asarray([(*read, read[-1]) for read in sorted(set(copied))], np.int32).reshape(-1, COLUMNS)
     found = [
-        (position, image[cell], box[0] + box[2] / 2, box[1] + box[3] / 2)
+        (position, token, box[0] + box[2] / 2, box[1] + box[3] / 2)
         for position, box in zip(_points(encoded, tokenizer), boxes, strict=True)
-        for cell in covered(box, encoded.images[0], model)
+        for token in _over(box, encoded, tokenizer, model)
     ]
     return np.asarray(found, np.int32).reshape(-1, COLUMNS)
+
+
+def _over(box: Box, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> list[int]:
+    """Positions of the image tokens over a box of the first picture."""
+    image = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE))
+    return [int(image[cell]) for cell in covered(box, encoded.images[0], model)]
 
 
 def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
@@ -61,39 +70,45 @@ def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
             yield at
 
 
-def _copies(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[int, int]]:
-    """(token that looks, token of the question) for the numbers that are copied in order."""
+def _reads(
+    sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model
+) -> Iterator[tuple[int, int, int]]:
+    """(token that looks, token that it reads, where that stands) for what a thought copies."""
     texts = [tokenizer.texts[token] for token in encoded.ids]
-    asked = list(_numbers(texts, [not on for on in encoded.trained]))
-    written = _numbers(texts, _copying(texts, encoded.trained))
-    before = 0
-    for number in written:
-        if not asked or texts[number.start : number.stop] != texts[asked[0].start : asked[0].stop]:
-            continue
-        source = asked.pop(0)
-        yield from ((number.start - 2, word) for word in range(before, source.start) if before)
-        yield from ((place - 1, digit) for place, digit in zip(number, source, strict=True))
-        before = source.stop
+    start = encoded.trained.index(True)
+    human, thought = _spelled(texts, range(start)), _spelled(texts, _written(encoded, tokenizer, start))
+    if not encoded.images:
+        pairs = COPIES.get(sample.kind, traces.asked)(human[0], thought[0])
+        yield from ((thought[1][one] - 1, human[1][place], FROM_QUESTION) for one, place in pairs)
+    values = sample.meta.get("values", {})
+    for one, value in traces.mentioned(thought[0], values):
+        yield from (
+            (thought[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, tokenizer, model)
+        )
+    for one, place in chain(traces.worked(thought[0]), traces.ordered(thought[0])):
+        if thought[1][place] < thought[1][one]:
+            yield thought[1][one] - 1, thought[1][place], FROM_THOUGHT
 
 
-def _copying(texts: Sequence[str], trained: Sequence[bool]) -> list[bool]:
-    """Whether a token is trained and stands in its line before any work."""
-    found, copies = [], True
-    for text, on in zip(texts, trained, strict=True):
-        copies = "\n" in text or (copies and not text.startswith(WORK))
-        found.append(on and copies)
-    return found
+def _riddle(question: str, thought: str) -> Iterator[traces.Pair]:
+    return chain(traces.asked(question, thought), traces.riddles(question, thought))
 
 
-def _numbers(texts: Sequence[str], among: Sequence[bool]) -> Iterator[range]:
-    """Runs of digit tokens, in order."""
-    start = None
-    for at, (text, counts) in enumerate(zip([*texts, ""], [*among, False], strict=True)):
-        if counts and text.isdigit():
-            start = at if start is None else start
-        elif start is not None:
-            yield range(start, at)
-            start = None
+COPIES = {"math/told": traces.listed, "math/logic": _riddle}
+"""How a kind's thought copies its question; the others' like a calculation's."""
+
+
+def _written(encoded: chat.Encoded, tokenizer: chat.Tokenizer, start: int) -> range:
+    """The thought, or where there is none the answer."""
+    think, unthink, end = map(tokenizer.id, (chat.THINK, chat.UNTHINK, chat.END))
+    start += encoded.ids[start] == think
+    stop = next((at for at in range(start, len(encoded.ids)) if encoded.ids[at] in (unthink, end)), start)
+    return range(start + (tokenizer.texts[encoded.ids[start]] == "\n"), stop)
+
+
+def _spelled(texts: Sequence[str], tokens: range) -> tuple[str, list[int]]:
+    """What tokens read as, and the token of each character."""
+    return "".join(texts[at] for at in tokens), [at for at in tokens for _ in texts[at]]
 
 
 def covered(box: Box, image: Image, model: config.Model) -> list[int]:

@@ -2,10 +2,10 @@
 
 Unusual: a small decoder needs some ten thousand questions before heads form that find what followed the same words
 earlier (induction heads, arXiv 2209.11895), and copying, arithmetic and pointing all wait for them. So these heads are
-written down, not drawn: in the first layer one head takes the token before, another the one before that; in the second
-a head looks for the place whose two tokens before are the present one and its predecessor, and proposes what stands
-there. It needs a constant in every token (dimension 0), so that a head can look at places alone. All of it is ordinary
-weights of the ordinary architecture, and trains on; the other heads of the two layers are silent at first.
+written down, not drawn: in the first layer three heads take the three tokens before; in the second a head looks for the
+place whose two tokens before are the present one and its predecessor, and proposes what stands there. It needs a
+constant in every token (dimension 0), so that a head can look at places alone. All of it is ordinary weights of the
+ordinary architecture, and trains on; the other heads of the two layers are silent at first.
 
 Shape legend: D width, E head dimension, P = E / 2 rotated pairs, C numbers of a token's code, S rows of `qkv`.
 """
@@ -18,6 +18,8 @@ from torch import Tensor
 from lapis import config
 from lapis.model.decoder import Attention, Decoder, Layer, RMSNorm, frequencies
 
+STEPS = 3
+"""Tokens before each that it is told of."""
 BACK = 2
 """Tokens that a match compares."""
 LEAST = 8
@@ -41,7 +43,7 @@ SWIFT = (1.0, 1.0, 0.9, 0.8, 0.7, 0.6)
 def lookup(decoder: Decoder) -> None:
     """Write the start into a decoder in place; one that has no QK-norm or too little room stays as it was drawn."""
     shape = decoder.config
-    back, size = min(BACK, shape.kv_heads), min(shape.head_dim, (shape.width - 1) // (BACK + 1))
+    back, size = min(BACK, shape.kv_heads), min(shape.head_dim, (shape.width - 1) // (STEPS + 1))
     if not shape.qk_norm or shape.layers < 2 or size < LEAST:
         return
     first, second = (layer for layer in decoder.layers[:2] if isinstance(layer, Layer))
@@ -49,7 +51,7 @@ def lookup(decoder: Decoder) -> None:
     decoder.embedding.weight.data[:, 0] = CONSTANT
     _sharpen(first.attention, STEP_GAIN)
     first.mlp.down.weight.data *= HUSH
-    for number in range(back):
+    for number in range(min(STEPS, shape.heads)):
         _step_back(first.attention, shape, number, codes)
     _sharpen(second.attention, MATCH_GAIN)
     _match(second.attention, shape, back, codes)
@@ -59,7 +61,7 @@ def _codes(width: int, size: int) -> list[Tensor]:
     """Orthonormal rows [C, D] that touch dimension 0 nowhere: a token's own code, and where each one before is told."""
     drawn = torch.randn(width - 1, width - 1, generator=torch.Generator().manual_seed(0))
     rows = torch.linalg.qr(drawn)[0]
-    parts = [torch.zeros(size, width) for _ in range(BACK + 1)]
+    parts = [torch.zeros(size, width) for _ in range(STEPS + 1)]
     for number, part in enumerate(parts):
         part[:, 1:] = rows[number * size : (number + 1) * size]
     return parts
@@ -72,25 +74,33 @@ def _sharpen(attention: Attention, gain: float) -> None:
         norm.weight.data.fill_(gain**0.5)
 
 
-def _rows(shape: config.Decoder, group: int) -> tuple[slice, slice, slice]:
-    """Rows of `qkv` of a group's first query head, of its keys and of its values."""
-    heads = (group * (shape.heads // shape.kv_heads), shape.heads + group, shape.heads + shape.kv_heads + group)
-    query, key, value = (slice(head * shape.head_dim, (head + 1) * shape.head_dim) for head in heads)
+def _rows(shape: config.Decoder, head: int) -> tuple[slice, slice, slice]:
+    """Rows of `qkv` of a query head, and of its group's keys and values."""
+    group = shape.heads + head // (shape.heads // shape.kv_heads)
+    query, key, value = (
+        slice(at * shape.head_dim, (at + 1) * shape.head_dim) for at in (head, group, group + shape.kv_heads)
+    )
     return query, key, value
 
 
-def _step_back(attention: Attention, shape: config.Decoder, number: int, codes: list[Tensor]) -> None:
-    """The first head of a group passes on the code of the token `number + 1` places before."""
-    query, key, value = _rows(shape, number)
+def _step_back(attention: Attention, shape: config.Decoder, head: int, codes: list[Tensor]) -> None:
+    """A head passes on the code of the token `head + 1` places before. Keys are turned by the steps of the group's
+    first head, and the queries of its others by what they go beyond it."""
+    query, key, value = _rows(shape, head)
     weight_SD, angles_P = attention.qkv.weight.data, frequencies(shape, torch.device("cpu"))[0]
     swift_P = torch.zeros(len(angles_P))
     swift_P[: len(SWIFT)] = torch.tensor(SWIFT)[: len(angles_P)]
-    turn_P = angles_P * (number + 1)
+    beyond = head % (shape.heads // shape.kv_heads)
     weight_SD[query], weight_SD[key], weight_SD[value] = 0.0, 0.0, 0.0
-    weight_SD[query, 0] = FIRM * torch.cat((swift_P, torch.zeros_like(swift_P)))
-    weight_SD[key, 0] = FIRM * torch.cat((swift_P * turn_P.cos(), swift_P * turn_P.sin()))
+    weight_SD[query, 0] = FIRM * _turned(swift_P, -beyond * angles_P)
+    weight_SD[key, 0] = FIRM * _turned(swift_P, (head + 1 - beyond) * angles_P)
     weight_SD[value][: len(codes[0])] = codes[0]
-    attention.out.weight.data[:, query.start : query.start + len(codes[0])] = PASS * codes[number + 1].T
+    attention.out.weight.data[:, query.start : query.start + len(codes[0])] = PASS * codes[head + 1].T
+
+
+def _turned(pairs_P: Tensor, by_P: Tensor) -> Tensor:
+    """A vector whose pairs are turned by an angle each."""
+    return torch.cat((pairs_P * by_P.cos(), pairs_P * by_P.sin()))
 
 
 def _match(attention: Attention, shape: config.Decoder, back: int, codes: list[Tensor]) -> None:

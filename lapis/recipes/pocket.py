@@ -29,8 +29,8 @@ from lapis.config import (
 )
 
 TEXT = {"prose": 0.25, "math": 0.5, "screen/told": 0.25}
-THOUGHTS = {"math": 0.75, "screen/math": 0.25}
-SCREENS = {"screen/ground": 0.35, "screen/ocr": 0.35, "screen/qa": 0.08, "screen/describe": 0.02}
+THOUGHTS = {"math": 0.65, "screen/math": 0.35}
+SCREENS = {"screen/ground": 0.45, "screen/ocr": 0.25, "screen/qa": 0.08, "screen/describe": 0.02}
 
 
 def model() -> Model:
@@ -84,13 +84,13 @@ def text() -> tuple[Train | Prune | Join, ...]:
     tune = Train(
         "text-sft",
         "distil-decay",
-        {"math": 0.8, "screen/told": 0.2},
-        120,
+        {"math": 0.85, "screen/told": 0.15},
+        400,
         pack,
-        Optim(lr=5e-4, muon=2.0, end=0.5),
+        Optim(lr=1e-3, muon=2.0, end=0.4),
         trains=("decoder",),
         look_weight=0.5,
-        minutes=0.7,
+        minutes=2.4,
     )
     return (first, Prune("prune", "teacher"), learn, fast, *scratch, tune)
 
@@ -126,7 +126,7 @@ def joint() -> tuple[Join | Train, ...]:
     whole = Train(
         "joint-b",
         "joint-a",
-        {"prose": 0.05, "math": 0.3, "caption": 0.02, "screen/page": 0.1, **_screens(0.53)},
+        {"prose": 0.05, "math": 0.15, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.1, **_screens(0.6)},
         1100,
         Pack(row_tokens=512, rows=4, tiles=8),
         Optim(lr=7e-4, lr_vit=1.5e-3, lr_adapter=1.5e-3, muon=2.0, vit_layer_decay=0.9, end=0.5),
@@ -150,14 +150,14 @@ def later() -> tuple[Train | RL, ...]:
     reason = Train(
         "reason",
         "joint-b",
-        {**THOUGHTS, "prose": 0.05, "screen/ground": 0.15, "screen/ocr": 0.1},
-        450,
+        {**THOUGHTS, "prose": 0.05, "screen/ground": 0.3, "screen/ocr": 0.1},
+        300,
         pack,
         rates,
         cell_weight=0.1,
         place_weight=0.1,
         look_weight=0.3,
-        minutes=3.8,
+        minutes=2.6,
     )
     long = Train(
         "long",

@@ -5,8 +5,8 @@ digits alone: which image token to read must be found, and its place carried to 
 (measured in LOG.md). So both are told. At the token before a point's first digit the attention of one head should lie
 on the image tokens over what is meant (GUI-Actor, arXiv 2506.03143, trains attention to patches as its way to point;
 here digits stay the answer); two layers on, that token and those of the digits should hold the point's column and row
-along the same fixed directions along which image tokens name their own (places.py). A thought that copies a question's
-numbers waits for the same: a head of the layer between is told which digits, and for a sign which words, it reads.
+along the same fixed directions along which image tokens name their own (places.py). A thought that copies waits for the
+same: of the layer between, one head is told what of the question it reads, another what of the thought itself.
 
 Shape legend: B rows, T tokens, D width, E head dimension, G tokens that look, L looks, O tokens that hold a point,
 M = G x O.
@@ -14,10 +14,13 @@ M = G x O.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lapis.data.looks import FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT
 from lapis.model.decoder import Decoder, Layer, rotate, rotation
 from lapis.train.places import named
 from lapis.types import Batch
@@ -38,13 +41,15 @@ def taps(decoder: Decoder) -> tuple[int, int, int]:
 
 
 def points(batch: Batch) -> Tensor:
-    """Looks [L, 5] at pictures."""
+    """Looks [L, 5] that point."""
     return batch.looks_L5[batch.looks_L5[:, 3] >= 0]
 
 
-def copies(batch: Batch) -> Tensor:
-    """Looks [L, 5] at text."""
-    return batch.looks_L5[batch.looks_L5[:, 3] < 0]
+def copies(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Looks [L, 5] without a point: at the question, at the thought itself, and at numbers of a picture."""
+    at_L = batch.looks_L5[:, 3]
+    asked, own, shown = (batch.looks_L5[at_L == kind] for kind in (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE))
+    return asked, own, shown
 
 
 def total(looks_L5: Tensor) -> float:
@@ -52,39 +57,40 @@ def total(looks_L5: Tensor) -> float:
     return float(len(_tokens(looks_L5)[0]))
 
 
-def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, all_points: float, all_copies: float) -> Tensor:
-    """Look losses in nats, each by its total over the step; scalar fp32. `taps_BTD` enter the layers of `taps`."""
+def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, totals: Sequence[float]) -> Tensor:
+    """Look losses in nats, each by its total over the step (points, question, thought, picture); scalar fp32.
+
+    `taps_BTD` enter the layers of `taps`.
+    """
     early_BTD, middle_BTD, late_BTD = taps_BTD
     first, second, _ = taps(decoder)
-    looked = seen(decoder, first, early_BTD, batch, points(batch)) + held(late_BTD, points(batch))
-    copied = read(decoder, second, middle_BTD, batch, copies(batch))
-    return looked / max(all_points, 1.0) + copied / max(all_copies, 1.0)
+    last, early = heads(decoder)
+    asked_L5, own_L5, shown_L5 = copies(batch)
+    parts = (
+        seen(decoder, first, last, early_BTD, batch, points(batch)) + held(late_BTD, points(batch)),
+        seen(decoder, second, last, middle_BTD, batch, asked_L5, alike=True),
+        seen(decoder, second, early, middle_BTD, batch, own_L5, alike=True),
+        seen(decoder, first, last, early_BTD, batch, shown_L5),
+    )
+    return torch.stack([part / max(total, 1.0) for part, total in zip(parts, totals, strict=True)]).sum()
 
 
-def seen(decoder: Decoder, layer: int, x_BTD: Tensor, batch: Batch, looks_L5: Tensor) -> Tensor:
-    """Sum over looking tokens of -log of the attention, in a layer that `x_BTD` enters, on what they may look at."""
+def seen(
+    decoder: Decoder, layer: int, head: int, x_BTD: Tensor, batch: Batch, looks_L5: Tensor, alike: bool = False
+) -> Tensor:
+    """Sum over looking tokens of -log of a head's attention, in a layer that `x_BTD` enters, on what they may look at:
+    on all of it together, or `alike` on each, so that no part of a word is passed over."""
     if not len(looks_L5):
         return x_BTD.sum() * 0.0
-    scores_GT, wanted_GT = _looks(decoder, layer, x_BTD, batch, looks_L5)
-    return (scores_GT.logsumexp(1) - scores_GT.masked_fill(~wanted_GT, float("-inf")).logsumexp(1)).sum()
-
-
-def read(decoder: Decoder, layer: int, x_BTD: Tensor, batch: Batch, looks_L5: Tensor) -> Tensor:
-    """Like `seen`, but all of what a token may look at is to be looked at alike, so that no word is passed over."""
-    if not len(looks_L5):
-        return x_BTD.sum() * 0.0
-    scores_GT, wanted_GT = _looks(decoder, layer, x_BTD, batch, looks_L5)
-    mean_G = scores_GT.masked_fill(~wanted_GT, 0.0).sum(1) / wanted_GT.sum(1)
-    return (scores_GT.logsumexp(1) - mean_G).sum()
-
-
-def _looks(decoder: Decoder, layer: int, x_BTD: Tensor, batch: Batch, looks_L5: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores of the looking tokens, and which of them are wanted, both [G, T]."""
     tokens_G2, of_L = _tokens(looks_L5)
-    scores_GT = _scores(decoder, layer, x_BTD, tokens_G2, batch)
+    scores_GT = _scores(decoder, layer, head, x_BTD, tokens_G2, batch)
     wanted_GT = torch.zeros_like(scores_GT, dtype=torch.bool)
     wanted_GT[of_L, looks_L5[:, 2]] = True
-    return scores_GT, wanted_GT
+    if alike:
+        found_G = scores_GT.masked_fill(~wanted_GT, 0.0).sum(1) / wanted_GT.sum(1)
+    else:
+        found_G = scores_GT.masked_fill(~wanted_GT, float("-inf")).logsumexp(1)
+    return (scores_GT.logsumexp(1) - found_G).sum()
 
 
 def held(late_BTD: Tensor, looks_L5: Tensor) -> Tensor:
@@ -106,12 +112,13 @@ def _tokens(looks_L5: Tensor) -> tuple[Tensor, Tensor]:
     return found, of_L
 
 
-def _scores(decoder: Decoder, number: int, x_BTD: Tensor, tokens_G2: Tensor, batch: Batch) -> Tensor:
-    """Scores of looking tokens over their rows, fp32 [G, T]; -inf for what they cannot see."""
+def _scores(decoder: Decoder, number: int, head: int, x_BTD: Tensor, tokens_G2: Tensor, batch: Batch) -> Tensor:
+    """A head's scores of looking tokens over their rows, fp32 [G, T]; -inf for what they cannot see."""
     layer, shape = decoder.layers[number], decoder.config
     assert isinstance(layer, Layer)
     rows_G, at_G = tokens_G2.unbind(1)
-    query_ED, key_ED = _head(layer, shape.heads, shape.kv_heads, shape.head_dim)
+    group = shape.heads + head // (shape.heads // shape.kv_heads)
+    query_ED, key_ED = (layer.attention.qkv.weight.unflatten(0, (-1, shape.head_dim))[at] for at in (head, group))
     turn = rotation(shape, batch.positions_BT)
     normal_BTD = layer.norm1(x_BTD)
     key_BTE = layer.attention.k_norm(F.linear(normal_BTD, key_ED).float())
@@ -124,8 +131,7 @@ def _scores(decoder: Decoder, number: int, x_BTD: Tensor, tokens_G2: Tensor, bat
     return scores_GT.masked_fill(~same_GT | (places_T > at_G[:, None]), float("-inf"))
 
 
-def _head(layer: Layer, heads: int, groups: int, dim: int) -> tuple[Tensor, Tensor]:
-    """Weights [E, D] of queries and keys of the last group's first head."""
-    weight = layer.attention.qkv.weight
-    query, key = heads - heads // groups, heads + groups - 1
-    return weight[query * dim : (query + 1) * dim], weight[key * dim : (key + 1) * dim]
+def heads(decoder: Decoder) -> tuple[int, int]:
+    """The last group's first head, for points and questions; the first group's last one, for a thought's own words."""
+    share = decoder.config.heads // decoder.config.kv_heads
+    return decoder.config.heads - share, share - 1

@@ -42,9 +42,17 @@ class Totals:
     places: float
     """Number of image tokens."""
     looks: float
-    """Number of tokens that look at a picture."""
+    """Number of tokens that point."""
     copies: float
-    """Number of tokens that look at text."""
+    """Number of tokens that read a question."""
+    traces: float
+    """Number of tokens that read the thought they belong to."""
+    shown: float
+    """Number of tokens that read a picture's numbers."""
+
+    @property
+    def of_looks(self) -> tuple[float, ...]:
+        return self.looks, self.copies, self.traces, self.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +122,16 @@ def totals(batch: Batch) -> Totals:
     counted = batch.targets_BT != IGNORE
     labelled = batch.cells_VK != IGNORE
     patches, tokens = labelled[:, :PATCH_LABELS], labelled[:, PATCH_LABELS:]
+    copies, traces, shown = map(look.total, look.copies(batch))
     return Totals(
         targets=float(batch.weights_BT[counted].sum()),
         cells=float(tokens.any(-1).sum()),
         patches=float(patches.sum()),
         places=float(len(labelled)),
         looks=look.total(look.points(batch)),
-        copies=look.total(look.copies(batch)),
+        copies=copies,
+        traces=traces,
+        shown=shown,
     )
 
 

@@ -135,7 +135,7 @@ class Trainer:
             patch_weight=stage.patch_weight,
             letters_A=self.letters_A,
             place_weight=stage.place_weight,
-            look=look.loss(decoder, out.taps_BTD, batch, divisors.looks, divisors.copies) if out.taps_BTD else None,
+            look=look.loss(decoder, out.taps_BTD, batch, divisors.of_looks) if out.taps_BTD else None,
             look_weight=stage.look_weight,
             teacher=self._taught(batch),
             chunk=stage.distil.chunk if stage.distil else losses.CHUNK,

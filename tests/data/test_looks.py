@@ -77,12 +77,28 @@ def looked_at(sample: Sample, tokenizer: chat.Tokenizer) -> list[tuple[str, str]
     return [(texts[token + 1], text) for token, text in found.items()]
 
 
-def test_copied_numbers_and_their_signs_look_at_the_question(tokenizer: chat.Tokenizer) -> None:
-    thought = "a42\nb-17\nc/2\na=42\nb-17:27=15,41=02=25"
-    turns = (Turn("user", (Text("42 coins the lamp cost 17 and half"),)), Turn("assistant", (Text("25"),), thought))
+def test_a_thought_looks_at_what_it_copies(tokenizer: chat.Tokenizer) -> None:
+    thought = "a42\nb-17\na=42\nb-17:2750,4120=25"
+    turns = (Turn("user", (Text("42 coins and minus 17 more?"),)), Turn("assistant", (Text("25"),), thought))
     sample = Sample("math/word", "en", "test", "CC0-1.0", turns, think=True)
-    copied = [("4", "4"), ("2", "2"), ("-", " coins the lamp cost "), ("1", "1"), ("7", "7")]
-    assert [(one, text.lstrip() if one != "-" else text) for one, text in looked_at(sample, tokenizer)] == copied
+    found = looked_at(sample, tokenizer)
+    copied = [("a", "4"), ("4", "4"), ("2", "2"), ("b", "1"), ("-", "minus"), ("1", "1"), ("7", "7")]
+    assert [(one, text.strip()) for one, text in found[:7]] == copied
+    assert "".join(one for one, _ in found[7:]) == "a42b-17274125"
+    assert all(one == text for one, text in found[8:])
+
+
+def test_a_number_of_a_picture_is_looked_at_where_it_is_named_first(tokenizer: chat.Tokenizer) -> None:
+    turns = (Turn("user", (world.picture(random.Random(0), 56, 56), Text("Tea?"))), Turn("assistant", (Text("42"),)))
+    turns = (turns[0], replace(turns[1], thought="lamp 42,coins 17\na42\nb+17"))
+    shown = Sample("screen/math", "en", "test", "CC0-1.0", turns, think=True, meta={"values": {"42": BOXES[0]}})
+    made = tokenise.example(shown, tokenizer, world.MODEL)
+    text = [tokenizer.texts[one] for one in made.ids]
+    seen = [(token, source) for token, source, kind, _ in made.looks.tolist() if kind == looks.FROM_PICTURE]
+    image = list(made.ids).index(tokenizer.id(chat.IMAGE))
+    assert [text[token + 1] for token, _ in seen] == ["4", "2"] and {source for _, source in seen} == {image}
+    own = [text[token + 1] for token, _, kind, _ in made.looks.tolist() if kind == looks.FROM_THOUGHT]
+    assert own == ["4", "2", "1", "7"]
 
 
 def test_other_kinds_copy_nothing(tokenizer: chat.Tokenizer) -> None:

@@ -54,7 +54,7 @@ def gradients(trainer: step.Trainer, batches: list[Batch]) -> tuple[float, dict[
     divisors = losses.Totals(
         *(
             sum(getattr(one, name) for one in each)
-            for name in ("targets", "cells", "patches", "places", "looks", "copies")
+            for name in ("targets", "cells", "patches", "places", "looks", "copies", "traces", "shown")
         )
     )
     loss = 0.0

@@ -87,6 +87,12 @@ class Screen:
         items = [entry for entry in largest if times[entry[0]] == 1]
         return items if len(items) > 1 else []
 
+    def value_boxes(self) -> dict[str, Box]:
+        """Box in thousandths of each of the `quantities`' numbers that is shown once, by its text."""
+        values = [(str(element.data["value"]), element.box) for element in self.elements if "value" in element.data]
+        times, wanted = Counter(text for text, _ in values), {str(value) for _, value, _ in self.quantities()}
+        return {text: self.thousandths(box) for text, box in values if text in wanted and times[text] == 1}
+
     def thousandths(self, box: Box) -> Box:
         """A pixel box in thousandths of the picture's width and height."""
         x, y, w, h = box

@@ -9,6 +9,14 @@ GAIN = ("buys", "gets", "finds", "wins", "adds")
 LOSS = ("sells", "loses", "drops", "uses", "gives away")
 """Verbs of losing."""
 
+TELLING = {
+    "+": (*GAIN, "add", "plus", "put", "bring"),
+    "-": (*LOSS, "gives", "take", "subtract", "minus", "lends", "back", "lost", "broken"),
+    "*": ("times", "multiply", "boxes", "bags", "each"),
+    "/": ("half", "halve"),
+}
+"""Words by the sign that they tell."""
+
 MEN = (
     "Tom", "Ben", "Jack", "Sam", "Paul", "Leo", "Max", "Adam", "Luke", "Dan", "Mark", "Eric", "Ivan", "Carl",
     "Fred", "Alan", "Rob", "Tim",
@@ -72,7 +80,7 @@ TRAIN = Frames(
             ),
             GAIN,
             PLACES,
-            ("{f} gives {h} {n} {o}.", "{f} gives {h} {n} more.", "{f} brings {n} {o}."),
+            ("{f} brings {h} {n} {o}.", "{f} brings {n} more.", "{f} brings {n} {o}."),
         ),
         "-": sentences(
             (
@@ -107,7 +115,7 @@ TRAIN = Frames(
         "+*": (
             "{p} buys {k} boxes of {n} {o}.",
             "{p} gets {k} bags with {n} {o} each.",
-            "{k} friends give {h} {n} {o} each.",
+            "{k} friends bring {h} {n} {o} each.",
             "{p} finds {k} boxes with {n} {o} each.",
         ),
         "-*": (
@@ -119,10 +127,8 @@ TRAIN = Frames(
         "++": (
             "{p} buys {n} red {o} and {m} blue {o} as one gift.",
             "{p} finds {n} red {o} and {m} blue {o} in one box.",
-            "{f} with {n} {o} gets {m} more and gives {h} all.",
         ),
         "+-": (
-            "{f} with {n} {o} sells {m} and gives {h} the rest.",
             "{p} buys a bag of {n} {o} with {m} broken ones.",
             "{p} finds a bag of {n} {o} but loses {m} of it.",
         ),

@@ -1,7 +1,9 @@
 """Small logic questions: orderings, truth tellers, parity of a sum, the largest of several sums.
 
-Each question comes with its thought in a full and a terse form and with the verifier that checks its answer. Held-out
-questions use held-out numbers and sentences and have at least four steps (ours).
+Each question comes with its thought in a full and a terse form and with the verifier that checks its answer. The
+thought about an order copies what is told, turned towards the one that is asked for, and then follows it from the first
+pair to its end (`D<U`, `M<R`, `U<Z`, then `D<U<Z`): each step is one look back, and no choice is made before it.
+Held-out questions use held-out numbers and sentences and have at least four steps (ours).
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from lapis.data.synth.words import FRAMES, expression
 
 LETTERS = "ABCD"
 """Names of choices."""
+TELLING = {"+": ("truth", "honest", "真话", "诚实"), "-": ("lie", "liar", "lying", "假话", "说谎")}
+"""Words by the mark that they put on a person."""
 PEOPLE = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Names of people, as riddles often give them; one letter is one token, so that copying costs little."""
 RELATIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -94,20 +98,26 @@ def _ordering(rng: random.Random, lang: str, split: str) -> Problem:
     names = rng.sample(PEOPLE, steps + 1)
     more, highest, lowest = rng.choice(RELATIONS[lang])
     pairs = list(zip(names, names[1:], strict=False))
-    told = [rng.choice(words["more"]).format(a=a, b=b, w=more) for a, b in rng.sample(pairs, len(pairs))]
+    mixed = rng.sample(pairs, len(pairs))
+    told = [rng.choice(words["more"]).format(a=a, b=b, w=more) for a, b in mixed]
     most = rng.random() < 0.5
     asked = rng.choice(words["who"]).format(w=highest if most else lowest)
-    line = ">".join(names)
+    line = ("<" if most else ">").join(_towards(names, mixed[0], most))
     return Problem(
         question=joint.join([*told, asked]),
         answer=names[0] if most else names[-1],
         verifier="text",
-        full="\n".join(f"{a}>{b}" for a, b in pairs) + "\n" + line,
+        full="\n".join(f"{b}<{a}" if most else f"{a}>{b}" for a, b in mixed) + "\n" + line,
         terse=line,
         steps=steps,
         template=f"ordering/{split}",
         lang=lang,
     )
+
+
+def _towards(names: list[str], first: tuple[str, str], most: bool) -> list[str]:
+    """The names from the pair told first on, towards the one that is asked for."""
+    return names[names.index(first[1]) :: -1] if most else names[names.index(first[0]) :]
 
 
 def _truth(rng: random.Random, lang: str, split: str) -> Problem:

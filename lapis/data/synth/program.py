@@ -11,13 +11,15 @@ the numbers and what happens to them from the question, one lettered line each, 
     c-29
     d*3
     a=37
-    b+48:78=15,34=08=85        7+8 is 15: carry 1, digit 5;  3+4+1 is 08: carry 0, digit 8
-    c-29:59=16,82=05=56        5-9 borrows 1 and leaves 6;   8-2-1 leaves 5
-    d*3:63=18,53=16=168        6*3 is 18: carry 1, digit 8;  5*3+1 is 16
+    b+48:7851,3480=85          7+8 is 15: digit 5, carry 1;  3+4+1 is 8: digit 8, carry 0
+    c-29:5961,8250=56          5-9 leaves 6 and borrows 1;   8-2-1 leaves 5
+    d*3:6381,5361=168          6*3 is 18: digit 8, carry 1;  5*3+1 is 16
 
-Each digit column is its two digits, then carry and digit of what they give with the carry before them; units come
-first. `/2` goes from the front and shows the remainder before each digit (`168/2:01=10,16=08,08=04=84`). A term of its
-own is worked out before it is used (`c+3*24:43=12,23=07=72:52=07,87=15=157`). Terse detail has the running values only
+Each digit column is its two digits, then digit and carry of what they give with the carry before them; units come
+first. So a digit stands behind the two that it follows from and the carry before them, and a carry behind all it
+follows from. `/2` goes from the front; its columns are the remainder before a digit, the digit, the quotient's digit
+and the new remainder (`168/2:0101,1680,0840=84`). A term of its own is worked out before it is used
+(`c+3*24:4321,2370=72:5270,8751=157`). Terse detail has the running values only
 (`a37`, `b+48=85`). Reading and working are kept apart, and the letters lead from one to the other, so that each token
 follows from few others: a copied line from the line before it and its place in the question, a worked line from its
 letter, and a digit from two digits and a carry. That is what a small decoder can learn from few samples.
@@ -125,9 +127,9 @@ class Program:
 
 
 def columns(operation: Operation) -> list[tuple[int, int, int, int]]:
-    """(upper digit, lower digit, carry, digit) of each column, units first; the factor is every lower digit.
+    """(upper digit, lower digit, digit, carry) of each column, units first; the factor is every lower digit.
 
-    For `/` the front comes first: (remainder before, digit, remainder after, quotient's digit).
+    For `/` the front comes first: (remainder before, digit, quotient's digit, remainder after).
     """
     if operation.sign == "/":
         return _division(operation)
@@ -139,7 +141,7 @@ def columns(operation: Operation) -> list[tuple[int, int, int, int]]:
         value = {"+": above + below, "-": above - below, "*": above * below}[operation.sign]
         value += -carry if operation.sign == "-" else carry
         carry = abs(value // 10)
-        done.append((above, below, carry, value % 10))
+        done.append((above, below, value % 10, carry))
     return done
 
 
@@ -147,14 +149,14 @@ def _division(operation: Operation) -> list[tuple[int, int, int, int]]:
     rest, done = 0, []
     for digit in map(int, str(operation.left)):
         value = rest * 10 + digit
-        done.append((rest, digit, value % operation.right, value // operation.right))
+        done.append((rest, digit, value // operation.right, value % operation.right))
         rest = value % operation.right
     return done
 
 
 def worked(operation: Operation) -> str:
-    """`78=15,34=08=85` for 37+48. Wants a difference not below zero and a one-digit factor or divisor."""
-    shown = [f"{above}{below}={carry}{digit}" for above, below, carry, digit in columns(operation)]
+    """`7851,3480=85` for 37+48. Wants a difference not below zero and a one-digit factor or divisor."""
+    shown = [f"{above}{below}{digit}{carry}" for above, below, digit, carry in columns(operation)]
     return ",".join(shown) + f"={operation.result}"
 
 

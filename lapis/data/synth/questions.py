@@ -23,7 +23,7 @@ from lapis.data.synth import logic, program, words
 from lapis.data.synth.problem import Count, Problem, bytes_of, sample
 from lapis.types import InputError, Sample
 
-KINDS = {"math/digit": 0.12, "math/read": 0.14, "math/arith": 0.26, "math/word": 0.32, "math/logic": 0.16}
+KINDS = {"math/digit": 0.1, "math/read": 0.14, "math/arith": 0.24, "math/word": 0.36, "math/logic": 0.16}
 """Shares of training samples."""
 HELD_KINDS = {"math/arith": 0.4, "math/word": 0.4, "math/logic": 0.2}
 """Shares of held-out samples. All are given with a thought; whoever measures asks them in both modes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from lapis.data.synth import program
@@ -42,6 +43,10 @@ class Shown(Protocol):
     def source(self) -> str: ...
     def quantities(self) -> list[Quantity]:
         """(item, value, unit) of comparable whole numbers, in screen order."""
+        ...
+
+    def value_boxes(self) -> dict[str, tuple[float, float, float, float]]:
+        """Where each of these numbers stands, by its text."""
         ...
 
 
@@ -105,7 +110,8 @@ def questions(
     split = split or ("train" if screen.split == "train" else "held")
     think = True if split == "held" else None
     problems = _problems(screen, rng, split)[:most]
-    return [sample(one, "screen/math", screen.source, rng, tokens, think, (screen.image,)) for one in problems]
+    made = [sample(one, "screen/math", screen.source, rng, tokens, think, (screen.image,)) for one in problems]
+    return [replace(one, meta={**one.meta, "values": screen.value_boxes()}) for one in made]
 
 
 def told(screen: Shown, rng: random.Random, tokens: Count = bytes_of) -> list[Sample]:

@@ -15,6 +15,10 @@ FRAMES: dict[tuple[str, str], Frames] = {
     ("zh", "held"): frames_zh.HELD,
 }
 """Bank by (language, split)."""
+TELLING: dict[str, tuple[str, ...]] = {
+    sign: (sign, *frames_en.TELLING[sign], *frames_zh.TELLING[sign]) for sign in "+-*/"
+}
+"""Words of both languages, and the sign itself, by the sign that they tell."""
 SPOKEN_SIGNS = "+-*/"
 """Changes that a sum told step by step can say; its terms are plain numbers."""
 

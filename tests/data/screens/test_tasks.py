@@ -133,3 +133,11 @@ def test_quantities_are_the_largest_group_of_numbers_with_clear_names() -> None:
     assert shop().quantities() == [("Tea", 12, "$"), ("Milk", 7, "$"), ("Rice", 30, "$")]
     twice = shop(elements=(price("Tea", 1, 0), price("Tea", 2, 10), price("Milk", 3, 20)))
     assert twice.quantities() == []
+
+
+def test_each_number_that_is_shown_once_has_its_box() -> None:
+    boxes = shop().value_boxes()
+    assert boxes.keys() == {"12", "7", "30"}
+    assert boxes["7"] == shop().thousandths(price("Milk", 7, 41).box)
+    twins = (*shop().elements, price("Rye", 7, 90))
+    assert "7" not in shop(elements=twins).value_boxes()

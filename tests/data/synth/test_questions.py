@@ -77,7 +77,7 @@ def test_training_work_holds_every_digit_pair() -> None:
 
     def columns(samples: list[Sample]) -> set[tuple[str, str, str, str]]:
         lines = [line for sample in samples for line in worked(sample)]
-        return {(left[-1], sign, right[-1], work[:5]) for left, sign, right, work in lines}
+        return {(left[-1], sign, right[-1], work[:4]) for left, sign, right, work in lines}
 
     assert columns(HELD) <= columns(TRAIN) and len(columns(TRAIN)) == 200
 
@@ -133,8 +133,7 @@ def test_orderings_are_right() -> None:
         if sample.meta.get("template", "").startswith("ordering"):
             line = sample.turns[-1].thought
             if line:
-                names = line.split("\n")[-1].split(">")
-                assert sample.meta["answer"] in (names[0], names[-1])
+                assert sample.meta["answer"] == line[-1]
 
 
 def _templates(lang: str, split: str) -> set[str]:

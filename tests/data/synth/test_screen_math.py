@@ -28,6 +28,9 @@ class Stand:
     def quantities(self) -> list[tuple[str, int, str]]:
         return list(self.items)
 
+    def value_boxes(self) -> dict[str, tuple[float, float, float, float]]:
+        return {str(value): (100.0, 100.0 * row, 200.0, 50.0) for row, (_, value, _) in enumerate(self.items)}
+
 
 def many(screen: Stand, rounds: int = 200) -> list[Sample]:
     return [sample for seed in range(rounds) for sample in questions(screen, random.Random(seed), most=len(MAKERS))]
@@ -55,6 +58,7 @@ def test_answers_are_right(lang: str, split: str) -> None:
         }[template]
         assert answer == str(right), (text, sample.turns[1].thought)
         assert check(sample.meta, sample.turns[1].text).score == 1.0
+        assert sample.meta["values"].keys() == {str(value) for value in ordered}
 
 
 def test_every_kind_is_asked_in_both_modes_with_the_picture_first() -> None:
