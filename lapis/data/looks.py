@@ -75,12 +75,12 @@ def _reads(
 ) -> Iterator[tuple[int, int, int]]:
     """(token that looks, token that it reads, where that stands) for what a thought copies."""
     texts = [tokenizer.texts[token] for token in encoded.ids]
-    start = encoded.trained.index(True)
-    human, thought = _spelled(texts, range(start)), _spelled(texts, _written(encoded, tokenizer, start))
+    reply = encoded.ids.index(tokenizer.id(chat.AI))
+    human, thought = _spelled(texts, range(reply)), _spelled(texts, _written(encoded, tokenizer))
     if not encoded.images:
         pairs = COPIES.get(sample.kind, traces.asked)(human[0], thought[0])
         yield from ((thought[1][one] - 1, human[1][place], FROM_QUESTION) for one, place in pairs)
-    values = sample.meta.get("values", {})
+    values = sample.meta.get("values", {}) if sample.think or sample.meta.get("template") == "screen/read" else {}
     for one, value in traces.mentioned(thought[0], values):
         yield from (
             (thought[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, tokenizer, model)
@@ -98,9 +98,10 @@ COPIES = {"math/told": traces.listed, "math/logic": _riddle}
 """How a kind's thought copies its question; the others' like a calculation's."""
 
 
-def _written(encoded: chat.Encoded, tokenizer: chat.Tokenizer, start: int) -> range:
+def _written(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> range:
     """The thought, or where there is none the answer."""
     think, unthink, end = map(tokenizer.id, (chat.THINK, chat.UNTHINK, chat.END))
+    start = encoded.trained.index(True)
     start += encoded.ids[start] == think
     stop = next((at for at in range(start, len(encoded.ids)) if encoded.ids[at] in (unthink, end)), start)
     return range(start + (tokenizer.texts[encoded.ids[start]] == "\n"), stop)

@@ -20,68 +20,92 @@ from lapis.data.synth.words import TELLING
 
 Pair = tuple[int, int]
 Span = tuple[int, int]
-LINE = re.compile(r"^([A-Za-z])(?=[-+*/(\d=])([^\n:=]*)(.*)$", re.M)
+LINE = re.compile(r"^([A-Za-z])(?=[-+*/]?\(?\d|=\d)([^\n:=]*)(.*)$", re.M)
 """Letter, what was read, and the work on it."""
 NUMBER = re.compile(r"([-+*/]?)(\(?)(\d+)")
 COLUMN = re.compile(r"\d{4}")
 ORDER = re.compile(r"^([A-Z])[<>]([A-Z])", re.M)
 MARK = re.compile(r"(?:^|:)([A-Z])([-+])(?=$|[,=])", re.M)
 """A person's letter and the mark that the question puts on it."""
-ITEM = re.compile(r"[^\s,](?:[^\n,]*\s)?(\d+)(?=,|$)")
+ITEM = re.compile(r"[^\s,][^\n,]*\s(\d+)(?=,|$)")
+STOP = re.compile(r"[.。?!]")
+BY = ("/", "除以")
+"""What stands before a divisor that is written as a number."""
 
 
 def asked(question: str, thought: str) -> Iterator[Pair]:
     """Pairs (in the thought, in the question) for numbers that are copied in the question's order, and their signs."""
-    numbers = [found.span() for found in re.finditer(r"\d+", question)]
-    before, seen = 0, set[str]()
+    reader, seen = _Reader(question), set[str]()
     for line in LINE.finditer(thought):
         if line[1] in seen:
-            yield line.start(), len(question) - 1
+            if reader.before:
+                yield line.start(), len(question) - 1
             return
         seen.add(line[1])
         for found in NUMBER.finditer(thought, line.start(2), line.end(2)):
-            follows = numbers[0] if numbers else (len(question), len(question))
-            same = question[slice(*follows)] == found[3]
-            start, stop = follows if same else (follows[0], before)
-            end = numbers[same][0] if len(numbers) > same else len(question)
-            told = _telling(question, found[1], before, start, end) if same or found[1] == "/" else []
+            source, told = reader.next(found[1], found[3])
             yield from ((found.start(1), place) for place in told)
+            yield from zip(range(*found.span(3)), source, strict=False)
             if found.start() == line.start(2):
-                yield from ((line.start(), place) for place in ([start] if same else told))
-            if same:
-                yield from zip(range(*found.span(3)), range(start, stop), strict=True)
-                numbers, before = numbers[1:], stop
+                yield from ((line.start(), place) for place in source[:1] or told)
 
 
-def _telling(question: str, sign: str, before: int, start: int, end: int) -> list[int]:
-    """Places of the words that tell a sign: before its number, or else behind it."""
-    words = TELLING.get(sign, ())
-    return _places(question, words, before, start) or _places(question, words, before, end)
+@dataclass(slots=True)
+class _Reader:
+    """Reads a question's numbers one by one."""
+
+    question: str
+    before: int = 0
+    """Where the last number, or the last sentence that told a sign without one, ended."""
+
+    def next(self, sign: str, number: str) -> tuple[range, list[int]]:
+        """Places of a number, where it is the next one, and of the words that tell its sign."""
+        found = re.compile(r"\d+").search(self.question, self.before)
+        divides = sign == "/" and not (found and self.question.endswith(BY, 0, found.start()))
+        if divides:
+            told = self._words(sign, self.before, found.start() if found else len(self.question))
+            self.before = self._sentence(told[0])[1] if told else self.before
+            return range(0), told
+        if not found or found[0] != number:
+            return range(0), []
+        first, last = self._sentence(found.start())
+        told = self._words(sign, max(first, self.before), found.start())
+        if not told:
+            follows = re.compile(r"\d").search(self.question, found.end(), last)
+            told = self._words(sign, found.end(), follows.start() if follows else last)
+        self.before = found.end()
+        return range(*found.span()), told
+
+    def _sentence(self, place: int) -> Span:
+        """First place of the sentence around a place, and the one behind it."""
+        starts = [0, *(stop.end() for stop in STOP.finditer(self.question, 0, place))]
+        stop = STOP.search(self.question, place)
+        return starts[-1], stop.end() if stop else len(self.question)
+
+    def _words(self, sign: str, first: int, last: int) -> list[int]:
+        return _places(self.question, TELLING.get(sign, ()), first, last)
 
 
 def _places(text: str, words: Sequence[str], first: int, last: int) -> list[int]:
     """Places of words in a part of the text, large and small letters alike."""
-    found = (range(*one.span()) for word in words for one in re.finditer(re.escape(word), text[first:last], re.I))
-    return sorted({first + place for span in found for place in span})
+    starts = [r"(?<![A-Za-z])" + re.escape(word) if word[0].isascii() else re.escape(word) for word in words]
+    found = [range(*one.span()) for word in starts for one in re.compile(word, re.I).finditer(text, first, last)]
+    return sorted({place for span in found for place in span})
 
 
 def riddles(question: str, thought: str) -> Iterator[Pair]:
     """Pairs (in the thought, in the question) for the letters of people, in the order told, and for their marks."""
     before = 0
-    for line in ORDER.finditer(thought):
-        places = [_alone(question, name, before) for name in line.groups()]
+    for line in (*ORDER.finditer(thought), *MARK.finditer(thought)):
+        names = line.groups() if line.re is ORDER else line.groups()[:1]
+        places = [_alone(question, name, before) for name in names]
         if -1 in places:
             return
-        before = max(places) + 1
-        yield from zip((line.start(1), line.start(2)), places, strict=True)
-    for mark in MARK.finditer(thought):
-        first = _alone(question, mark[1], before)
-        if first < 0:
-            return
-        yield mark.start(1), first
-        end = next((place for place in range(first + 1, len(question)) if question[place] in ".。?"), len(question))
-        words = logic.TELLING[mark[2]]
-        yield from ((mark.start(2), place) for place in _places(question, words, before, end))
+        yield from zip((line.start(1), line.start(2)), places, strict=False)
+        stop = STOP.search(question, max(places))
+        end = stop.end() if stop else len(question)
+        if line.re is MARK:
+            yield from ((line.start(2), place) for place in _places(question, logic.TELLING[line[2]], before, end))
         before = end
 
 
@@ -94,10 +118,9 @@ def _alone(text: str, letter: str, first: int) -> int:
 def listed(question: str, thought: str) -> Iterator[Pair]:
     """Pairs (in the thought, in the question) for the numbers of items that a first line lists, `Tea 12,Milk 37`."""
     for item in _items(thought):
-        source = question.find(item[0])
-        if source >= 0:
-            shift = source - item.start()
-            yield from ((place, place + shift) for place in range(*item.span(1)))
+        source = re.search(rf"^{re.escape(item[0])}$", question, re.M)
+        shift = source.start() - item.start() if source else 0
+        yield from ((place, place + shift) for place in range(*item.span(1)) if source)
 
 
 def ordered(thought: str) -> Iterator[Pair]:
@@ -118,10 +141,10 @@ def _items(thought: str) -> Iterator[re.Match[str]]:
 
 
 def mentioned(thought: str, numbers: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """(place of a digit, its number) where each of some numbers is named first: there a picture was read."""
+    """(place of a digit, its number) where each of some numbers is named before any work: there a picture was read."""
     for number in numbers:
-        found = re.search(rf"(?<!\d){number}(?!\d)", thought)
-        yield from ((place, number) for place in range(*found.span() if found else (0, 0)))
+        found = re.search(rf"^[^:=\n]*(?<!\d)({number})(?!\d)", thought, re.M)
+        yield from ((place, number) for place in range(*found.span(1) if found else (0, 0)))
 
 
 @dataclass(slots=True)
@@ -135,7 +158,7 @@ class _Done:
 
 def worked(thought: str) -> Iterator[Pair]:
     """Pairs within a thought: what lines of work copy from the plan, from each other and from themselves."""
-    done = _Done(items={item[1]: item.span(1) for item in _items(thought)})
+    done = _Done(items={item[1]: item.span(1) for item in [*_items(thought)][::-1]})
     for line in LINE.finditer(thought):
         planned = done.plan.get(line[1])
         if planned is None:
@@ -162,7 +185,7 @@ def _line(line: re.Match[str], done: _Done) -> Iterator[Pair]:
     """One line of work; `done.result` becomes its result."""
     numbers = list(NUMBER.finditer(line.string, line.start(2), line.end(2)))
     operands = [range(*number.span(3)) for number in numbers]
-    parts = list(re.finditer(r":([^:]*)", line.string[: line.end()][line.start(3) :]))
+    parts = list(re.finditer(r":[^:]*=\d+", line.string[: line.end()][line.start(3) :]))
     right: Sequence[int] = operands[-1] if operands else ()
     left, sign = done.result, numbers[0][1] if numbers else ""
     if len(operands) == 2 and parts:

@@ -43,7 +43,7 @@ SWIFT = (1.0, 1.0, 0.9, 0.8, 0.7, 0.6)
 def lookup(decoder: Decoder) -> None:
     """Write the start into a decoder in place; one that has no QK-norm or too little room stays as it was drawn."""
     shape = decoder.config
-    back, size = min(BACK, shape.kv_heads), min(shape.head_dim, (shape.width - 1) // (STEPS + 1))
+    back, size = min(BACK, shape.heads), min(shape.head_dim, (shape.width - 1) // (STEPS + 1))
     if not shape.qk_norm or shape.layers < 2 or size < LEAST:
         return
     first, second = (layer for layer in decoder.layers[:2] if isinstance(layer, Layer))

@@ -6,7 +6,8 @@ digits alone: which image token to read must be found, and its place carried to 
 on the image tokens over what is meant (GUI-Actor, arXiv 2506.03143, trains attention to patches as its way to point;
 here digits stay the answer); two layers on, that token and those of the digits should hold the point's column and row
 along the same fixed directions along which image tokens name their own (places.py). A thought that copies waits for the
-same: of the layer between, one head is told what of the question it reads, another what of the thought itself.
+same: of the layer between, one head is told what of the question it reads, another what of the thought itself. A
+number that is read from a picture is looked at like what is pointed at.
 
 Shape legend: B rows, T tokens, D width, E head dimension, G tokens that look, L looks, O tokens that hold a point,
 M = G x O.
@@ -122,10 +123,9 @@ def _scores(decoder: Decoder, number: int, head: int, x_BTD: Tensor, tokens_G2: 
     turn = rotation(shape, batch.positions_BT)
     normal_BTD = layer.norm1(x_BTD)
     key_BTE = layer.attention.k_norm(F.linear(normal_BTD, key_ED).float())
-    query_GE = layer.attention.q_norm(F.linear(normal_BTD[rows_G, at_G], query_ED).float())
-    key_BTE = rotate(key_BTE[:, :, None], turn)[:, :, 0]
-    query_GE = rotate(query_GE[:, None], (turn[0][rows_G, at_G], turn[1][rows_G, at_G]))[:, 0]
-    scores_GT = torch.einsum("ge,gte->gt", query_GE, key_BTE[rows_G]) * shape.head_dim**-0.5
+    query_BTE = layer.attention.q_norm(F.linear(normal_BTD, query_ED).float())
+    key_BTE, query_BTE = (rotate(one_BTE[:, :, None], turn)[:, :, 0] for one_BTE in (key_BTE, query_BTE))
+    scores_GT = (query_BTE @ key_BTE.mT)[rows_G, at_G] * shape.head_dim**-0.5
     documents_GT, places_T = batch.documents_BT[rows_G], torch.arange(scores_GT.shape[1], device=rows_G.device)
     same_GT = documents_GT == batch.documents_BT[rows_G, at_G][:, None]
     return scores_GT.masked_fill(~same_GT | (places_T > at_G[:, None]), float("-inf"))

@@ -8,6 +8,7 @@ import pytest
 
 from lapis.data import traces
 from lapis.data.synth import questions
+from lapis.data.synth.words import TELLING
 from lapis.types import Sample
 
 SAMPLES = [one for split in ("train", "held") for one in questions.generate(500, 7, split) if one.think]
@@ -58,38 +59,101 @@ def of_kind(kind: str, template: str = "") -> list[Sample]:
     return [one for one in SAMPLES if one.kind == kind and one.meta["template"].startswith(template)]
 
 
+def full() -> list[tuple[str, str]]:
+    """(question, thought) of calculations that are worked out."""
+    samples = [*of_kind("math/word"), *of_kind("math/arith")]
+    pairs = [(one.turns[0].text, one.turns[-1].thought or "") for one in samples]
+    return [(question, thought) for question, thought in pairs if ":" in thought]
+
+
 def test_every_digit_of_a_plan_is_found() -> None:
-    """Of full thoughts; the last letter stands for the question's end."""
-    for sample in [*of_kind("math/word"), *of_kind("math/arith")]:
-        question, thought = sample.turns[0].text, sample.turns[-1].thought or ""
-        if ":" not in thought:
-            continue
+    """But the two of `/2`, which few questions write."""
+    for question, thought in full():
         plan = thought.partition("\na")[0]
         copied = {place for place, source in traces.asked(question, thought) if question[source] == thought[place]}
-        wanted = {place for place, char in enumerate(plan) if char.isdigit() and plan[place - 1] != "/"}
-        assert wanted <= copied
+        assert {place for place, char in enumerate(plan) if char.isdigit() and plan[place - 1] != "/"} <= copied
 
 
-def test_signs_are_read_from_words_that_tell_them() -> None:
-    samples = [one for one in of_kind("math/word") if "\na" in (one.turns[-1].thought or "")]
+def test_every_operand_of_work_is_found() -> None:
+    """All but the zeros before shorter numbers, and a division's first remainder."""
+    for _, thought in full():
+        sources = dict(traces.worked(thought))
+        for column in traces.COLUMN.finditer(thought):
+            for place in (column.start(), column.start() + 1):
+                assert place in sources or thought[place] == "0", thought
+
+
+def test_signs_are_read_from_words_that_tell_them_in_their_own_sentence() -> None:
     told = total = 0
-    for sample in samples:
-        thought = sample.turns[-1].thought or ""
+    for question, thought in full():
+        found: dict[int, list[int]] = defaultdict(list)
+        for place, source in traces.asked(question, thought):
+            found[place].append(source)
         plan = thought.partition("\na")[0]
-        signs = {place for place, char in enumerate(plan) if char in "+-*/"}
-        total += len(signs)
-        told += len(signs & {place for place, _ in traces.asked(sample.turns[0].text, thought)})
+        for place in [place for place, char in enumerate(plan) if char in "+-*/"]:
+            places = found.get(place, [])
+            total += 1
+            told += bool(places)
+            assert not places or not traces.STOP.search(question[min(places) : max(places)])
+            pieces = "".join(question[at] for at in places).lower()
+            assert not places or any(word.lower() in pieces for word in TELLING[thought[place]])
     assert told > 0.9 * total > 100
 
 
+@pytest.mark.parametrize(
+    ("question", "thought", "letter"),
+    [
+        ("We have 40. She loses half. She buys 2 boxes of 30.", "a40\nb/2\nc+2*30", "c"),
+        ("We have 40. She sells half of the eggs. She loses 12.", "a40\nb/2\nc-12", "c"),
+        ("At the beach are 12 eggs. The eggs grow to 3 times.", "a12\nb*3", "b"),
+    ],
+)
+def test_a_sign_is_told_by_its_own_words(question: str, thought: str, letter: str) -> None:
+    copied = read(list(traces.asked(question, thought)), thought, question)
+    last = copied[[one for one, _ in copied].index(letter) :]
+    assert dict(last)[thought[thought.index(letter) + 1]] in ("buys", "loses", "times")
+    assert dict(last)[letter] in "213"
+
+
 @pytest.mark.parametrize("template", ["ordering", "truth"])
-def test_letters_of_riddles_come_from_the_question(template: str) -> None:
+def test_letters_of_riddles_come_from_the_question_sentence_by_sentence(template: str) -> None:
     samples = of_kind("math/logic", template)
     assert len(samples) > 20
     for sample in samples:
         question, thought = sample.turns[0].text, sample.turns[-1].thought or ""
         pairs = list(traces.riddles(question, thought))
-        assert pairs and all(question[source] == thought[place] for place, source in pairs if thought[place].isalpha())
+        letters = [(place, source) for place, source in pairs if thought[place].isalpha()]
+        assert pairs and all(question[source] == thought[place] for place, source in letters)
+        lines = [thought[:place].count("\n") for place, _ in letters]
+        told = [len(traces.STOP.findall(question[:source])) for _, source in letters]
+        assert lines == told or "\n" not in thought, "a line is a sentence"
+        marks = {thought[place] for place, _ in pairs} & set("+-")
+        assert marks or template == "ordering"
+
+
+def test_a_truth_is_no_calculation() -> None:
+    assert not list(traces.asked("A is honest. A says: B lies.", "A+\nA+:B-=B-"))
+
+
+def test_numbers_of_a_picture_are_those_named_before_any_work() -> None:
+    thought = "Tea 12,Milk 37\na12\nb+37\na12+37:2790,1340=49"
+    places = list(traces.mentioned(thought, ["37", "49", "34", "12"]))
+    assert [(thought[place], number) for place, number in places] == [
+        ("3", "37"),
+        ("7", "37"),
+        ("1", "12"),
+        ("2", "12"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "thought", ["E-mail: Box 12,Tea 3", "e4:foo", "E-mail 12,Milk 37\na12", "", "49", "a12=\na12="]
+)
+def test_odd_thoughts_are_no_trouble(thought: str) -> None:
+    for source in ("", "Iced Tea 12\n49"):
+        for copies in (traces.asked, traces.riddles, traces.listed):
+            assert len(list(copies(source, thought))) < 9
+    assert len(list(traces.worked(thought))) < 9 and not list(traces.ordered(thought))
 
 
 def test_listed_numbers_come_from_their_lines() -> None:

@@ -52,29 +52,37 @@ def summing(seed: int) -> Sample:
     return Sample("math/word", "en", "test", "CC0-1.0", (asked, Turn("assistant", (Text(thought),))))
 
 
+@pytest.fixture(scope="module")
+def sums(tokenizer: chat.Tokenizer) -> Batch:
+    pack = replace(world.PACK, row_tokens=256)
+    return next(eval_batches([summing(number) for number in range(6)], tokenizer, world.MODEL, pack))
+
+
 def trainer(weight: float) -> step.Trainer:
     stage = world.stage(shape="full", look_weight=weight)
     return step.build(step.wrap(init.fresh(world.MODEL, 0)), stage, CPU)
 
 
-def naive(network: torch.nn.Module, early_BTD: torch.Tensor, batch: Batch) -> float:
+def naive(network: torch.nn.Module, number: int, head: int, x_BTD: torch.Tensor, batch: Batch, alike: bool) -> float:
     """Token by token, from the layer's own queries and keys."""
     decoder = network.decoder
-    layer, shape = decoder.layers[look.LAYER], decoder.config
+    layer, shape = decoder.layers[number], decoder.config
     assert isinstance(layer, Layer)
-    heads = layer.attention.qkv(layer.norm1(early_BTD)).unflatten(-1, (-1, shape.head_dim))
+    heads = layer.attention.qkv(layer.norm1(x_BTD)).unflatten(-1, (-1, shape.head_dim))
     turn = rotation(shape, batch.positions_BT)
-    query = rotate(layer.attention.q_norm(heads[:, :, : shape.heads]), turn)
-    key = rotate(layer.attention.k_norm(heads[:, :, shape.heads : shape.heads + shape.kv_heads]), turn)
-    head = (shape.kv_heads - 1) * (shape.heads // shape.kv_heads)
+    query = rotate(layer.attention.q_norm(heads[:, :, : shape.heads]), turn)[:, :, head]
+    keys = rotate(layer.attention.k_norm(heads[:, :, shape.heads : shape.heads + shape.kv_heads]), turn)
+    key = keys[:, :, head * shape.kv_heads // shape.heads]
     losses = []
     for row, at in {(row, at) for row, at, *_ in batch.looks_L5.tolist()}:
         same = [place for place in range(at + 1) if batch.documents_BT[row, place] == batch.documents_BT[row, at]]
-        scores = torch.stack([query[row, at, head] @ key[row, place, -1] for place in same]) / shape.head_dim**0.5
+        scores = torch.stack([query[row, at] @ key[row, place] for place in same]) / shape.head_dim**0.5
         wanted = {cell for r, a, cell, *_ in batch.looks_L5.tolist() if (r, a) == (row, at)}
-        shares = F.softmax(scores, 0)
-        losses.append(-sum(share for place, share in zip(same, shares, strict=True) if place in wanted).log())
-    return torch.stack(losses).mean().item()
+        shares = torch.stack(
+            [share for place, share in zip(same, F.softmax(scores, 0), strict=True) if place in wanted]
+        )
+        losses.append(-shares.log().mean() if alike else -shares.sum().log())
+    return torch.stack(losses).sum().item()
 
 
 def test_the_loss_is_the_attention_on_what_is_meant(batch: Batch) -> None:
@@ -83,7 +91,21 @@ def test_the_loss_is_the_attention_on_what_is_meant(batch: Batch) -> None:
     last, _ = look.heads(made.network.decoder)
     found = look.seen(made.network.decoder, look.LAYER, last, early_BTD, batch, look.points(batch))
     assert [look.total(part) for part in (look.points(batch), *look.copies(batch))] == [6, 0, 0, 0]
-    assert found.item() == pytest.approx(6 * naive(made.network, early_BTD, batch), rel=1e-4)
+    assert found.item() == pytest.approx(naive(made.network, look.LAYER, last, early_BTD, batch, False), rel=1e-4)
+
+
+def test_copies_are_looked_at_alike_by_a_head_of_the_layer_between(sums: Batch) -> None:
+    """The whole loss of a batch that only copies: question and thought each by their own head and their own total."""
+    network = step.wrap(init.fresh(replace(world.DECODER, layers=4), 0))
+    taps_BTD = network(sums, taps=look.taps(network.decoder)).taps_BTD
+    totals = [look.total(part) for part in (look.points(sums), *look.copies(sums))]
+    assert look.taps(network.decoder) == (1, 2, 3) and totals[0] == totals[3] == 0
+    parts = []
+    for head, looks_L5, total in zip(look.heads(network.decoder), look.copies(sums), totals[1:], strict=False):
+        alone = replace(sums, looks_L5=looks_L5)
+        parts.append(naive(network, 2, head, taps_BTD[1], alone, True) / total)
+    found = look.loss(network.decoder, taps_BTD, sums, totals)
+    assert found.item() == pytest.approx(sum(parts), rel=1e-4) and len(set(look.heads(network.decoder))) == 2
 
 
 def test_what_is_held_is_the_point_in_all_tokens_of_its_digits(batch: Batch) -> None:
@@ -111,14 +133,12 @@ def test_a_head_learns_where_to_look(batch: Batch) -> None:
     assert without.step(batch, 0, 3.0).looks == 0
 
 
-def test_a_head_learns_what_to_copy(tokenizer: chat.Tokenizer) -> None:
+def test_heads_learn_what_to_copy(sums: Batch) -> None:
     """Signs look at words, digits at digits; nothing is pointed at."""
-    pack = replace(world.PACK, row_tokens=256)
-    (batch,) = eval_batches([summing(number) for number in range(6)], tokenizer, world.MODEL, pack)
-    asked, own, shown = map(look.total, look.copies(batch))
-    assert asked > 6 * 5 and own > 6 * 10 and not shown and not len(look.points(batch))
+    asked, own, shown = map(look.total, look.copies(sums))
+    assert asked > 6 * 5 and own > 6 * 10 and not shown and not len(look.points(sums))
     decoder = step.build(step.wrap(init.fresh(world.DECODER, 0)), world.stage(look_weight=1.0), CPU)
-    lines = [decoder.step(batch, number, 3.0) for number in range(30)]
+    lines = [decoder.step(sums, number, 3.0) for number in range(30)]
     assert lines[-1].looks < 0.6 * lines[0].looks
 
 

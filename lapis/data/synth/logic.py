@@ -9,6 +9,7 @@ Held-out questions use held-out numbers and sentences and have at least four ste
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 
 from lapis.data.synth import program as programs
 from lapis.data.synth.problem import Problem
@@ -151,7 +152,9 @@ def _parity(rng: random.Random, lang: str, split: str) -> Problem:
         running = (running + value) % 2
     terse = "".join(str(value % 2) for value in values) + f"={running}"
     question = rng.choice(words["parity"]).format(e="+".join(map(str, values)))
-    return Problem(question, words["odd"][running], "text", "\n".join(work), terse, steps, f"parity/{split}", lang)
+    return Problem(
+        question, words["odd"][running], "text", programs.lettered(work), terse, steps, f"parity/{split}", lang
+    )
 
 
 def _largest(rng: random.Random, lang: str, split: str) -> Problem:
@@ -164,17 +167,24 @@ def _largest(rng: random.Random, lang: str, split: str) -> Problem:
     shown = " ".join(f"{letter}) {expression(option)}" for letter, option in zip(LETTERS, options, strict=False))
     best = LETTERS[results.index(max(results))]
     done = [option.operations[0] for option in options]
-    values = ">".join(str(value) for value in sorted(results, reverse=True))
     return Problem(
         question=frames.joint.join([rng.choice(words["largest"]), shown]),
         answer=best,
         verifier="choice",
-        full=programs.lettered([f"{_shown(one)}:{programs.worked(one)}" for one in done], LETTERS) + f"\n{values}",
+        full="\n".join(_weighed(done)),
         terse=programs.lettered([f"{_shown(one)}={one.result}" for one in done], LETTERS),
         steps=count,
         template=f"largest/{split}",
         lang=lang,
     )
+
+
+def _weighed(done: Sequence[programs.Operation]) -> Iterator[str]:
+    """Each option's work, and behind it the largest so far: two numbers are compared at a time."""
+    best = 0
+    for number, one in enumerate(done):
+        best = number if one.result > done[best].result else best
+        yield f"{LETTERS[number]}{_shown(one)}:{programs.worked(one)}>{LETTERS[best]}{done[best].result}"
 
 
 def _shown(operation: programs.Operation) -> str:
