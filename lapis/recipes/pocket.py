@@ -129,7 +129,7 @@ def joint() -> tuple[Join | Train, ...]:
         {"prose": 0.05, "math": 0.15, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.1, **_screens(0.6)},
         1100,
         Pack(row_tokens=512, rows=4, tiles=8),
-        Optim(lr=7e-4, lr_vit=1.5e-3, lr_adapter=1.5e-3, muon=2.0, vit_layer_decay=0.9, end=0.5),
+        Optim(lr=7e-4, lr_vit=6e-4, lr_adapter=1e-3, muon=2.0, vit_layer_decay=0.9, end=0.5),
         cell_weight=0.3,
         patch_weight=0.5,
         place_weight=0.3,
@@ -182,7 +182,8 @@ def later() -> tuple[Train | RL, ...]:
         epochs={"screen/math": 9, "math": 9, "screen": 3},
         minutes=4.0,
     )
-    grpo = RL("rl", "sft", {"math": 1.0}, 24, prompts=8, group=8, minutes=3.0)
+    asked = {"math/arith": 0.25, "math/word": 0.25, "screen/ground": 0.5}
+    grpo = RL("rl", "sft", asked, 30, prompts=8, group=8, minutes=1.8)
     return (reason, long, sft, grpo)
 
 

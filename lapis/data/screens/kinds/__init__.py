@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import random
+import re
 from collections.abc import Callable
 
 from lapis.data.screens.kinds import shop, social, system, text, tools, unseen
@@ -33,5 +35,17 @@ UNSEEN: dict[str, Template] = {
     "quiz": unseen.quiz,
     "dashboard": unseen.dashboard,
 }
-PAGES: dict[str, Template] = {"page": text.page}
+QUOTED = 4
+"""Screens whose words a page quotes."""
+
+
+def page(rng: random.Random, words: Words, style: Style) -> str:
+    """Dense text (text.py), half of it what a few trained screens say: characters of labels, names and messages too."""
+    drawn = (rng.choice(sorted(TRAINED)) for _ in range(QUOTED))
+    bodies = [TRAINED[kind](rng, Words(rng, words.lang, words.held, words.han), style) for kind in drawn]
+    shown = (html.unescape(found).strip() for body in bodies for found in re.findall(r">([^<>]+)<", body))
+    return text.page(rng, words, style, [found for found in shown if any(char.isalpha() for char in found)])
+
+
+PAGES: dict[str, Template] = {"page": page}
 """Dense text for the ViT's first lessons; no questions about elements are asked of it."""
