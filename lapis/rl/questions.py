@@ -1,19 +1,21 @@
 """The questions that RL asks: drawn from the stage's samples by its mixture, and the held-out ones.
 
-A question is a conversation with one answer to give and a verifier in its `meta`. Unusual: pictures are read by row
-groups, a few questions from each, because a run asks some hundreds of a file's many thousands.
+A question is a conversation with one answer to give and a verifier in its `meta`; of one that points several times a
+single point is asked. Unusual: pictures are read by row groups, a few questions from each, because a run asks some
+hundreds of a file's many thousands.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lapis import config
 from lapis.data import store
 from lapis.data.mixture import belongs, match
-from lapis.types import InputError, Sample
+from lapis.types import InputError, Sample, Text
 
 HELD = {"math": "math", "screen/math": "screen_math_seen", "screen/ground": "ground_seen"}
 """Kind to the held-out file that measures it."""
@@ -27,6 +29,17 @@ def is_question(sample: Sample) -> bool:
     """One answer is asked for, and it can be checked."""
     asked = sum(turn.role == "user" for turn in sample.turns)
     return not sample.document and asked == 1 and "verifier" in sample.meta
+
+
+def one_point(sample: Sample, rng: random.Random) -> Sample:
+    """One of the points of a conversation that has several; any other sample as it is."""
+    boxes = sample.meta.get("boxes", ())
+    if len(boxes) < 2:
+        return sample
+    number = rng.randrange(len(boxes))
+    asked, answer = sample.turns[2 * number : 2 * number + 2]
+    question = replace(asked, parts=(*sample.turns[0].images, Text(asked.text)))
+    return replace(sample, turns=(question, answer), meta={"verifier": "point", "box": boxes[number]})
 
 
 def draw(folder: Path, mixture: dict[str, float], count: int, seed: int, fits: Fits) -> list[Sample]:
@@ -57,7 +70,7 @@ def _take(
         if len(found) >= wanted:
             break
         fitting = [one for one in store.read_group(path, group) if match(one.kind, mixture) == prefix]
-        fitting = [one for one in fitting if is_question(one)]
+        fitting = [one for one in (one_point(one, rng) for one in fitting) if is_question(one)]
         rng.shuffle(fitting)
         found += [one for one in fitting[:FROM_GROUP] if fits(one)]
     return found[:wanted]
