@@ -307,6 +307,8 @@ def _eval(words: Words) -> None:
     if words.samples is not None and words.samples < 1:
         raise InputError(f"--samples {words.samples}: expected 1 or more")
     run_of = next((above for above in folder.absolute().parents if is_run(above)), None)
+    if words.samples is not None and words.screenspot is not None:
+        raise InputError("--samples: held-out tasks take it, --screenspot measures whole sets; expected one of the two")
     if run_of is None and words.screenspot is None:
         raise InputError(f"{folder}: in no run, so it has no held-out data here; expected --screenspot FOLDER")
     from lapis import terminal

@@ -329,6 +329,8 @@ class Eval:
     max_tokens: Positive = 192
     pictures: Positive = 12
     """Grounding pictures in the report."""
+    screenspot: str = ""
+    """Folder with ScreenSpot v1, v2 or Pro as published; empty writes some held-out screens in their forms."""
     minutes: Rate = 2.0
 
 

@@ -6,9 +6,9 @@ Unusual: it can be built at any moment of a run. What has not run yet is left ou
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from lapis import files
 from lapis.report_parts import answers, summary, training
 from lapis.report_parts.figures import Figure, figures
 from lapis.report_parts.inputs import Json, Run, Stage, read_run
@@ -36,8 +36,8 @@ def build(run: Path, desk: Path = DESK) -> None:
         "weak_spots": summary.weak_spots(read),
         "stages": [_stage(stage) for stage in read.stages],
     }
-    _write(run / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    _write(run / "report.html", html(read, found, beside))
+    files.write(run / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    files.write(run / "report.html", html(read, found, beside))
 
 
 def html(run: Run, found: dict[str, Figure], desk: dict[str, Figure] | None) -> str:
@@ -73,9 +73,3 @@ def _desk(path: Path) -> dict[str, Figure]:
         return {name: figure for name, figure in found.items() if "value" in figure}
     except (ValueError, AttributeError, TypeError):
         raise InputError(f"{path}: no figures there, expected the form of report.json") from None
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)

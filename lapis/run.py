@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lapis import config
+from lapis import coherent, config, files
 from lapis.progress import Bars, Task
-from lapis.timeline import RESERVED, Timeline
+from lapis.timeline import Timeline
 from lapis.types import InputError, Progress
 
 HOW = ("device", "threads", "compile", "minutes", "workers", "checkpoint_every")
@@ -51,21 +50,23 @@ def run(recipe: config.Recipe, folder: Path, restart: str | None = None, only: s
     Raises InputError for a folder in use, a recipe that does not hold together, or one that would change a begun stage.
     """
     steps = walk(recipe, folder)
+    if not steps[0].done:
+        coherent.check_texts(recipe.data)
     with locked(folder):
         kept = steps if restart is None else steps[: _index(steps, restart)]
         unchanged(recipe, kept, folder)
         if restart is not None:
             forget(steps, restart, folder)
-        _write(folder / "config.json", config.dump(recipe))
+        files.write(folder / "config.json", config.dump(recipe))
         chosen = steps if only is None else steps[: _index(steps, only) + 1]
         fresh = perform(chosen, folder)
         if only is None and (fresh or not (folder / "report.json").is_file()):
-            _report(folder)
+            _report(folder, fresh)
 
 
 def walk(recipe: config.Recipe, folder: Path) -> list[Step]:
     """The recipe's stages in their order: data, training and RL stages, eval, export."""
-    _hold_together(recipe)
+    coherent.check(recipe)
     data, measure, export = recipe.data, recipe.eval, recipe.export
     return [
         Step(data.name, folder / data.name, data.minutes, partial(_data, recipe, folder), _units),
@@ -145,28 +146,6 @@ def _flat(tree: Any, path: str = "") -> dict[str, Any]:
     return flat
 
 
-def _hold_together(recipe: config.Recipe) -> None:
-    """Raises InputError for a stage name that is taken or no folder name, or a parent that does not come before."""
-    taken, before = set(RESERVED), list[str]()
-    for entry in (recipe.data, *recipe.stages, recipe.eval, recipe.export):
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", entry.name) or entry.name in taken:
-            raise InputError(f"stage {entry.name!r}: expected a name of its own, in small letters and digits")
-        for key, parent in _parents(entry):
-            if parent not in before:
-                raise InputError(f"{entry.name}.{key}: no stage {parent!r} before it; there are {', '.join(before)}")
-        taken.add(entry.name)
-        if entry in recipe.stages:
-            before.append(entry.name)
-
-
-def _parents(entry: Any) -> list[tuple[str, str]]:
-    parents = [("parent", getattr(entry, "parent", None))]
-    distil = getattr(entry, "distil", None)
-    if distil is not None:
-        parents.append(("distil.teacher", distil.teacher))
-    return [(key, parent) for key, parent in parents if parent is not None]
-
-
 def _index(steps: list[Step], name: str) -> int:
     for number, step in enumerate(steps):
         if step.name == name:
@@ -206,13 +185,7 @@ def _do(step: Step, timeline: Timeline, bars: Bars) -> None:
         step.work(progress)
         if not step.done:
             step.folder.mkdir(exist_ok=True)
-            _write(step.folder / "done.json", "{}\n")
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+            files.write(step.folder / "done.json", "{}\n")
 
 
 def _units() -> int:
@@ -271,7 +244,10 @@ def export_to(model: Path, out: Path) -> None:
     hf.write(convert.read(model), chat.Tokenizer.load(model, tiles), out)
 
 
-def _report(folder: Path) -> None:
+def _report(folder: Path, fresh: bool) -> None:
     from lapis import report
+    from lapis.report_parts import inputs
 
+    if fresh:
+        files.write_json(folder / inputs.MACHINE, inputs.machine())
     report.build(folder)

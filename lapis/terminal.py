@@ -108,4 +108,4 @@ def screenspot(folder: Path, benchmark: Path) -> dict[str, Any]:
         raise InputError(f"{benchmark}: no such folder")
     total = sum(map(len, grounding.read(benchmark).values()))
     with Bars([Task("screenspot", 0)], {}) as bars, bars.stage("screenspot", total) as progress:
-        return grounding.evaluate(engine(folder), benchmark, 32, progress)[0]
+        return grounding.evaluate(engine(folder), benchmark, evaluation.POINT_TOKENS, progress)[0]

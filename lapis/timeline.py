@@ -7,7 +7,6 @@ last beat, and the seconds in the report are those that passed, not those of the
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from lapis import files
 from lapis.types import InputError
 
 NAME = "timeline.json"
@@ -85,9 +85,7 @@ class Timeline:
             for segment in self._open:
                 segment[1] = now
             tree = {"total": _length(self.starts), "starts": self.starts, **self.segments}
-            beside = self.path.with_suffix(".tmp")
-            beside.write_text(json.dumps(tree, indent=1), encoding="utf-8")
-            os.replace(beside, self.path)
+            files.write(self.path, json.dumps(tree, indent=1))
 
     def _begin(self, parts: list[Segment]) -> Segment:
         now = self.clock()
@@ -99,7 +97,7 @@ class Timeline:
     def _heart(self) -> None:
         while not self._stop.wait(BEAT):
             # A full disk is told by the stage that needs the room; the next beat tries again.
-            with suppress(OSError):
+            with suppress(OSError, InputError):
                 self.beat()
 
 

@@ -62,12 +62,18 @@ class Turn:
         return tuple(part for part in self.parts if isinstance(part, Image))
 
 
+KINDS = (
+    "prose", "caption", "screen/ocr", "screen/ground", "screen/qa", "screen/describe", "screen/page", "screen/told",
+    "screen/math", "math/arith", "math/word", "math/logic", "math/digit", "math/read", "math/told", "long/needle",
+)  # fmt: skip
+"""Every kind of training sample that the data stage makes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One conversation, or one document (`turns` holds a single assistant turn and `document` is true).
 
-    `kind` is a slash path whose first part picks the mixture weight (prose, caption, screen/ocr, screen/ground,
-    screen/qa, math/arith, math/word, math/logic, screen/math, long/needle).
+    `kind` is a slash path (one of KINDS in training) whose beginning picks the mixture weight.
     """
 
     kind: str

@@ -61,6 +61,7 @@ def make_run(folder: Path) -> Path:
     _rl(folder / "rl", rng)
     _evaluation(folder / "eval", rng)
     write(folder / "export" / "done.json", {})
+    write(folder / "machine.json", {"cpu": "Example CPU @ 2.0GHz", "cores": 2, "torch": "2.13.0"})
     return folder
 
 
@@ -72,8 +73,7 @@ def _timeline() -> Json:
         half = now + seconds / 2
         spans[name] = [[now, half], [half, now + seconds]] if name == "joint" else [[now, now + seconds]]
         now += seconds
-    machine = {"cpu": "Example CPU @ 2.0GHz", "cores": 2, "torch": "2.13.0"}
-    return {"total": now - 1000, "starts": [[1000.0, now]], **spans, "machine": machine}
+    return {"total": now - 1000, "starts": [[1000.0, now]], **spans}
 
 
 def _stage(folder: Path, number: int, rng: random.Random) -> None:

@@ -70,12 +70,13 @@ def test_every_figure_of_a_whole_run(run: Path) -> None:
     assert found["rl_length"]["value"] == pytest.approx(-2 / 35, abs=1e-4) and found["rl_length"]["high"] < -0.05
 
 
-def test_a_rise_from_nothing_is_no_figure(run: Path) -> None:
+def test_a_rise_from_nothing_has_no_value_and_misses_its_goal(run: Path) -> None:
     done = json.loads((run / "rl" / "done.json").read_text())
     done["before"]["each"] = {"correct": [0.0] * 200, "thought_tokens": [0.0] * 200}
     write(run / "rl" / "done.json", done)
     report.build(run)
-    assert "rl_gain" not in json.loads((run / "report.json").read_text())["figures"]
+    assert json.loads((run / "report.json").read_text())["figures"]["rl_gain"]["value"] is None
+    assert "gained by RL: from nothing" in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_chain_of_distillation_counts_as_one_student(run: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from lapis import config, run
 from lapis.types import InputError, Progress
@@ -61,6 +62,14 @@ def test_walk_has_all_stages_in_the_recipes_order(tmp_path: Path) -> None:
         (["stages.sft.name=text"], "stage 'text'"),
         (["stages.sft.name=../x"], "stage '../x'"),
         (["stages.sft.name=total"], "stage 'total'"),
+        (["stages.sft.mixture.scren=1"], "stages.sft.mixture.scren: no such kind; there are prose"),
+        (["stages.sft.epochs.maths=2"], "stages.sft.epochs.maths: no such kind"),
+        (["model.vit.tile=30"], "model.vit.tile: 30, expected a multiple of"),
+        (["model.vit.heads=5"], "model.vit.heads: 5, expected a divisor of width"),
+        (["teacher.heads=3", "teacher.kv_heads=2"], "teacher.heads: 3, expected a multiple of kv_heads 2"),
+        (["model.decoder.head_dim=7"], "model.decoder.head_dim: 7, expected an even number"),
+        (["stages.rl.optim.lr_vit=0.5"], "stages.rl.optim.lr_vit: RL trains the decoder alone"),
+        *([] if torch.cuda.is_available() else [(["device=cuda"], "device: cuda is not available here")]),
     ],
 )
 def test_a_recipe_has_to_hold_together(tmp_path: Path, words: list[str], named: str) -> None:

@@ -7,7 +7,6 @@ all of a source file's samples are on one side.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import random
 import textwrap
@@ -18,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lapis import chat, config
+from lapis import chat, config, files
 from lapis.data import dedup, quality, store, tokenise
 from lapis.data.screens import render, tasks, words
 from lapis.data.screens.compose import Limits, Split
@@ -162,7 +161,9 @@ def _report(path: Path, dropped: dict[str, str], shown: Iterable[tuple[str, str,
         if len(examples[dropped[name]]) < EXAMPLES:
             examples[dropped[name]].append({"source": source, "text": text[:200]})
     counts = Counter(dropped.values())
-    write_json(path, {reason: {"count": counts[reason], "examples": examples[reason]} for reason in sorted(counts)})
+    files.write_json(
+        path, {reason: {"count": counts[reason], "examples": examples[reason]} for reason in sorted(counts)}
+    )
 
 
 def _cap(samples: list[Sample], most: float) -> list[Sample]:
@@ -344,11 +345,3 @@ def _needles(stage: Stage, prose_file: Path, count: int, longest: int, split: st
 def _short(line: str, tokens: int, length: Callable[[str], int]) -> list[str]:
     """A paragraph, in pieces where it would fill more than half of a document (no character has over 4 tokens)."""
     return [line] if 2 * length(line) <= tokens else textwrap.wrap(line, max(tokens // 8, 1))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
-    beside.replace(path)

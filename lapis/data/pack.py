@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lapis import config
+from lapis import config, files
 from lapis.data.mixture import Mixture, Stream, belongs, match
 from lapis.types import InputError
 
@@ -219,11 +219,8 @@ def plan_name(*parts: object) -> str:
 
 def save_plan(path: Path, plan: Plan) -> None:
     """Write a plan beside, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with beside.open("wb") as file:
+    with files.beside(path, f".{os.getpid()}") as part, part.open("wb") as file:
         np.savez(file, pieces=plan.pieces, starts=plan.starts, rows=plan.rows, passes=json.dumps(plan.passes))
-    os.replace(beside, path)
 
 
 def load_plan(path: Path) -> Plan:

@@ -6,7 +6,6 @@ was killed goes on where it was.
 
 from __future__ import annotations
 
-import errno
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,9 +17,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from lapis import chat, config
+from lapis import chat, config, files
 from lapis.data import gather, store
-from lapis.data.gather import Stage, write_json
+from lapis.data.gather import Stage
 from lapis.data.shards import Entry, fingerprint, write_index, write_shard
 from lapis.data.sources.packages import default_cache
 from lapis.data.tokenise import Cutter, example
@@ -76,9 +75,9 @@ def build(recipe: config.Recipe, out: Path, progress: Progress, cache: Path | No
             part = Scaled(progress, step.units, step.count(recipe.data))
             _run(step, Stage(recipe, out, part, cache or default_cache()))
             part.finish()
-        write_json(out / "done.json", {"counts": json.loads((out / "counts.json").read_text(encoding="utf-8"))})
+        files.write_json(out / "done.json", {"counts": json.loads((out / "counts.json").read_text(encoding="utf-8"))})
     except OSError as error:
-        if error.errno == errno.ENOSPC or "No space left" in str(error):
+        if files.is_full(error):
             raise InputError(f"{out}: the disk is full; what was finished is kept") from None
         raise
 
@@ -87,7 +86,7 @@ def _run(step: Step, stage: Stage) -> None:
     marker = stage.out / "steps" / f"{step.name}.json"
     if not marker.is_file():
         stage.progress.advance(0, step.name)
-        write_json(marker, step.make(stage))
+        files.write_json(marker, step.make(stage))
 
 
 def decontaminate(stage: Stage) -> dict[str, Any]:
@@ -169,7 +168,7 @@ def _shard(job: _Job, setting: _Setting) -> Entry:
     cutter = Cutter(tokenizer, setting.model)
     examples = (example(sample, tokenizer, setting.model, cutter) for sample in _kept(job, setting.leaked))
     entry = write_shard(setting.folder, job.name, examples)
-    write_json(kept, asdict(entry))
+    files.write_json(kept, asdict(entry))
     return entry
 
 
@@ -207,7 +206,7 @@ def make_counts(stage: Stage) -> dict[str, Any]:
         "notes": [*steps["prose"]["notes"], *steps["captions"]["notes"]],
         "heldout": {path.stem: pq.read_metadata(path).num_rows for path in sorted(stage.held.glob("*.parquet"))},
     }
-    write_json(stage.out / "counts.json", counts)
+    files.write_json(stage.out / "counts.json", counts)
     return {}
 
 

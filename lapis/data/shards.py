@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lapis import files
 from lapis.data.labels import LABELS
 from lapis.data.looks import COLUMNS
 from lapis.data.tokenise import Example, unpng
@@ -80,9 +80,7 @@ def write_index(folder: Path, entries: Sequence[Entry], tokenizer: str) -> None:
     shards = [{**asdict(entry), "kinds": [numbers[kind] for kind in entry.kinds]} for entry in entries]
     count = sum(len(entry.lengths) for entry in entries)
     index = {"tokenizer": tokenizer, "count": count, "kinds": kinds, "shards": shards}
-    beside = folder / "index.json.tmp"
-    beside.write_text(json.dumps(index, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
-    os.replace(beside, folder / "index.json")
+    files.write(folder / "index.json", json.dumps(index, separators=(",", ":"), ensure_ascii=False))
 
 
 def fingerprint(tokenizer_folder: Path) -> str:
@@ -183,10 +181,8 @@ def _tiles(tiles: Iterable[tuple[bytes, bytes]]) -> pa.Table:
 
 def _write(path: Path, table: pa.Table) -> str:
     """One record batch, so that offsets index the whole file. Returns the SHA-256."""
-    beside = path.with_name(path.name + ".tmp")
-    with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+    with files.beside(path) as part, pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_batch(table.combine_chunks().to_batches()[0] if len(table) else _empty(table.schema))
-    os.replace(beside, path)
     return _sha256(path)
 
 

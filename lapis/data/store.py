@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lapis import files
 from lapis.types import Image, InputError, Part, Sample, Text, Turn
 
 SCHEMA = pa.schema(
@@ -48,15 +48,13 @@ _SPACE = re.compile(r"\s+")
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> int:
     """Write samples to a Parquet file, beside it first and then renamed. Returns how many there were."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
     rows = iter(samples)
     count = 0
-    with pq.ParquetWriter(beside, SCHEMA, compression=_compression(), dictionary_pagesize_limit=_DICTIONARY) as writer:
+    how = {"compression": _compression(), "dictionary_pagesize_limit": _DICTIONARY}
+    with files.beside(path) as part, pq.ParquetWriter(part, SCHEMA, **how) as writer:
         while group := list(islice(rows, GROUP)):
             writer.write_table(to_table(group), row_group_size=GROUP)
             count += len(group)
-    os.replace(beside, path)
     return count
 
 

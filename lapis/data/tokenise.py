@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from PIL import Image as Pixels
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as RawTokenizer
 
-from lapis import chat, config
+from lapis import chat, config, files
 from lapis.data import labels, looks
 from lapis.model import anyres
 from lapis.types import IGNORE, Image, InputError, Sample
@@ -119,9 +118,8 @@ def train_tokenizer(
     raw.train_from_iterator(texts, _trainer(vocab, token_bytes))
     missing = vocab - raw.get_vocab_size()
     raw.add_special_tokens([AddedToken(f"<|reserved_{number}|>", special=True) for number in range(missing)])
-    folder.mkdir(parents=True, exist_ok=True)
-    raw.save(str(folder / "tokenizer.json.tmp"))
-    os.replace(folder / "tokenizer.json.tmp", folder / "tokenizer.json")
+    with files.beside(folder / "tokenizer.json") as part:
+        raw.save(str(part))
     return chat.Tokenizer.load(folder, tokens_per_tile)
 
 

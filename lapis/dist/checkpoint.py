@@ -9,7 +9,6 @@ in the log and passed over for the one before.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import logging
@@ -25,13 +24,10 @@ import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 
+from lapis import files
 from lapis.types import InputError
 
 log = logging.getLogger(__name__)
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a disk, quota or file limit that has no room left."""
-
 
 class Damaged(Exception):
     """A checkpoint's files are missing or altered. The message names the file and the fault."""
@@ -46,7 +42,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[
     beside = final.with_name(final.name + ".tmp")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        with room(final):
+        with files.room(final):
             beside.mkdir(parents=True)
             _write(beside, step, tensors, facts)
             shutil.rmtree(final, ignore_errors=True)
@@ -79,28 +75,19 @@ def load(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any] | None:
     return None
 
 
-@contextmanager
-def room(path: Path) -> Iterator[None]:
-    """Turn a full disk into InputError that names `path`. DCP's own wrapping of errors is opened up."""
-    try:
-        yield
-    except (OSError, dcp.CheckpointException) as error:
-        if (full := _full(error)) is None:
-            raise
-        raise InputError(f"{path}: could not be written, no room left on the disk ({full.strerror})") from None
-
-
-def _full(error: BaseException) -> OSError | None:
-    if isinstance(error, dcp.CheckpointException):
-        faults = [wrapped[0] for wrapped in error.failures.values()]
-        return next((full for full in map(_full, faults) if full is not None), None)
-    return error if isinstance(error, OSError) and error.errno in FULL else None
+def _cause(error: BaseException) -> BaseException:
+    """The full disk inside DCP's own wrapping of errors; the error itself where there is none."""
+    faults = [wrapped[0] for wrapped in getattr(error, "failures", {}).values()]
+    return next((cause for cause in map(_cause, faults) if files.is_full(cause)), error)
 
 
 def _write(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
-    with _quiet():
-        dcp.save(dict(tensors), storage_writer=writer, no_dist=True)
+    try:
+        with _quiet():
+            dcp.save(dict(tensors), storage_writer=writer, no_dist=True)
+    except dcp.CheckpointException as error:
+        raise _cause(error) from None
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
     _json(folder / "state.json", {**facts, "step": step, "shapes": shapes})
     _json(folder / "sums.json", {path.name: _sum(path) for path in sorted(folder.iterdir())})

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -20,9 +19,9 @@ from typing import Any
 import torch
 from PIL import Image as Picture
 
-from lapis import chat, config
+from lapis import chat, config, files
 from lapis.data import store
-from lapis.eval import losses
+from lapis.eval import grounding, losses, screenspot
 from lapis.eval.harness import Ask, Record, kept, measure, right, share, spread, summary, swap_images
 from lapis.eval.sized import Sized
 from lapis.eval.stats import difference
@@ -32,6 +31,8 @@ from lapis.types import Generator, InputError, Progress, Sample
 
 CURVE_SHARE = 0.5
 """Part of `eval.samples` that each point of a budget curve takes."""
+POINT_TOKENS = 32
+"""Most tokens of an answer to ScreenSpot."""
 PICTURE_SIDE = 420
 """Longest side of a picture kept for the report, in pixels."""
 
@@ -51,7 +52,7 @@ def evaluate(folder: Path, recipe: config.Recipe, heldout: Path, out: Path, prog
     compared = losses.distillation(folder.parent.parent, recipe, heldout)
     if compared is not None:
         results["distil"] = compared
-    _write(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
+    files.write(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
     shutil.rmtree(out / "parts")
     return results
 
@@ -83,6 +84,7 @@ def measure_all(
         if task.curve:
             results["budgets"][task.curve] = _curve(task, samples, plan, ask)
         results["pictures"] += _pictures(task, samples, parts, out, plan.pictures)
+    results["tasks"] |= _screenspot(generator, plan, heldout, out, progress)
     results["seconds"] = time.monotonic() - began
     _join(parts, out / "answers.jsonl")
     return results
@@ -96,7 +98,7 @@ def count(plan: config.Eval, heldout: Path) -> int:
         samples = min(everything, _most(task, plan))
         total += samples * len(task.modes) * (2 if task.blind else 1)
         total += len(_curve_part(range(samples), plan)) * len(plan.budgets) if task.curve else 0
-    return total
+    return total + (0 if plan.screenspot else len(_pointing(heldout)))
 
 
 AskFor = Callable[[Ask, Sequence[Sample]], list[Record]]
@@ -111,10 +113,14 @@ def _asker(generator: Generator, plan: config.Eval, parts: Path, progress: Progr
             progress.advance(len(samples), how.name)
             return _read(path)
         records = measure(generator, samples, how, plan.max_tokens, progress, task.breakdown)
-        _write(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+        _keep(path, records)
         return records
 
     return ask
+
+
+def _keep(path: Path, records: Sequence[Record]) -> None:
+    files.write(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
 
 
 def _modes(task: Task, samples: Sequence[Sample], ask: AskFor) -> dict[str, Any]:
@@ -134,6 +140,27 @@ def _modes(task: Task, samples: Sequence[Sample], ask: AskFor) -> dict[str, Any]
     if len(records) == 2:
         results[f"{task.name}/think"]["over_direct"] = _difference(records["think"], records["direct"])
     return results
+
+
+def _pointing(heldout: Path) -> list[Sample]:
+    """Held-out screens for ScreenSpot's forms."""
+    path = heldout / "ground_seen.parquet"
+    return list(store.read_samples(path))[: screenspot.EACH * len(screenspot.FORMS)] if path.is_file() else []
+
+
+def _screenspot(
+    generator: Generator, plan: config.Eval, heldout: Path, out: Path, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """ScreenSpot by benchmark, from the plan's folder or from held-out screens in the same files."""
+    folder = Path(plan.screenspot) if plan.screenspot else out / "screenspot"
+    pointing = [] if plan.screenspot else _pointing(heldout)
+    if pointing:
+        screenspot.write(pointing, folder)
+    if not plan.screenspot and not pointing:
+        return {}
+    found, records = grounding.evaluate(generator, folder, POINT_TOKENS, progress)
+    _keep(out / "parts" / "screenspot.jsonl", records)
+    return {name: summary | {"own": bool(pointing)} for name, summary in found.items()}
 
 
 def _difference(first: Sequence[Record], second: Sequence[Record]) -> dict[str, Any]:
@@ -222,7 +249,7 @@ def _parts(out: Path, key: str) -> Path:
     if parts.is_dir() and (not mark.is_file() or mark.read_text() != key):
         shutil.rmtree(parts)
     parts.mkdir(parents=True, exist_ok=True)
-    _write(mark, key)
+    files.write(mark, key)
     return parts
 
 
@@ -232,15 +259,8 @@ def part_file(parts: Path, ask: Ask) -> Path:
 
 
 def _join(parts: Path, target: Path) -> None:
-    _write(target, "".join(path.read_text(encoding="utf-8") for path in sorted(parts.glob("*.jsonl"))))
+    files.write(target, "".join(path.read_text(encoding="utf-8") for path in sorted(parts.glob("*.jsonl"))))
 
 
 def _read(path: Path) -> list[Record]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
-def _write(path: Path, text: str) -> None:
-    """Beside and renamed, so that a killed run leaves no half file."""
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)

@@ -105,9 +105,15 @@ def decode(image: types.Image, name: str = "image") -> Image.Image:
     Raises InputError, naming `name`, for a picture that cannot be decoded, is larger than 40 megapixels or is not as
     large as declared.
     """
-    picture = _open(image.data, name)
+    picture = pixels(image.data, name)
     if picture.size != (image.width, image.height):
         raise types.InputError(f"{name}: is {picture.width}x{picture.height}, declared {image.width}x{image.height}")
+    return picture
+
+
+def pixels(data: bytes, name: str = "image") -> Image.Image:
+    """Like `decode`, of a picture whose size nobody declared."""
+    picture = _open(data, name)
     try:
         return _rgb(picture)
     except (OSError, SyntaxError, ValueError) as error:
@@ -116,10 +122,8 @@ def decode(image: types.Image, name: str = "image") -> Image.Image:
 
 def image_of(data: bytes, name: str = "image") -> types.Image:
     """An encoded picture with its size, decoded once to check it. Raises InputError like `decode`."""
-    picture = _open(data, name)
-    image = types.Image(data, picture.width, picture.height)
-    decode(image, name)
-    return image
+    picture = pixels(data, name)
+    return types.Image(data, picture.width, picture.height)
 
 
 def _open(data: bytes, name: str) -> Image.Image:

@@ -129,7 +129,7 @@ def joint() -> tuple[Join | Train, ...]:
         {"prose": 0.05, "math": 0.15, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.1, **_screens(0.6)},
         1100,
         Pack(row_tokens=512, rows=4, tiles=8),
-        Optim(lr=7e-4, lr_vit=6e-4, lr_adapter=1e-3, muon=2.0, vit_layer_decay=0.9, end=0.5),
+        Optim(lr=7e-4, lr_vit=6e-4, lr_adapter=1e-3, muon=2.0, vit_layer_decay=0.9, end=0.7),
         cell_weight=0.3,
         patch_weight=0.5,
         place_weight=0.3,
@@ -144,9 +144,13 @@ def _screens(share: float) -> dict[str, float]:
 
 
 def later() -> tuple[Train | RL, ...]:
-    """Reasoning, long context, SFT with both modes, and GRPO."""
+    """Reasoning, long context, SFT with both modes, and GRPO.
+
+    One schedule from `joint-b` on: each stage starts where the one before ended. It still warms up for a moment, since
+    its optimizer begins without moments.
+    """
     pack = Pack(row_tokens=512, rows=4, tiles=8)
-    rates = Optim(lr=7e-4, lr_vit=7e-4, lr_adapter=7e-4, muon=2.0, vit_layer_decay=0.9, start=0.5, end=0.4)
+    rates = Optim(lr=7e-4, lr_vit=6e-4, lr_adapter=1e-3, muon=2.0, vit_layer_decay=0.9, start=0.7, end=0.5)
     reason = Train(
         "reason",
         "joint-b",
@@ -165,7 +169,7 @@ def later() -> tuple[Train | RL, ...]:
         {"long": 0.8, "math": 0.15, "screen/ground": 0.05},
         40,
         Pack(row_tokens=4096, rows=1, tiles=8),
-        replace(rates, start=0.4, end=0.3),
+        replace(rates, start=0.5, end=0.4),
         yarn=Yarn(8.0, 512),
         minutes=1.5,
     )

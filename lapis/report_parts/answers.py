@@ -65,7 +65,11 @@ def _benchmarks(tasks: dict[str, Json]) -> str:
     names = [name for name in tasks if name.startswith("screenspot")]
     rows = [_accuracy_row(name, name, tasks, {}) for name in names]
     found = [row for row in rows if row is not None]
-    return f"<h3>ScreenSpot</h3>{charts.rows(found)}" if found else ""
+    own = any(tasks[name].get("own") for name in names)
+    lead = (
+        "<p>No published set was given: these are held-out screens, written in ScreenSpot's files.</p>" if own else ""
+    )
+    return f"<h3>ScreenSpot</h3>{lead}{charts.rows(found)}" if found else ""
 
 
 def pictures(run: Run) -> str:

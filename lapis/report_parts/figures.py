@@ -39,12 +39,14 @@ DIFFERENCES = {
 def figures(run: Run) -> dict[str, Figure]:
     """Every figure that this run can give, in the order of `goals.GOALS`."""
     found = _timing(run) | _shares(run) | _differences(run) | _distil(run) | _budget(run) | _rl(run)
-    known = [name for name in GOALS if found.get(name, {}).get("value") is not None]
+    known = [name for name in GOALS if name in found]
     return {name: found[name] | {"goal": GOALS[name].of(run.recipe)} for name in known}
 
 
 def missed(name: str, figure: Json) -> bool:
-    """A goal exists and the value does not reach it."""
+    """A goal exists and the value does not reach it, or there is no value: a rise from nothing has none."""
+    if figure["value"] is None:
+        return figure["goal"] is not None
     return GOALS[name].hit(figure["value"], figure["goal"]) is False
 
 
@@ -140,14 +142,14 @@ def interval(name: str, figure: Json) -> str:
     """A figure's interval as people read it; empty where it has none."""
     if (figure["low"] is None and figure["high"] is None) or GOALS[name].unit == "seconds":
         return ""
-    low, high = (shown(name, figure[side]) for side in ("low", "high"))
+    low, high = ("without limit" if figure[side] is None else shown(name, figure[side]) for side in ("low", "high"))
     return f"{low.removesuffix(' points')} to {high}"
 
 
 def shown(name: str, value: Any) -> str:
     """A figure's value as people read it."""
     if value is None:
-        return "without limit"
+        return "from nothing"
     unit = GOALS[name].unit
     if unit == "seconds":
         return f"{value / 60:.1f} min"

@@ -12,9 +12,13 @@ from typing import Any
 
 import torch
 
+from lapis.types import InputError
+
 Json = dict[str, Any]
-RESERVED = ("total", "starts", "machine")
+RESERVED = ("total", "starts")
 """Keys of timeline.json that are no stage's name."""
+MACHINE = "machine.json"
+"""What a run was made on: a report that is written elsewhere still names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +65,17 @@ def read_run(folder: Path) -> Run:
     """Everything in the folder; a missing file is an empty value, a broken one an error."""
     timeline = _json(folder / "timeline.json")
     settings = _settings(folder)
+    data, measured = (folder / settings.get(part, {}).get("name", part) for part in ("data", "eval"))
     stages = [_stage(folder / name, timeline, settings) for name in _names(folder, timeline, settings)]
     return Run(
         folder=folder,
         recipe=str(settings.get("name") or folder.name),
         stages=stages,
         wall_seconds=_wall(timeline),
-        counts=_json(folder / "data" / "counts.json") or _json(folder / "data" / "done.json"),
-        results=_json(folder / "eval" / "results.json"),
-        answers=list(_lines(folder / "eval" / "answers.jsonl")),
-        machine=timeline.get("machine") or machine(),
+        counts=_json(data / "counts.json") or _json(data / "done.json"),
+        results=_json(measured / "results.json"),
+        answers=list(_lines(measured / "answers.jsonl")),
+        machine=_json(folder / MACHINE) or machine(),
         settings=settings,
     )
 
@@ -161,7 +166,10 @@ def _size(shape: list[int]) -> int:
 
 
 def _json(path: Path) -> Json:
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError:
+        raise InputError(f"{path}: not whole JSON; run its stage again with --restart") from None
     return content if isinstance(content, dict) else {}
 
 

@@ -8,9 +8,7 @@ questions, random numbers and weights, bit for bit on a CPU.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import Any
 
 import torch
 
-from lapis import chat, config
+from lapis import chat, config, files
 from lapis.dist import checkpoint, guard
 from lapis.export import hf
 from lapis.model import convert
@@ -30,6 +28,7 @@ from lapis.rl.rewards import Score, mixed, score
 from lapis.rl.rollout import Group, engine, prompt_turns, request, roll
 from lapis.rl.rows import Episode
 from lapis.rl.weights import InProcess, Transport
+from lapis.train.metrics import Metrics
 from lapis.types import Generator, InputError, Progress, Sample
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class Loop:
         """Rollouts, one update, and the new weights in the engine; returns the step's metrics."""
         everything, kept = self._collect()
         result = self._update(kept, number) if kept else None
-        return {"step": number, **plain(result), **means(everything), "groups": len(kept), "asked": len(everything)}
+        return {"step": number + 1, **plain(result), **means(everything), "groups": len(kept), "asked": len(everything)}
 
     def _update(self, kept: Scored, number: int) -> Result | None:
         """None where the loss was no finite number: nothing changed then. Raises InputError the second time."""
@@ -169,7 +168,7 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress) 
     before, totals = train(loop, folder, progress, lambda: measure(answerer, held, stage))
     after = measure(answerer, held, stage)
     hf.write(model, tokenizer, folder / "model")
-    write(folder / "done.json", {**totals, "steps": stage.steps, "before": before, "after": after})
+    files.write_json(folder / "done.json", {**totals, "steps": stage.steps, "before": before, "after": after})
 
 
 def rewarder(stage: config.RL) -> Rewarder:
@@ -184,11 +183,10 @@ def train(loop: Loop, folder: Path, progress: Progress, measured: Callable[[], J
     if not facts:
         facts = {"before": measured(), "tokens": 0, "image_tokens": 0, "loss": 0.0}
         save(loop, folder, 0, facts)
-    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
+    with Metrics(folder, start) as metrics:
         for number in range(start, loop.stage.steps):
             line = loop.step(number)
-            metrics.write(json.dumps(line) + "\n")
-            metrics.flush()
+            metrics.write(line)
             facts["tokens"] += line["seen"]
             facts["image_tokens"] += line["image_tokens"]
             facts["loss"] = line["loss"]
@@ -205,27 +203,12 @@ def save(loop: Loop, folder: Path, step: int, facts: Json) -> None:
 
 
 def resume(loop: Loop, folder: Path) -> tuple[int, Json]:
-    """The newest checkpoint into the loop, and the metrics cut back to it; step 0 and no facts without one."""
+    """The newest checkpoint into the loop; step 0 and no facts without one."""
     facts = checkpoint.load(folder / "checkpoint", loop.policy.tensors())
     start = facts["step"] if facts else 0
-    path = folder / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    whole = [line for line in lines[:start] if line.endswith("}")]
-    _replace(path, "".join(line + "\n" for line in whole))
     if facts is None:
         return 0, {}
     loop.position, loop.broken = facts["position"], facts["broken"]
     loop.policy.restored(facts["updates"])
     loop.transport.push(start)
     return start, {name: facts[name] for name in ("before", "tokens", "image_tokens", "loss")}
-
-
-def write(path: Path, value: Json) -> None:
-    """JSON, beside first and then renamed."""
-    _replace(path, json.dumps(value, indent=2, sort_keys=True))
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from lapis.dist.checkpoint import room
+from lapis import files
 from lapis.train.step import Result
 
 logging.getLogger("tensorboard").setLevel(logging.WARNING)
@@ -28,7 +27,7 @@ class Metrics:
         self.folder, self.done = folder, done
 
     def __enter__(self) -> Metrics:
-        with room(self.path):
+        with files.room(self.path):
             cut(self.path, self.done)
             self.file: TextIO = self.path.open("a", encoding="utf-8")
         self.board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.done + 1, flush_secs=20)
@@ -40,7 +39,7 @@ class Metrics:
 
     def write(self, line: Mapping[str, Any]) -> None:
         """One line with `step` and `loss`. Raises InputError where the disk is full."""
-        with room(self.path):
+        with files.room(self.path):
             self.file.write(json.dumps(line) + "\n")
             self.file.flush()
         for name, value in _scalars(line):
@@ -69,9 +68,7 @@ def cut(path: Path, done: int) -> None:
     """Keep the lines of steps up to `done`; a half-written last line goes too."""
     if not path.is_file():
         return
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text("".join(json.dumps(line) + "\n" for line in read(path) if line["step"] <= done), encoding="utf-8")
-    os.replace(beside, path)
+    files.write(path, "".join(json.dumps(line) + "\n" for line in read(path) if line["step"] <= done))
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

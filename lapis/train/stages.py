@@ -6,8 +6,6 @@ folder with `done.json` is complete and one without is resumed.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lapis import chat, config
+from lapis import chat, config, files
 from lapis.data.loader import Loader
 from lapis.data.shards import fingerprint
 from lapis.dist import guard
-from lapis.dist.checkpoint import room
 from lapis.export import hf
 from lapis.model import convert, init, prune
 from lapis.model.decoder import Decoder
@@ -75,10 +72,10 @@ def run_entry(entry: Entry, recipe: config.Recipe, run: Path, progress: Progress
     folder = run / entry.name
     folder.mkdir(parents=True, exist_ok=True)
     setting = Setting(recipe, run, progress)
-    _write(folder / "config.json", {**asdict(entry), "recipe": asdict(recipe)})
+    files.write_json(folder / "config.json", {**asdict(entry), "recipe": asdict(recipe)})
     module, summary = WORK[entry.op](entry, setting)
     hf.write(module.cpu(), setting.tokenizer(), folder / "model")
-    _write(folder / "done.json", summary)
+    files.write_json(folder / "done.json", summary)
 
 
 def run_stage(stage: config.Train, setting: Setting) -> Made:
@@ -140,10 +137,3 @@ def _join(entry: config.Join, setting: Setting) -> Made:
 
 
 WORK: dict[str, Callable[[Any, Setting], Made]] = {"train": run_stage, "prune": _prune, "join": _join}
-
-
-def _write(path: Path, value: Mapping[str, Any]) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    with room(path):
-        beside.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False), encoding="utf-8")
-        os.replace(beside, path)

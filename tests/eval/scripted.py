@@ -60,4 +60,4 @@ def question(text: str, answer: str, image: Image | None = None, kind: str = "ma
 def ground(name: str, box: Sequence[float], image: Image, template: str = "login") -> Sample:
     """A grounding sample; `box` is x, y, w, h in thousandths."""
     meta = {"verifier": "point", "box": list(box), "template": template, "role": "button", "device": "phone"}
-    return question(f"Where is {name}?", "(500,500)", image, "screen/ground", **meta)
+    return question(f"Where is {name}?", f"{name} (500,500)", image, "screen/ground", **meta)

@@ -84,7 +84,7 @@ def made(stage: config.RL = STAGE, rewarder: Callable[[rollout.Group], list[Scor
 def test_a_tiny_models_reward_rises(tmp_path: Path) -> None:
     loop.train(made(), tmp_path, Silent(), dict)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(STAGE.steps))
+    assert [line["step"] for line in lines] == list(range(1, STAGE.steps + 1))
     assert {"loss", "reward", "correct", "thought_tokens", "mismatch_kl", "clip"} <= lines[0].keys()
     first, last = (sum(line["correct"] for line in part) / 3 for part in (lines[:3], lines[-3:]))
     assert last > first + 0.2

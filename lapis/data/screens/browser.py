@@ -60,8 +60,13 @@ def _families(lister: str, pattern: str) -> set[str]:
 
 
 def find_browser() -> str | None:
-    """Path of an installed Chromium; None leaves the choice to Playwright's own."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+    """Path of an installed Chromium that answers; None leaves the choice to Playwright's own."""
+    return next((path for name in NAMES if (path := shutil.which(name)) and _answers(path)), None)
+
+
+def _answers(path: str) -> bool:
+    """Ubuntu's chromium-browser may be a stub that only asks for a snap."""
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
 class Browser:

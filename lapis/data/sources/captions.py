@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image as Pixels
-from PIL import UnidentifiedImageError
 
 from lapis.data.sources.markup import Figure, read_page
 from lapis.data.sources.packages import Package
 from lapis.data.sources.prose import language, package_files
-from lapis.types import Image, Sample, Text, Turn
+from lapis.model import anyres
+from lapis.types import Image, InputError, Sample, Text, Turn
 
 SIDE = 504
 """Most pixels of a picture's side: two tiles of 252."""
@@ -77,13 +77,11 @@ def _picture(path: Path) -> Image | None:
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".gif") or not path.is_file():
         return None
     try:
-        with Pixels.open(path) as opened:
-            rgba = opened.convert("RGBA")
-    except (OSError, UnidentifiedImageError):
+        flat = anyres.pixels(path.read_bytes(), str(path))
+    except InputError:
         return None
-    if min(rgba.size) < SMALLEST:
+    if min(flat.size) < SMALLEST:
         return None
-    flat = Pixels.alpha_composite(Pixels.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     flat.thumbnail((SIDE, SIDE), Pixels.Resampling.LANCZOS)
     out = io.BytesIO()
     flat.save(out, "PNG")

@@ -159,7 +159,13 @@ def _paragraphs(path: Path) -> list[str]:
 
 
 def folder_prose(folder: Path) -> Iterator[Sample]:
-    """Documents of a user's own folder of `.txt` and `.md` files.
+    """Documents of a user's own folder of `.txt` and `.md` files. Raises InputError like `folder_texts`."""
+    for path, text in folder_texts(folder):
+        yield from _samples(read_docstring(text), str(path.relative_to(folder)), "the user's own")
+
+
+def folder_texts(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Each `.txt` and `.md` file below a folder with its text.
 
     Raises InputError naming a folder without such files, and an empty or non-UTF-8 file.
     """
@@ -173,7 +179,7 @@ def folder_prose(folder: Path) -> Iterator[Sample]:
             raise InputError(f"{path}: not UTF-8 (byte {error.start}), expected a UTF-8 text file") from None
         if not text.strip():
             raise InputError(f"{path}: empty, expected text")
-        yield from _samples(read_docstring(text), str(path.relative_to(folder)), "the user's own")
+        yield path, text
 
 
 def _samples(paragraphs: Iterable[str], source: str, licence: str) -> list[Sample]:

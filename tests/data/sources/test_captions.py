@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pixels
 
 from lapis.data.sources import packages
 from lapis.data.sources.captions import SIDE, captions
@@ -24,8 +25,14 @@ def package(tmp_path: Path) -> Package:
     for name, size in (("large", (1400, 700)), ("small", (60, 60)), ("tiny", (20, 20))):
         (folder / f"{name}.png").write_bytes(world.picture(rng, *size).data)
     (folder / "broken.png").write_bytes(b"no picture")
+    Pixels.new("1", (9000, 5000)).save(folder / "huge.png")
     pairs = [("large", "A wide window of the editor"), ("small", "一个按钮图标"), ("tiny", "An ornament on the page")]
-    pairs += [("broken", "A broken picture here"), ("gone", "A missing picture here"), ("small", "x")]
+    pairs += [
+        ("broken", "A broken picture here"),
+        ("gone", "A missing picture here"),
+        ("huge", "A picture of 45 megapixels"),
+        ("small", "x"),
+    ]
     page = "".join(FIGURE.format(*pair) for pair in pairs)
     (folder / "a.html").write_text(page, encoding="utf-8")
     (folder / "b.html").write_text(page, encoding="utf-8")

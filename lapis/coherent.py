@@ -1,0 +1,85 @@
+"""What a recipe must be besides its fields' ranges: told in one line, before anything is written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from lapis import config
+from lapis.timeline import RESERVED
+from lapis.types import KINDS, InputError
+
+
+def check(recipe: config.Recipe) -> None:
+    """Raises InputError for stages that do not follow from each other, shapes that do not fit, kinds that nobody makes,
+    rates that nothing reads, and a device that is not there."""
+    _stages(recipe)
+    _shapes(recipe)
+    for entry in recipe.stages:
+        _mixture(entry)
+        _rates(entry)
+    if recipe.device == "cuda":
+        from lapis.dist import guard
+
+        guard.device_of(recipe.device)
+
+
+def check_texts(data: config.Data) -> None:
+    """Raises InputError for a folder of texts without any, and for one that is empty or not UTF-8."""
+    if data.texts:
+        from lapis.data.sources import prose
+
+        for _ in prose.folder_texts(Path(data.texts)):
+            pass
+
+
+def _stages(recipe: config.Recipe) -> None:
+    """Names of their own that are folder names, and parents that come before."""
+    taken, before = set(RESERVED), list[str]()
+    for entry in (recipe.data, *recipe.stages, recipe.eval, recipe.export):
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", entry.name) or entry.name in taken:
+            raise InputError(f"stage {entry.name!r}: expected a name of its own, in small letters and digits")
+        for key, parent in _parents(entry):
+            if parent not in before:
+                raise InputError(f"{entry.name}.{key}: no stage {parent!r} before it; there are {', '.join(before)}")
+        taken.add(entry.name)
+        if entry in recipe.stages:
+            before.append(entry.name)
+
+
+def _parents(entry: Any) -> list[tuple[str, str]]:
+    parents = [("parent", getattr(entry, "parent", None))]
+    distil = getattr(entry, "distil", None)
+    if distil is not None:
+        parents.append(("distil.teacher", distil.teacher))
+    return [(key, parent) for key, parent in parents if parent is not None]
+
+
+def _shapes(recipe: config.Recipe) -> None:
+    vit, block = recipe.model.vit, recipe.model.vit.patch * recipe.model.adapter.shuffle
+    if vit.tile % block:
+        raise InputError(f"model.vit.tile: {vit.tile}, expected a multiple of {block} (patch x adapter.shuffle)")
+    if vit.width % vit.heads:
+        raise InputError(f"model.vit.heads: {vit.heads}, expected a divisor of width {vit.width}")
+    for name, shape in (("model.decoder", recipe.model.decoder), ("teacher", recipe.teacher)):
+        if shape.heads % shape.kv_heads:
+            raise InputError(f"{name}.heads: {shape.heads}, expected a multiple of kv_heads {shape.kv_heads}")
+        if shape.head_dim % 2:
+            raise InputError(f"{name}.head_dim: {shape.head_dim}, expected an even number (RoPE turns pairs)")
+
+
+def _mixture(entry: Any) -> None:
+    for field in ("mixture", "epochs"):
+        for prefix in getattr(entry, field, {}):
+            if not any(kind == prefix or kind.startswith(prefix + "/") for kind in KINDS):
+                raise InputError(f"stages.{entry.name}.{field}.{prefix}: no such kind; there are {', '.join(KINDS)}")
+
+
+def _rates(entry: Any) -> None:
+    unread = ("lr_vit", "lr_adapter", "vit_layer_decay")
+    if isinstance(entry, config.RL):
+        plain = config.Optim()
+        for name in unread:
+            if getattr(entry.optim, name) != getattr(plain, name):
+                raise InputError(f"stages.{entry.name}.optim.{name}: RL trains the decoder alone, set optim.lr")

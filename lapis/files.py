@@ -1,0 +1,60 @@
+"""Files that are whole or not there: written beside, then renamed; a full disk is one line that names the file."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lapis.types import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk, quota or file limit that has no room left."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error is one of FULL; Arrow's have no number."""
+    return isinstance(error, OSError) and (error.errno in FULL or "No space left" in str(error))
+
+
+@contextmanager
+def room(path: Path) -> Iterator[None]:
+    """Turn a full disk into InputError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        why = error.strerror or "No space left on device"
+        raise InputError(f"{path}: could not be written, no room left on the disk ({why})") from None
+
+
+@contextmanager
+def beside(path: Path, mark: str = "") -> Iterator[Path]:
+    """A file beside `path` to write to: renamed at the end, removed after an error. Its folder is made.
+
+    `mark` keeps processes apart that may write the same file. Raises InputError where the disk is full.
+    """
+    part = path.with_name(f"{path.name}{mark}.tmp")
+    try:
+        with room(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write(path: Path, text: str) -> None:
+    """UTF-8 text. Raises InputError where the disk is full."""
+    with beside(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON. Raises InputError where the disk is full."""
+    write(path, json.dumps(value, ensure_ascii=False, indent=1))

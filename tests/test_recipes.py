@@ -1,0 +1,22 @@
+"""What the recipes promise across stages."""
+
+from __future__ import annotations
+
+import pytest
+
+from lapis import coherent, config
+from lapis.recipes import desk, pocket
+
+CHAIN = ("joint-b", "reason", "long", "sft")
+
+
+@pytest.mark.parametrize("recipe", [pocket.recipe(), pocket.smoke(), desk.recipe()], ids=["pocket", "smoke", "desk"])
+def test_the_joint_stages_follow_one_schedule(recipe: config.Recipe) -> None:
+    """Each begins where the one before ended, at the same peaks, and the last decays to nearly nothing."""
+    coherent.check(recipe)
+    stages = {entry.name: entry for entry in recipe.stages}
+    assert [stages[name].parent for name in CHAIN[1:]] == list(CHAIN[:-1])
+    plans = [stages[name].optim for name in CHAIN]
+    assert [plan.start for plan in plans[1:]] == [plan.end for plan in plans[:-1]] and plans[0].start == 1
+    assert len({(plan.lr, plan.lr_vit, plan.lr_adapter, plan.muon, plan.vit_layer_decay) for plan in plans}) == 1
+    assert plans[-1].end < 0.05
