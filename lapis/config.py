@@ -326,7 +326,7 @@ class Eval:
     """Held-out samples per task."""
     budgets: tuple[Count, ...] = (0, 8, 16, 32, 64, 128)
     """Thinking budgets of the curve, in tokens."""
-    max_tokens: Positive = 192
+    max_tokens: Positive = 256
     pictures: Positive = 12
     """Grounding pictures in the report."""
     screenspot: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -52,6 +52,13 @@ def parse_point(text: str) -> tuple[float, float] | None:
         return None
     x, y = map(float, found[0])
     return (x, y) if x <= SCALE and y <= SCALE else None
+
+
+def point_text(box: Sequence[float]) -> str:
+    """The middle of a box (x, y, w, h in thousandths) as `(123,045)`: the form that `parse_point` reads."""
+    x, y, w, h = box
+    across, down = (min(SCALE - 1, max(0, int(share))) for share in (x + w / 2, y + h / 2))
+    return f"({across:03d},{down:03d})"
 
 
 def check(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:

@@ -42,16 +42,16 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
 
     Raises ValueError where a sample has not as many points as boxes.
     """
-    boxes: Sequence[Box] = sample.meta.get("boxes", ())
-    if not boxes or not encoded.images:
-        copied = _reads(sample, encoded, tokenizer, model) if sample.kind.startswith(COPYING) else ()
-        return np.asarray([(*read, read[-1]) for read in sorted(set(copied))], np.int32).reshape(-1, COLUMNS)
-    found = [
-        (position, token, box[0] + box[2] / 2, box[1] + box[3] / 2)
-        for position, box in zip(_points(encoded, tokenizer), boxes, strict=True)
+    boxes: Sequence[Box] = sample.meta.get("boxes", ()) if encoded.images else ()
+    points = zip(_points(encoded, tokenizer), boxes, strict=True) if boxes else ()
+    found = {
+        (position, token, int(box[0] + box[2] / 2), int(box[1] + box[3] / 2))
+        for position, box in points
         for token in _over(box, encoded, tokenizer, model)
-    ]
-    return np.asarray(found, np.int32).reshape(-1, COLUMNS)
+    }
+    copied = _reads(sample, encoded, tokenizer, model) if sample.kind.startswith(COPYING) else ()
+    found |= {(*read, read[-1]) for read in copied}
+    return np.asarray(sorted(found), np.int32).reshape(-1, COLUMNS)
 
 
 def _over(box: Box, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> list[int]:

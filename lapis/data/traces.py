@@ -27,7 +27,7 @@ COLUMN = re.compile(r"\d{4}")
 ORDER = re.compile(r"^([A-Z])[<>]([A-Z])", re.M)
 MARK = re.compile(r"(?:^|:)([A-Z])([-+])(?=$|[,=])", re.M)
 """A person's letter and the mark that the question puts on it."""
-ITEM = re.compile(r"[^\s,][^\n,]*\s(\d+)(?=,|$)")
+ITEM = re.compile(r"[^\s,][^\n,]*\s(?:\(\d+,\d+\))?(\d+)(?=,|$)")
 STOP = re.compile(r"[.。?!]")
 BY = ("/", "除以")
 """What stands before a divisor that is written as a number."""
@@ -142,8 +142,9 @@ def _items(thought: str) -> Iterator[re.Match[str]]:
 
 def mentioned(thought: str, numbers: Iterable[str]) -> Iterator[tuple[int, str]]:
     """(place of a digit, its number) where each of some numbers is named before any work: there a picture was read."""
+    listed = {item[1]: item for item in [*_items(thought)][::-1]}
     for number in numbers:
-        found = re.search(rf"^[^:=\n]*(?<!\d)({number})(?!\d)", thought, re.M)
+        found = re.search(rf"^[^:=\n]*(?<!\d)({number})(?!\d)", thought, re.M) if not listed else listed.get(number)
         yield from ((place, number) for place in range(*found.span(1) if found else (0, 0)))
 
 

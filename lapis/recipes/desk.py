@@ -17,10 +17,10 @@ STEPS = {
     "text-sft": 1200,
     "vision": 3600,
     "joint-a": 30,
-    "joint-b": 4200,
+    "joint-b": 4600,
     "reason": 700,
     "long": 80,
-    "sft": 1500,
+    "sft": 1700,
     "rl": 60,
 }
 """Of each stage: most go to what a small model learns last, reading screens, pointing and thinking straight."""

@@ -29,7 +29,7 @@ from lapis.config import (
 )
 
 TEXT = {"prose": 0.25, "math": 0.5, "screen/told": 0.25}
-THOUGHTS = {"math": 0.65, "screen/math": 0.35}
+THOUGHTS = {"math": 0.75, "screen/math": 0.35}
 SCREENS = {"screen/ground": 0.45, "screen/ocr": 0.25, "screen/qa": 0.08, "screen/describe": 0.02}
 
 
@@ -126,7 +126,7 @@ def joint() -> tuple[Join | Train, ...]:
     whole = Train(
         "joint-b",
         "joint-a",
-        {"prose": 0.05, "math": 0.15, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.1, **_screens(0.6)},
+        {"prose": 0.05, "math": 0.2, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.1, **_screens(0.6)},
         1100,
         Pack(row_tokens=512, rows=4, tiles=8),
         Optim(lr=7e-4, lr_vit=6e-4, lr_adapter=1e-3, muon=2.0, vit_layer_decay=0.9, end=0.7),
@@ -186,7 +186,7 @@ def later() -> tuple[Train | RL, ...]:
         epochs={"screen/math": 9, "math": 9, "screen": 3},
         minutes=4.0,
     )
-    asked = {"math/arith": 0.25, "math/word": 0.25, "screen/ground": 0.5}
+    asked = {"math/arith": 0.15, "math/word": 0.15, "screen/ground": 0.7}
     grpo = RL("rl", "sft", asked, 30, prompts=8, group=8, minutes=1.8)
     return (reason, long, sft, grpo)
 

@@ -90,13 +90,16 @@ def test_a_thought_looks_at_what_it_copies(tokenizer: chat.Tokenizer) -> None:
 
 def test_a_number_of_a_picture_is_looked_at_where_it_is_named_first(tokenizer: chat.Tokenizer) -> None:
     turns = (Turn("user", (world.picture(random.Random(0), 56, 56), Text("Tea?"))), Turn("assistant", (Text("42"),)))
-    turns = (turns[0], replace(turns[1], thought="lamp 42,coins 17\na42\nb+17"))
-    shown = Sample("screen/math", "en", "test", "CC0-1.0", turns, think=True, meta={"values": {"42": BOXES[0]}})
+    turns = (turns[0], replace(turns[1], thought="lamp (750,250)42,coins 17\na42\nb+17"))
+    meta = {"values": {"42": BOXES[0]}, "boxes": [BOXES[1]]}
+    shown = Sample("screen/math", "en", "test", "CC0-1.0", turns, think=True, meta=meta)
     made = tokenise.example(shown, tokenizer, world.MODEL)
     text = [tokenizer.texts[one] for one in made.ids]
     seen = [(token, source) for token, source, kind, _ in made.looks.tolist() if kind == looks.FROM_PICTURE]
     image = list(made.ids).index(tokenizer.id(chat.IMAGE))
     assert [text[token + 1] for token, _ in seen] == ["4", "2"] and {source for _, source in seen} == {image}
+    pointed = [(text[token + 1], x, y) for token, _, x, y in made.looks.tolist() if x >= 0]
+    assert pointed == [("7", 750, 250)]
     own = [text[token + 1] for token, _, kind, _ in made.looks.tolist() if kind == looks.FROM_THOUGHT]
     assert own == ["4", "2", "1", "7"]
 

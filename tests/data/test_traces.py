@@ -136,7 +136,7 @@ def test_a_truth_is_no_calculation() -> None:
 
 
 def test_numbers_of_a_picture_are_those_named_before_any_work() -> None:
-    thought = "Tea 12,Milk 37\na12\nb+37\na12+37:2790,1340=49"
+    thought = "Tea (034,500)12,Milk (500,037)37\na12\nb+37\na12+37:2790,1340=49"
     places = list(traces.mentioned(thought, ["37", "49", "34", "12"]))
     assert [(thought[place], number) for place, number in places] == [
         ("3", "37"),

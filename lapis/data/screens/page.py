@@ -87,6 +87,12 @@ class Screen:
         items = [entry for entry in largest if times[entry[0]] == 1]
         return items if len(items) > 1 else []
 
+    def item_boxes(self) -> dict[str, Box]:
+        """Box in thousandths of each item of the `quantities`: of the one element with its name, else of its number."""
+        boxes = {element.data["item"]: element.box for element in self.elements if "value" in element.data}
+        boxes |= {element.name: element.box for element in self.elements if element.unique}
+        return {name: self.thousandths(boxes[name]) for name, _, _ in self.quantities()}
+
     def value_boxes(self) -> dict[str, Box]:
         """Box in thousandths of each of the `quantities`' numbers that is shown once, by its text."""
         values = [(str(element.data["value"]), element.box) for element in self.elements if "value" in element.data]

@@ -16,6 +16,7 @@ from lapis.data.screens import phrases
 from lapis.data.screens.page import LICENCE, Box, Element, Screen, Word
 from lapis.data.screens.words import pool
 from lapis.types import Sample, Text, Turn
+from lapis.verify import point_text
 
 MOST_PAIRS = {"ocr": 6, "ground": 12, "describe": 6, "qa": 6, "page": 1, "told": 12}
 """Most questions of a conversation by kind: its picture costs as much as ten of them."""
@@ -100,12 +101,7 @@ def _pairs(screen: Screen, rng: random.Random, kind: str, lang: str) -> list[Pai
 
 def place(screen: Screen, box: Box) -> str:
     """The centre of a pixel box as `(123,045)`."""
-    x, y, w, h = screen.thousandths(box)
-    return f"({_digits(x + w / 2)},{_digits(y + h / 2)})"
-
-
-def _digits(share: float) -> str:
-    return f"{min(999, max(0, int(share))):03d}"
+    return point_text(screen.thousandths(box))
 
 
 def _check(screen: Screen, verifier: str, box: Box, held: bool, role: str) -> dict[str, Any]:

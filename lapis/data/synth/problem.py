@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from lapis.types import Part, Sample, Text, Turn
 
+Box = tuple[float, float, float, float]
+"""(x, y, w, h) in thousandths of a picture."""
 Count = Callable[[str], int]
 """Tokens of a thought."""
 
@@ -36,6 +38,8 @@ class Problem:
     steps: int
     template: str
     lang: str
+    boxes: tuple[Box, ...] = ()
+    """What the full thought points at, in its order."""
 
 
 def bytes_of(text: str) -> int:
@@ -77,6 +81,7 @@ def sample(
             "verifier": problem.verifier,
             "template": problem.template,
             "steps": problem.steps,
+            **({"boxes": problem.boxes} if think and problem.boxes and thought == problem.full else {}),
         },
     )
 

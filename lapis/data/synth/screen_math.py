@@ -1,6 +1,7 @@
 """Questions about the numbers that a screen shows, with exact answers: kind `screen/math`.
 
-A thought first copies what it needs from the screen (`Tea 12,Milk 37`), then works as all thoughts do
+A thought first says where it finds what it needs, and reads the number there (`Tea (500,120)12,Milk (500,181)37`): the
+place is that of the item, as when it is asked for, and its row is the number's (ours). Then it works as all thoughts do
 (lapis/data/synth/program.py). Screens that training has not seen are asked in sentences that it has not read.
 """
 
@@ -12,11 +13,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from lapis.data.synth import program
-from lapis.data.synth.problem import Count, Problem, bytes_of, sample
+from lapis.data.synth.problem import Box, Count, Problem, bytes_of, sample
 from lapis.types import Image, Sample, Text
+from lapis.verify import point_text
 
-Quantity = tuple[str, int, str]
-"""(item, value, unit)."""
+Quantity = tuple[str, int, Box | None]
+"""(item, value, the item's box if there is a picture)."""
 
 MOST_LISTED = 8
 """Most items that a thought copies from a screen."""
@@ -41,12 +43,16 @@ class Shown(Protocol):
     def template(self) -> str: ...
     @property
     def source(self) -> str: ...
-    def quantities(self) -> list[Quantity]:
+    def quantities(self) -> list[tuple[str, int, str]]:
         """(item, value, unit) of comparable whole numbers, in screen order."""
         ...
 
-    def value_boxes(self) -> dict[str, tuple[float, float, float, float]]:
-        """Where each of these numbers stands, by its text."""
+    def item_boxes(self) -> dict[str, Box]:
+        """Where each of these items stands, by its name."""
+        ...
+
+    def value_boxes(self) -> dict[str, Box]:
+        """Where a number stands, by its text, if one alone shows it."""
         ...
 
 
@@ -109,29 +115,31 @@ def questions(
     """
     split = split or ("train" if screen.split == "train" else "held")
     think = True if split == "held" else None
-    problems = _problems(screen, rng, split)[:most]
+    boxes = screen.item_boxes()
+    items = [(name, value, boxes[name]) for name, value, _ in screen.quantities()]
+    problems = _problems(screen.lang, items, rng, split)[:most]
     made = [sample(one, "screen/math", screen.source, rng, tokens, think, (screen.image,)) for one in problems]
     return [replace(one, meta={**one.meta, "values": screen.value_boxes()}) for one in made]
 
 
 def told(screen: Shown, rng: random.Random, tokens: Count = bytes_of) -> list[Sample]:
     """One training question (`math/told`), or none, about the same numbers told as text: the same work without eyes."""
-    lines = Text("".join(f"{name} {value}\n" for name, value, _ in screen.quantities()))
-    problems = _problems(screen, rng, "train")[:1]
+    items = [(name, value, None) for name, value, _ in screen.quantities()]
+    lines = Text("".join(f"{name} {value}\n" for name, value, _ in items))
+    problems = _problems(screen.lang, items, rng, "train")[:1]
     return [sample(one, "math/told", screen.source, rng, tokens, None, (lines,)) for one in problems]
 
 
-def _problems(screen: Shown, rng: random.Random, split: str) -> list[Problem]:
-    """One question of each kind that fits the screen, in a drawn order."""
-    items = screen.quantities()
+def _problems(lang: str, items: Sequence[Quantity], rng: random.Random, split: str) -> list[Problem]:
+    """One question of each kind that fits the items, in a drawn order."""
     makers = rng.sample(MAKERS, len(MAKERS)) if len(items) > 1 else []
-    return [problem for maker in makers if (problem := maker(screen.lang, split, items, rng))]
+    return [problem for maker in makers if (problem := maker(lang, split, items, rng))]
 
 
 def _read(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
-    name, value, _ = rng.choice(items)
-    asked = rng.choice(ASK[lang, split]["read"]).format(a=name)
-    return Problem(asked, str(value), "number", f"{name} {value}", str(value), 1, "screen/read", lang)
+    item = rng.choice(items)
+    asked, value = rng.choice(ASK[lang, split]["read"]).format(a=item[0]), str(item[1])
+    return Problem(asked, value, "number", _listed([item]), value, 1, "screen/read", lang, _boxes([item]))
 
 
 def _sum(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
@@ -166,7 +174,8 @@ def _extreme(lang: str, split: str, items: Sequence[Quantity], rng: random.Rando
     name = items[values.index(best)][0]
     asked = rng.choice(ASK[lang, split][which])
     word = pick.__name__
-    return Problem(asked, name, "text", f"{_listed(items)}\n{word} {best}", f"{word} {best}", 1, f"screen/{word}", lang)
+    full, terse = f"{_listed(items)}\n{word} {best}", f"{word} {best}"
+    return Problem(asked, name, "text", full, terse, 1, f"screen/{word}", lang, _boxes(items))
 
 
 def _few(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
@@ -192,11 +201,16 @@ def _added(
 
 def _worked(asked: str, listed: Sequence[Quantity], done: program.Program, template: str, lang: str) -> Problem:
     full, terse = f"{_listed(listed)}\n{program.full(done)}", program.terse(done)
-    return Problem(asked, str(done.answer), "number", full, terse, len(done.operations), template, lang)
+    steps = len(done.operations)
+    return Problem(asked, str(done.answer), "number", full, terse, steps, template, lang, _boxes(listed))
 
 
 def _listed(items: Sequence[Quantity]) -> str:
-    return ",".join(f"{name} {value}" for name, value, _ in items)
+    return ",".join(f"{name} {point_text(box) if box else ''}{value}" for name, value, box in items)
+
+
+def _boxes(items: Sequence[Quantity]) -> tuple[Box, ...]:
+    return tuple(box for _, _, box in items if box is not None)
 
 
 Maker = Callable[[str, str, Sequence[Quantity], random.Random], Problem | None]

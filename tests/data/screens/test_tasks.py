@@ -139,5 +139,6 @@ def test_each_number_that_is_shown_once_has_its_box() -> None:
     boxes = shop().value_boxes()
     assert boxes.keys() == {"12", "7", "30"}
     assert boxes["7"] == shop().thousandths(price("Milk", 7, 41).box)
+    assert shop().item_boxes()["Milk"] == shop().thousandths((0, 40, 180, 12))
     twins = (*shop().elements, price("Rye", 7, 90))
     assert "7" not in shop(elements=twins).value_boxes()

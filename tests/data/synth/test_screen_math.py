@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 import pytest
 
 from lapis.data.synth.screen_math import ASK, MAKERS, questions, told
 from lapis.types import Image, Sample, Text
-from lapis.verify import check
+from lapis.verify import check, point_text
 
 MENU = [("Tea", 12, "$"), ("Milk", 37, "$"), ("Bread", 9, "$"), ("Green salad", 104, "$")]
 
@@ -27,6 +28,9 @@ class Stand:
 
     def quantities(self) -> list[tuple[str, int, str]]:
         return list(self.items)
+
+    def item_boxes(self) -> dict[str, tuple[float, float, float, float]]:
+        return {name: (100.0, 100.0 * row, 800.0, 50.0) for row, (name, _, _) in enumerate(self.items)}
 
     def value_boxes(self) -> dict[str, tuple[float, float, float, float]]:
         return {str(value): (100.0, 100.0 * row, 200.0, 50.0) for row, (_, value, _) in enumerate(self.items)}
@@ -69,12 +73,16 @@ def test_every_kind_is_asked_in_both_modes_with_the_picture_first() -> None:
     assert all(isinstance(sample.turns[0].parts[0], Image) for sample in made)
 
 
-def test_thoughts_copy_then_work() -> None:
+def test_thoughts_point_and_read_then_work() -> None:
+    names = {box: name for name, box in Stand().item_boxes().items()}
     for sample in many(Stand()):
         if sample.think and sample.budget is None:
             first, *rest = (sample.turns[1].thought or "").split("\n")
-            pairs = [pair.rsplit(" ", 1) for pair in first.split(",")]
-            assert all({name: value for name, value, _ in MENU}[name] == int(value) for name, value in pairs)
+            listed = re.findall(r"([^,(]+) (\(\d{3},\d{3}\))(\d+)(?:,|$)", first)
+            assert ",".join(f"{name} {point}{value}" for name, point, value in listed) == first
+            assert all({name: value for name, value, _ in MENU}[name] == int(value) for name, _, value in listed)
+            assert [name for name, _, _ in listed] == [names[tuple(box)] for box in sample.meta["boxes"]]
+            assert [point for _, point, _ in listed] == [point_text(box) for box in sample.meta["boxes"]]
             assert bool(rest) == (sample.meta["template"] != "screen/read")
 
 
@@ -104,5 +112,5 @@ def test_numbers_told_as_text_are_asked_without_a_picture() -> None:
     (made,) = told(Stand(), random.Random(0))
     listing = made.turns[0].parts[0]
     assert isinstance(listing, Text) and listing.text.splitlines() == [f"{name} {value}" for name, value, _ in MENU]
-    assert made.kind == "math/told" and not made.images
+    assert made.kind == "math/told" and not made.images and "boxes" not in made.meta
     assert told(Stand(items=()), random.Random(0)) == []
