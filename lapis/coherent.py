@@ -70,9 +70,11 @@ def _shapes(recipe: config.Recipe) -> None:
 
 
 def _mixture(entry: Any) -> None:
+    from lapis.data.mixture import belongs
+
     for field in ("mixture", "epochs"):
         for prefix in getattr(entry, field, {}):
-            if not any(kind == prefix or kind.startswith(prefix + "/") for kind in KINDS):
+            if not any(belongs(kind, prefix) for kind in KINDS):
                 raise InputError(f"stages.{entry.name}.{field}.{prefix}: no such kind; there are {', '.join(KINDS)}")
 
 

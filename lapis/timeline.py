@@ -85,7 +85,7 @@ class Timeline:
             for segment in self._open:
                 segment[1] = now
             tree = {"total": _length(self.starts), "starts": self.starts, **self.segments}
-            files.write(self.path, json.dumps(tree, indent=1))
+            files.write_json(self.path, tree)
 
     def _begin(self, parts: list[Segment]) -> Segment:
         now = self.clock()

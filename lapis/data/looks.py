@@ -43,21 +43,21 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
     Raises ValueError where a sample has not as many points as boxes.
     """
     boxes: Sequence[Box] = sample.meta.get("boxes", ()) if encoded.images else ()
+    shown = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE)).tolist()
     points = zip(_points(encoded, tokenizer), boxes, strict=True) if boxes else ()
     found = {
         (position, token, int(box[0] + box[2] / 2), int(box[1] + box[3] / 2))
         for position, box in points
-        for token in _over(box, encoded, tokenizer, model)
+        for token in _over(box, encoded, shown, model)
     }
-    copied = _reads(sample, encoded, tokenizer, model) if sample.kind.startswith(COPYING) else ()
+    copied = _reads(sample, encoded, tokenizer, shown, model) if sample.kind.startswith(COPYING) else ()
     found |= {(*read, read[-1]) for read in copied}
     return np.asarray(sorted(found), np.int32).reshape(-1, COLUMNS)
 
 
-def _over(box: Box, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> list[int]:
-    """Positions of the image tokens over a box of the first picture."""
-    image = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE))
-    return [int(image[cell]) for cell in covered(box, encoded.images[0], model)]
+def _over(box: Box, encoded: chat.Encoded, shown: Sequence[int], model: config.Model) -> list[int]:
+    """Positions of the image tokens over a box of the first picture; `shown` are those of all image tokens."""
+    return [shown[cell] for cell in covered(box, encoded.images[0], model)]
 
 
 def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
@@ -71,7 +71,7 @@ def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
 
 
 def _reads(
-    sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model
+    sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, shown: Sequence[int], model: config.Model
 ) -> Iterator[tuple[int, int, int]]:
     """(token that looks, token that it reads, where that stands) for what a thought copies."""
     texts = [tokenizer.texts[token] for token in encoded.ids]
@@ -82,9 +82,7 @@ def _reads(
         yield from ((thought[1][one] - 1, human[1][place], FROM_QUESTION) for one, place in pairs)
     values = sample.meta.get("values", {}) if sample.think or sample.meta.get("template") == "screen/read" else {}
     for one, value in traces.mentioned(thought[0], values):
-        yield from (
-            (thought[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, tokenizer, model)
-        )
+        yield from ((thought[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, shown, model))
     for one, place in chain(traces.worked(thought[0]), traces.ordered(thought[0])):
         if thought[1][place] < thought[1][one]:
             yield thought[1][one] - 1, thought[1][place], FROM_THOUGHT

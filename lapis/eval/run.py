@@ -13,6 +13,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from lapis.types import Generator, InputError, Progress, Sample
 
 CURVE_SHARE = 0.5
 """Part of `eval.samples` that each point of a budget curve takes."""
+POINTING = "ground_seen.parquet"
+"""Held-out screens that stand in for ScreenSpot's where none are given."""
 POINT_TOKENS = 32
 """Most tokens of an answer to ScreenSpot."""
 PICTURE_SIDE = 420
@@ -52,7 +55,7 @@ def evaluate(folder: Path, recipe: config.Recipe, heldout: Path, out: Path, prog
     compared = losses.distillation(folder.parent.parent, recipe, heldout)
     if compared is not None:
         results["distil"] = compared
-    files.write(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
+    files.write_json(out / "results.json", results)
     shutil.rmtree(out / "parts")
     return results
 
@@ -98,7 +101,7 @@ def count(plan: config.Eval, heldout: Path) -> int:
         samples = min(everything, _most(task, plan))
         total += samples * len(task.modes) * (2 if task.blind else 1)
         total += len(_curve_part(range(samples), plan)) * len(plan.budgets) if task.curve else 0
-    return total + (0 if plan.screenspot else len(_pointing(heldout)))
+    return total + (0 if plan.screenspot else min(len(_column(heldout / POINTING)), screenspot.MOST))
 
 
 AskFor = Callable[[Ask, Sequence[Sample]], list[Record]]
@@ -144,8 +147,12 @@ def _modes(task: Task, samples: Sequence[Sample], ask: AskFor) -> dict[str, Any]
 
 def _pointing(heldout: Path) -> list[Sample]:
     """Held-out screens for ScreenSpot's forms."""
-    path = heldout / "ground_seen.parquet"
-    return list(store.read_samples(path))[: screenspot.EACH * len(screenspot.FORMS)] if path.is_file() else []
+    path = heldout / POINTING
+    return list(islice(store.read_samples(path), screenspot.MOST)) if path.is_file() else []
+
+
+def _column(path: Path) -> list[Any]:
+    return store.read_column(path, "kind") if path.is_file() else []
 
 
 def _screenspot(

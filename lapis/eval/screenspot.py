@@ -5,11 +5,11 @@ The published sets are fetched by hand; where none is at hand, these stand in th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lapis import files
 from lapis.eval.grounding import PLATFORMS
 from lapis.types import Sample
 
@@ -28,7 +28,7 @@ def write(samples: Sequence[Sample], folder: Path) -> None:
         for place, sample in enumerate(chosen):
             (images / f"{place}.png").write_bytes(sample.images[0].data)
             entries.append(_entry(f"{place}.png", sample, form))
-        (folder / name / f"{name}.json").write_text(json.dumps(entries, ensure_ascii=False), encoding="utf-8")
+        files.write_json(folder / name / f"{name}.json", entries)
 
 
 def _entry(file: str, sample: Sample, form: Form) -> dict[str, Any]:
@@ -68,3 +68,5 @@ def _source(sample: Sample) -> str:
 
 FORMS: dict[str, Form] = {"screenspot_desktop": _plain, "screenspot_desktop_v2": _plain, "screenspot_pro": _pro}
 """Annotation file, as published, to the form of its entries."""
+MOST = EACH * len(FORMS)
+"""Screens in all forms."""

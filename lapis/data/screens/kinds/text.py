@@ -28,7 +28,7 @@ QUOTES = 0.5
 """Share of runs that quote a screen."""
 
 
-def page(rng: random.Random, words: Words, style: Style, quotes: Sequence[str] = ()) -> str:
+def page(rng: random.Random, words: Words, style: Style, quotes: Sequence[str]) -> str:
     """Lines of drawn words, numbers and quotes, edge to edge, in runs that look different; a word may come twice."""
     height = rng.uniform(1.15, 1.9)
     count = int((style.height / style.size - 0.8) / height)
