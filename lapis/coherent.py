@@ -25,13 +25,18 @@ def check(recipe: config.Recipe) -> None:
         guard.device_of(recipe.device)
 
 
-def check_texts(data: config.Data) -> None:
-    """Raises InputError for a folder of texts without any, and for one that is empty or not UTF-8."""
-    if data.texts:
+def check_inputs(recipe: config.Recipe) -> None:
+    """Raises InputError for a folder of texts without any, one that is empty or not UTF-8, and one of ScreenSpot that
+    is not whole."""
+    if recipe.data.texts:
         from lapis.data.sources import prose
 
-        for _ in prose.folder_texts(Path(data.texts)):
+        for _ in prose.folder_texts(Path(recipe.data.texts)):
             pass
+    if recipe.eval.screenspot:
+        from lapis.eval import grounding
+
+        grounding.read(Path(recipe.eval.screenspot))
 
 
 def _stages(recipe: config.Recipe) -> None:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from lapis import files
-from lapis.report_parts import answers, summary, training
+from lapis.report_parts import answers, misses, summary, training
 from lapis.report_parts.figures import Figure, figures
 from lapis.report_parts.inputs import Json, Run, Stage, read_run
 from lapis.report_parts.page import Section, page
@@ -33,7 +33,7 @@ def build(run: Path, desk: Path = DESK) -> None:
         "recipe": read.recipe,
         "machine": read.machine,
         "figures": found,
-        "weak_spots": summary.weak_spots(read),
+        "weak_spots": misses.weak_spots(read),
         "stages": [_stage(stage) for stage in read.stages],
     }
     files.write(run / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -48,7 +48,7 @@ def html(run: Run, found: dict[str, Figure], desk: dict[str, Figure] | None) -> 
         ("pointing", "Pointing", answers.pictures(run)),
         ("budget", "Budget", answers.budget(run)),
         ("thoughts", "Thoughts", answers.thoughts(run)),
-        ("not-good", "What was not good", summary.not_good(run, found, desk)),
+        ("not-good", "What was not good", misses.not_good(run, found, desk)),
         ("stages", "Stages", training.stages(run)),
         ("losses", "Losses", training.losses(run)),
         ("distillation", "Distillation", training.distillation(run)),

@@ -51,7 +51,7 @@ def run(recipe: config.Recipe, folder: Path, restart: str | None = None, only: s
     """
     steps = walk(recipe, folder)
     if not steps[0].done:
-        coherent.check_texts(recipe.data)
+        coherent.check_inputs(recipe)
     with locked(folder):
         kept = steps if restart is None else steps[: _index(steps, restart)]
         unchanged(recipe, kept, folder)

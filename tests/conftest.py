@@ -17,6 +17,9 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import torch  # noqa: E402  (after the variables that it reads)
 
+from lapis import config  # noqa: E402
+from lapis.recipes import pocket  # noqa: E402
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -35,9 +38,28 @@ def update_goldens(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-goldens"))
 
 
-def lapis(*words: str, cwd: Path = ROOT, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-    """One command in its own process, as a user runs it."""
-    return subprocess.run(command(*words), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout)
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished smoke run that was killed in its last training stage and went on."""
+    folder = tmp_path_factory.mktemp("smoke") / "run"
+    words = ("run", "pocket", "--smoke", f"out={folder}")
+    killed_in(folder, cut_stage().name, 2, *words)
+    done = lapis(*words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{folder / 'report.html'}\n"
+    return folder
+
+
+def cut_stage() -> config.Train:
+    """The stage of the smoke run that is killed."""
+    return [stage for stage in pocket.smoke().stages if isinstance(stage, config.Train)][-1]
+
+
+def lapis(*words: str, cwd: Path = ROOT, typed: str = "", timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    """One command in its own process, as a user runs it; `typed` is what the user types, then Ctrl-D."""
+    return subprocess.run(
+        command(*words), cwd=cwd, env=environment(), input=typed, capture_output=True, text=True, timeout=timeout
+    )
 
 
 def command(*words: str) -> list[str]:

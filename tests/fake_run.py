@@ -143,6 +143,10 @@ def _evaluation(folder: Path, rng: random.Random) -> None:
     write_lines(folder / "answers.jsonl", _answers(pins))
 
 
+WRONG = {"copied wrong from the question": 66, "worked out wrong": 33}
+"""Causes of the thinking task's wrong answers."""
+
+
 def _tasks() -> Json:
     groups = {"template": {name: shares(2 if name == "calendar" else 16, 38) for name in TEMPLATES}}
     return {
@@ -150,7 +154,9 @@ def _tasks() -> Json:
         "ground_seen/direct/blind": shares(18, 300),
         "ground_unseen/direct": shares(22, 300, over_blind=_over(22, 20, 300)),
         "ground_unseen/direct/blind": shares(20, 300),
-        "math/think": shares(201, 300, thought_tokens=44.0, overflow=0.04, over_direct=_over(201, 96, 300)),
+        "math/think": shares(
+            201, 300, thought_tokens=44.0, overflow=0.04, over_direct=_over(201, 96, 300), causes=WRONG
+        ),
         "math/direct": shares(96, 300),
         "screen_math_seen/think": shares(111, 300, thought_tokens=30.0, over_direct=_over(111, 66, 300)),
         "screen_math_seen/direct": shares(66, 300),

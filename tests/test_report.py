@@ -125,6 +125,7 @@ def test_what_was_not_good_names_misses_and_weak_groups(run: Path) -> None:
     page = (run / "report.html").read_text(encoding="utf-8")
     told = page[page.index('<section id="not-good">') : page.index('<section id="stages">')]
     assert "Word problems and arithmetic, thinking: 67.0%" in told and "goal &ge; 70%" in told
+    assert "of the wrong answers: copied wrong from the question 67%, worked out wrong 33%" in told
     assert "calendar 5% (n = 38)" in told and "settings" not in told
     assert "4% of answers were cut" in told
     assert "ground_unseen/direct</b>: not clearly better" in told

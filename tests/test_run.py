@@ -78,6 +78,16 @@ def test_a_recipe_has_to_hold_together(tmp_path: Path, words: list[str], named: 
     assert named in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [("eval.screenspot=nowhere", "nowhere: expected a folder with ScreenSpot"), ("data.texts=nowhere", "nowhere: ")],
+)
+def test_a_folder_that_is_not_there_is_told_before_any_work(tmp_path: Path, word: str, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        run.run(config.resolve(tiny_recipe(), [word]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def begun(folder: Path, *stages: str) -> None:
     config.save(tiny_recipe(), folder)
     for name in stages:

@@ -16,7 +16,7 @@ import pytest
 
 from lapis import config
 from lapis.types import Progress
-from tests.conftest import ROOT, killed_in, lapis
+from tests.conftest import ROOT, cut_stage, lapis
 
 GOLDENS = ROOT / "tests" / "goldens" / "smoke.txt"
 TOLERANCE = 0.15
@@ -36,24 +36,6 @@ FIGURES = {
     "grounding_seen_blind",
     "screen_math_think_blind",
 }
-
-
-@pytest.fixture(scope="session")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished smoke run that was killed in its last training stage and went on."""
-    folder = tmp_path_factory.mktemp("smoke") / "run"
-    words = ("run", "pocket", "--smoke", f"out={folder}")
-    killed_in(folder, cut_stage().name, 2, *words)
-    done = lapis(*words)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{folder / 'report.html'}\n"
-    return folder
-
-
-def cut_stage() -> config.Train:
-    from lapis.recipes import pocket
-
-    return [stage for stage in pocket.smoke().stages if isinstance(stage, config.Train)][-1]
 
 
 def losses(folder: Path) -> list[tuple[int, float]]:

@@ -3,7 +3,7 @@
 A sample's `meta["boxes"]` holds the box of each answer that points, in the order of its turns. The token before a
 point's first digit is the one that looks; the middle of the box is what it then says. `meta["values"]` holds the boxes
 of numbers that a picture shows: whoever names one first looks at it, one token before each digit. A worked thought
-looks, one token before whatever it copies, at what it copies (traces.py).
+looks, one token before whatever it copies, at what it copies, and at what tells it what comes next (traces.py).
 
 Shape legend: L looks.
 """
@@ -29,16 +29,15 @@ DIGITS = 3
 """Of each coordinate."""
 COLUMNS = 4
 """Numbers of a look."""
-FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE = -1, -2, -3
-"""In the place of a point, of what is copied: where it stands."""
+FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE = -1, -2, -3, -4
+"""In the place of a point: where what is copied stands, or that the look is at what tells how to go on."""
 COPYING = ("math/", "screen/math")
 """Kinds whose thoughts copy."""
 
 
 def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> Ints:
     """[L, 4]: position of a token that looks, position of a token that it may look at, and for a point x and y of the
-    box's middle in thousandths, for what is copied FROM_QUESTION, FROM_THOUGHT or FROM_PICTURE twice; by looking
-    token.
+    box's middle in thousandths, else FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE or CLUE twice; by looking token.
 
     Raises ValueError where a sample has not as many points as boxes.
     """
@@ -73,27 +72,24 @@ def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
 def _reads(
     sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, shown: Sequence[int], model: config.Model
 ) -> Iterator[tuple[int, int, int]]:
-    """(token that looks, token that it reads, where that stands) for what a thought copies."""
+    """(token that looks, token that it reads, where that stands) for what a thought copies, and what tells it how to
+    go on."""
     texts = [tokenizer.texts[token] for token in encoded.ids]
     reply = encoded.ids.index(tokenizer.id(chat.AI))
     human, thought = _spelled(texts, range(reply)), _spelled(texts, _written(encoded, tokenizer))
     if not encoded.images:
-        pairs = COPIES.get(sample.kind, traces.asked)(human[0], thought[0])
+        pairs = traces.copied(sample.kind, human[0], thought[0])
         yield from ((thought[1][one] - 1, human[1][place], FROM_QUESTION) for one, place in pairs)
+        for (asked, last), (one, copy) in traces.clues(human[0], thought[0]):
+            yield human[1][asked], human[1][last], CLUE
+            yield thought[1][one] - 1, thought[1][copy], CLUE
     values = sample.meta.get("values", {}) if sample.think or sample.meta.get("template") == "screen/read" else {}
     for one, value in traces.mentioned(thought[0], values):
         yield from ((thought[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, shown, model))
+    yield from ((thought[1][one] - 1, thought[1][place], CLUE) for one, place in traces.signs(thought[0]))
     for one, place in chain(traces.worked(thought[0]), traces.ordered(thought[0])):
         if thought[1][place] < thought[1][one]:
             yield thought[1][one] - 1, thought[1][place], FROM_THOUGHT
-
-
-def _riddle(question: str, thought: str) -> Iterator[traces.Pair]:
-    return chain(traces.asked(question, thought), traces.riddles(question, thought))
-
-
-COPIES = {"math/told": traces.listed, "math/logic": _riddle}
-"""How a kind's thought copies its question; the others' like a calculation's."""
 
 
 def _written(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> range:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from lapis.data.synth import logic
 from lapis.data.synth.words import TELLING
@@ -24,7 +24,8 @@ LINE = re.compile(r"^([A-Za-z])(?=[-+*/]?\(?\d|=\d)([^\n:=]*)(.*)$", re.M)
 """Letter, what was read, and the work on it."""
 NUMBER = re.compile(r"([-+*/]?)(\(?)(\d+)")
 COLUMN = re.compile(r"\d{4}")
-ORDER = re.compile(r"^([A-Z])[<>]([A-Z])", re.M)
+ORDER = re.compile(r"^([A-Z])[<>]([A-Z]):([A-Z])[<>]([A-Z])$", re.M)
+"""Two names as they are told, and turned towards the one that is asked for."""
 MARK = re.compile(r"(?:^|:)([A-Z])([-+])(?=$|[,=])", re.M)
 """A person's letter and the mark that the question puts on it."""
 ITEM = re.compile(r"[^\s,][^\n,]*\s(?:\(\d+,\d+\))?(\d+)(?=,|$)")
@@ -97,7 +98,7 @@ def riddles(question: str, thought: str) -> Iterator[Pair]:
     """Pairs (in the thought, in the question) for the letters of people, in the order told, and for their marks."""
     before = 0
     for line in (*ORDER.finditer(thought), *MARK.finditer(thought)):
-        names = line.groups() if line.re is ORDER else line.groups()[:1]
+        names = line.groups()[: 2 if line.re is ORDER else 1]
         places = [_alone(question, name, before) for name in names]
         if -1 in places:
             return
@@ -123,14 +124,56 @@ def listed(question: str, thought: str) -> Iterator[Pair]:
         yield from ((place, place + shift) for place in range(*item.span(1)) if source)
 
 
+def _riddle(question: str, thought: str) -> Iterator[Pair]:
+    return chain(asked(question, thought), riddles(question, thought))
+
+
+COPIES = {"math/told": listed, "math/logic": _riddle}
+"""How a kind's thought copies its question; the others' like a calculation's."""
+
+
+def copied(kind: str, question: str, thought: str) -> Iterator[Pair]:
+    """Pairs (in the thought, in the question) of a sample of this kind."""
+    return COPIES.get(kind, asked)(question, thought)
+
+
+def clues(question: str, thought: str) -> Iterator[tuple[Pair, Pair]]:
+    """For numbers, their signs and an order's names, (within the question, within the thought): the last digit of the
+    number, or the name, before it, and where that was copied to. Whoever reads in order finds the next by the last."""
+    found = list(riddles(question, thought) if ORDER.match(thought) else asked(question, thought))
+    spans = [one.span() for one in re.finditer(r"\d+", question)]
+    copies = {source: one for one, source in found if question[source] == thought[one]}
+    for one, source in found:
+        begin = next((first for first, last in spans if first <= source < last), source)
+        before = max((place for place in copies if place < begin), default=-1)
+        if copies.get(before, one) < one:
+            yield (source, before), (one, copies[before])
+
+
+def signs(thought: str) -> Iterator[Pair]:
+    """Pairs within a thought: each digit and carry that is worked out, and the sign that says how."""
+    for line in LINE.finditer(thought):
+        numbers = list(NUMBER.finditer(thought, line.start(2), line.end(2)))
+        told = [number.start(1) for number in numbers if number[1]][::-1]
+        parts = re.finditer(r":[^:]*=\d+", thought[: line.end()][line.start(3) :])
+        for part, sign in zip(parts, told, strict=False):
+            for column in COLUMN.finditer(part[0]):
+                first = line.start(3) + part.start() + column.start()
+                yield from ((first + place, sign) for place in (2, 3))
+
+
 def ordered(thought: str) -> Iterator[Pair]:
-    """Pairs within a thought for an order's last line: each name from the line that says who follows."""
+    """Pairs within a thought about an order: names turned from names told, and in the last line each name from the line
+    that says who follows."""
     lines = list(ORDER.finditer(thought))
-    if len(lines) < 2:
+    if not lines:
         return
-    follows = {line[1]: line.start(2) for line in lines[:-1]}
-    chain = range(lines[-1].start(), len(thought), 2)
-    yield chain[0], lines[0].start(1)
+    for line in lines:
+        told = {line[1]: line.start(1), line[2]: line.start(2)}
+        yield from ((line.start(at), told[line[at]]) for at in (3, 4))
+    follows = {line[3]: line.start(4) for line in lines}
+    chain = range(lines[-1].end() + 1, len(thought), 2)
+    yield chain[0], lines[0].start(3)
     for name, place in zip(chain, chain[1:], strict=False):
         yield place, follows[thought[name]]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lapis import verify
+from lapis.eval import causes
 from lapis.eval.stats import wilson
 from lapis.eval.tasks.base import Mode
 from lapis.types import Completion, Generator, Image, Part, Progress, Request, Sample, Turn
@@ -87,6 +88,7 @@ def _record(sample: Sample, completion: Completion, ask: Ask, breakdown: Sequenc
         "expected": sample.meta.get("answer"),
         "score": verdict.score,
         "reason": verdict.reason,
+        "cause": "" if verdict.score >= 0.5 else causes.of(sample, completion),
         "thought_tokens": completion.thought_tokens,
         "closed": completion.closed,
         "finish": completion.finish,
@@ -125,6 +127,7 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
     return share(records) | {
         "thought_tokens": sum(record["thought_tokens"] for record in records) / len(records),
         "overflow": sum(record["finish"] == "length" for record in records) / len(records),
+        "causes": dict(Counter(record["cause"] for record in records if record["cause"]).most_common()),
         "groups": {
             name: {value: share(members) for value, members in sorted(by_value.items())}
             for name, by_value in sorted(groups.items())

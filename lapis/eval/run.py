@@ -101,7 +101,9 @@ def count(plan: config.Eval, heldout: Path) -> int:
         samples = min(everything, _most(task, plan))
         total += samples * len(task.modes) * (2 if task.blind else 1)
         total += len(_curve_part(range(samples), plan)) * len(plan.budgets) if task.curve else 0
-    return total + (0 if plan.screenspot else min(len(_column(heldout / POINTING)), screenspot.MOST))
+    if plan.screenspot:
+        return total + sum(map(len, grounding.read(Path(plan.screenspot)).values()))
+    return total + min(len(_column(heldout / POINTING)), screenspot.MOST)
 
 
 AskFor = Callable[[Ask, Sequence[Sample]], list[Record]]

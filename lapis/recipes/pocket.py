@@ -85,12 +85,12 @@ def text() -> tuple[Train | Prune | Join, ...]:
         "text-sft",
         "distil-decay",
         {"math": 0.85, "screen/told": 0.15},
-        400,
+        500,
         pack,
         Optim(lr=1e-3, muon=2.0, end=0.4),
         trains=("decoder",),
         look_weight=0.5,
-        minutes=2.4,
+        minutes=3.0,
     )
     return (first, Prune("prune", "teacher"), learn, fast, *scratch, tune)
 
@@ -155,13 +155,13 @@ def later() -> tuple[Train | RL, ...]:
         "reason",
         "joint-b",
         {**THOUGHTS, "prose": 0.05, "screen/ground": 0.3, "screen/ocr": 0.1},
-        300,
+        240,
         pack,
         rates,
         cell_weight=0.1,
         place_weight=0.1,
         look_weight=0.3,
-        minutes=2.6,
+        minutes=2.4,
     )
     long = Train(
         "long",

@@ -48,6 +48,7 @@ def _accuracy_row(name: str, label: str, tasks: dict[str, Json], goals: dict[str
     note = f"n = {entry['n']}"
     if entry["thought_tokens"]:
         note += f", {entry['thought_tokens']:.0f} thought"
+    note += f", blind {100 * blind['value']:.0f}%" if blind else ""
     return Row(
         label,
         entry["value"],

@@ -6,8 +6,10 @@ digits alone: which image token to read must be found, and its place carried to 
 on the image tokens over what is meant (GUI-Actor, arXiv 2506.03143, trains attention to patches as its way to point;
 here digits stay the answer); two layers on, that token and those of the digits should hold the point's column and row
 along the same fixed directions along which image tokens name their own (places.py). A thought that copies waits for the
-same: of the layer between, one head is told what of the question it reads, another what of the thought itself. A
-number that is read from a picture is looked at like what is pointed at.
+same: of the layer between, one head is told what of the question it reads, another what of the thought itself. What
+comes next in a question is found by what came last, and a digit is worked out by its line's sign: in the layer before,
+a head of its own looks at these clues, in question and thought alike. A number that is read from a picture is looked
+at like what is pointed at.
 
 Shape legend: B rows, T tokens, D width, E head dimension, G tokens that look, L looks, O tokens that hold a point,
 M = G x O.
@@ -21,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lapis.data.looks import FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT
+from lapis.data.looks import CLUE, FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT
 from lapis.model.decoder import Decoder, Layer, rotate, rotation
 from lapis.train.places import named
 from lapis.types import Batch
@@ -46,11 +48,13 @@ def points(batch: Batch) -> Tensor:
     return batch.looks_L5[batch.looks_L5[:, 3] >= 0]
 
 
-def copies(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Looks [L, 5] without a point: at the question, at the thought itself, and at numbers of a picture."""
+def copies(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Looks [L, 5] without a point: at the question, at the thought itself, at a picture's numbers, and at
+    clues."""
     at_L = batch.looks_L5[:, 3]
-    asked, own, shown = (batch.looks_L5[at_L == kind] for kind in (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE))
-    return asked, own, shown
+    kinds = (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE)
+    asked, own, shown, clues = (batch.looks_L5[at_L == kind] for kind in kinds)
+    return asked, own, shown, clues
 
 
 def total(looks_L5: Tensor) -> float:
@@ -59,19 +63,20 @@ def total(looks_L5: Tensor) -> float:
 
 
 def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, totals: Sequence[float]) -> Tensor:
-    """Look losses in nats, each by its total over the step (points, question, thought, picture); scalar fp32.
+    """Look losses in nats, each by its total over the step; scalar fp32.
 
-    `taps_BTD` enter the layers of `taps`.
+    `totals` are for points, question, thought, picture and clues; `taps_BTD` enter the layers of `taps`.
     """
     early_BTD, middle_BTD, late_BTD = taps_BTD
     first, second, _ = taps(decoder)
-    last, early = heads(decoder)
-    asked_L5, own_L5, shown_L5 = copies(batch)
+    last, early, other = heads(decoder)
+    asked_L5, own_L5, shown_L5, clues_L5 = copies(batch)
     parts = (
         seen(decoder, first, last, early_BTD, batch, points(batch)) + held(late_BTD, points(batch)),
         seen(decoder, second, last, middle_BTD, batch, asked_L5, alike=True),
         seen(decoder, second, early, middle_BTD, batch, own_L5, alike=True),
         seen(decoder, first, last, early_BTD, batch, shown_L5),
+        seen(decoder, first, other, early_BTD, batch, clues_L5),
     )
     return torch.stack([part / max(total, 1.0) for part, total in zip(parts, totals, strict=True)]).sum()
 
@@ -131,7 +136,8 @@ def _scores(decoder: Decoder, number: int, head: int, x_BTD: Tensor, tokens_G2: 
     return scores_GT.masked_fill(~same_GT | (places_T > at_G[:, None]), float("-inf"))
 
 
-def heads(decoder: Decoder) -> tuple[int, int]:
-    """The last group's first head, for points and questions; the first group's last one, for a thought's own words."""
+def heads(decoder: Decoder) -> tuple[int, int, int]:
+    """The last group's first head, for points and questions; the first group's last one, for a thought's own words; the
+    very last one, for clues."""
     share = decoder.config.heads // decoder.config.kv_heads
-    return decoder.config.heads - share, share - 1
+    return decoder.config.heads - share, share - 1, decoder.config.heads - 1

@@ -49,10 +49,12 @@ class Totals:
     """Number of tokens that read the thought they belong to."""
     shown: float
     """Number of tokens that read a picture's numbers."""
+    clues: float
+    """Number of tokens that look at what tells how to go on."""
 
     @property
     def of_looks(self) -> tuple[float, ...]:
-        return self.looks, self.copies, self.traces, self.shown
+        return self.looks, self.copies, self.traces, self.shown, self.clues
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def totals(batch: Batch) -> Totals:
     counted = batch.targets_BT != IGNORE
     labelled = batch.cells_VK != IGNORE
     patches, tokens = labelled[:, :PATCH_LABELS], labelled[:, PATCH_LABELS:]
-    copies, traces, shown = map(look.total, look.copies(batch))
+    copies, traces, shown, clues = map(look.total, look.copies(batch))
     return Totals(
         targets=float(batch.weights_BT[counted].sum()),
         cells=float(tokens.any(-1).sum()),
@@ -132,6 +134,7 @@ def totals(batch: Batch) -> Totals:
         copies=copies,
         traces=traces,
         shown=shown,
+        clues=clues,
     )
 
 

@@ -67,13 +67,14 @@ def test_cells_of_a_box_in_two_tiles_and_their_thumbnail() -> None:
     assert looks.covered([0, 0, 500, 1000], Image(b"", 112, 56), world.MODEL) == [0, 1, 2, 3, 8]
 
 
-def looked_at(sample: Sample, tokenizer: chat.Tokenizer) -> list[tuple[str, str]]:
-    """(the token that follows, the text that it comes from) of each looking token."""
+def looked_at(sample: Sample, tokenizer: chat.Tokenizer, *kinds: int) -> list[tuple[str, str]]:
+    """(the token that follows, the text that it looks at) of each looking token, for some kinds of looks."""
     made = tokenise.example(sample, tokenizer, world.MODEL)
     texts = [tokenizer.decode([int(one)]) for one in made.ids]
     found: dict[int, str] = {}
-    for token, source, *_ in made.looks.tolist():
-        found[token] = found.get(token, "") + texts[source]
+    for token, source, kind, _ in made.looks.tolist():
+        if kind in kinds:
+            found[token] = found.get(token, "") + texts[source]
     return [(texts[token + 1], text) for token, text in found.items()]
 
 
@@ -81,11 +82,23 @@ def test_a_thought_looks_at_what_it_copies(tokenizer: chat.Tokenizer) -> None:
     thought = "a42\nb-17\na=42\nb-17:2750,4120=25"
     turns = (Turn("user", (Text("42 coins and minus 17 more?"),)), Turn("assistant", (Text("25"),), thought))
     sample = Sample("math/word", "en", "test", "CC0-1.0", turns, think=True)
-    found = looked_at(sample, tokenizer)
+    found = looked_at(sample, tokenizer, looks.FROM_QUESTION, looks.FROM_THOUGHT)
     copied = [("a", "4"), ("4", "4"), ("2", "2"), ("b", "1"), ("-", "minus"), ("1", "1"), ("7", "7")]
     assert [(one, text.strip()) for one, text in found[:7]] == copied
     assert "".join(one for one, _ in found[7:]) == "a42b-17274125"
     assert all(one == text for one, text in found[8:])
+
+
+def test_question_and_thought_look_at_clues(tokenizer: chat.Tokenizer) -> None:
+    thought = "a42\nb-17\nc+30\na=42\nb-17:2750,4120=25\nc+30:5050,2350=55"
+    turns = (Turn("user", (Text("42 coins, minus 17 and plus 30."),)), Turn("assistant", (Text("55"),), thought))
+    sample = Sample("math/word", "en", "test", "CC0-1.0", turns, think=True)
+    found = looked_at(sample, tokenizer, looks.CLUE)
+    plan = next(at for at, (one, _) in enumerate(found) if one == "b")
+    assert found[plan : plan + 9] == [*zip("b-17c+30a", "222277770", strict=True)]
+    assert found[plan + 9 :] == [*zip("50205050", "----++++", strict=True)]
+    before = "".join(text for _, text in found[:plan])
+    assert before == "2" * before.count("2") + "7" * before.count("7") + "0" and len(before) > 6
 
 
 def test_a_number_of_a_picture_is_looked_at_where_it_is_named_first(tokenizer: chat.Tokenizer) -> None:

@@ -41,7 +41,9 @@ def test_a_published_folder_stands_in_their_place(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: expected a folder with ScreenSpot"):
         evaluation.measure_all(Scripted(sees), plan, heldout, tmp_path / "a", Silent())
     plan = config.Eval(samples=8, budgets=(0, 4), screenspot=str(tmp_path / "published"))
-    found = evaluation.measure_all(Scripted(sees), plan, heldout, tmp_path / "b", Silent())["tasks"]
+    silent = Silent()
+    found = evaluation.measure_all(Scripted(sees), plan, heldout, tmp_path / "b", silent)["tasks"]
+    assert silent.steps == evaluation.count(plan, heldout)
     assert (found["screenspot"]["n"], found["screenspot"]["own"]) == (1, False)
     own = evaluation.measure_all(Scripted(sees), PLAN, heldout, tmp_path / "c", Silent())["tasks"]
     assert (own["screenspot"]["n"], own["screenspot"]["own"]) == (3, True)

@@ -88,24 +88,27 @@ def naive(network: torch.nn.Module, number: int, head: int, x_BTD: torch.Tensor,
 def test_the_loss_is_the_attention_on_what_is_meant(batch: Batch) -> None:
     made = trainer(1.0)
     early_BTD, *_ = made.network(batch, taps=look.taps(made.network.decoder)).taps_BTD
-    last, _ = look.heads(made.network.decoder)
+    last, *_ = look.heads(made.network.decoder)
     found = look.seen(made.network.decoder, look.LAYER, last, early_BTD, batch, look.points(batch))
-    assert [look.total(part) for part in (look.points(batch), *look.copies(batch))] == [6, 0, 0, 0]
+    assert [look.total(part) for part in (look.points(batch), *look.copies(batch))] == [6, 0, 0, 0, 0]
     assert found.item() == pytest.approx(naive(made.network, look.LAYER, last, early_BTD, batch, False), rel=1e-4)
 
 
 def test_copies_are_looked_at_alike_by_a_head_of_the_layer_between(sums: Batch) -> None:
-    """The whole loss of a batch that only copies: question and thought each by their own head and their own total."""
+    """The whole loss of a batch that only copies: each kind of look by its own head and its own total."""
     network = step.wrap(init.fresh(replace(world.DECODER, layers=4), 0))
     taps_BTD = network(sums, taps=look.taps(network.decoder)).taps_BTD
     totals = [look.total(part) for part in (look.points(sums), *look.copies(sums))]
     assert look.taps(network.decoder) == (1, 2, 3) and totals[0] == totals[3] == 0
     parts = []
-    for head, looks_L5, total in zip(look.heads(network.decoder), look.copies(sums), totals[1:], strict=False):
+    asked, own, _, clues = look.copies(sums)
+    for layer, head, looks_L5, total in zip(
+        (2, 2, 1), look.heads(network.decoder), (asked, own, clues), (*totals[1:3], totals[4]), strict=True
+    ):
         alone = replace(sums, looks_L5=looks_L5)
-        parts.append(naive(network, 2, head, taps_BTD[1], alone, True) / total)
+        parts.append(naive(network, layer, head, taps_BTD[layer - 1], alone, layer == 2) / total)
     found = look.loss(network.decoder, taps_BTD, sums, totals)
-    assert found.item() == pytest.approx(sum(parts), rel=1e-4) and len(set(look.heads(network.decoder))) == 2
+    assert found.item() == pytest.approx(sum(parts), rel=1e-4) and len(set(look.heads(network.decoder))) == 3
 
 
 def test_what_is_held_is_the_point_in_all_tokens_of_its_digits(batch: Batch) -> None:
@@ -135,8 +138,8 @@ def test_a_head_learns_where_to_look(batch: Batch) -> None:
 
 def test_heads_learn_what_to_copy(sums: Batch) -> None:
     """Signs look at words, digits at digits; nothing is pointed at."""
-    asked, own, shown = map(look.total, look.copies(sums))
-    assert asked > 6 * 5 and own > 6 * 10 and not shown and not len(look.points(sums))
+    asked, own, shown, clues = map(look.total, look.copies(sums))
+    assert clues > 6 * 15 and asked > 6 * 5 and own > 6 * 10 and not shown and not len(look.points(sums))
     decoder = step.build(step.wrap(init.fresh(world.DECODER, 0)), world.stage(look_weight=1.0), CPU)
     lines = [decoder.step(sums, number, 3.0) for number in range(30)]
     assert lines[-1].looks < 0.6 * lines[0].looks

@@ -54,7 +54,7 @@ def gradients(trainer: step.Trainer, batches: list[Batch]) -> tuple[float, dict[
     divisors = losses.Totals(
         *(
             sum(getattr(one, name) for one in each)
-            for name in ("targets", "cells", "patches", "places", "looks", "copies", "traces", "shown")
+            for name in ("targets", "cells", "patches", "places", "looks", "copies", "traces", "shown", "clues")
         )
     )
     loss = 0.0

@@ -52,7 +52,7 @@ def word_problem(program: Program, frames: Frames, rng: random.Random) -> str:
     (name, pronoun, them), *others = rng.sample(frames.people, 3)
     thing, classifier = rng.choice(frames.things)
     known = {"s": name, "p": pronoun, "h": them, "o": thing, "c": classifier}
-    said = [rng.choice(frames.openings[program.start.sign]).format(**known, **_numbers(program.start))]
+    said = [_capital(rng.choice(frames.openings[program.start.sign]).format(**known, **_numbers(program.start)))]
     link = ""
     for change in program.changes:
         words = rng.choice(frames.changes[change.sign + change.term.sign])

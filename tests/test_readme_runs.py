@@ -1,0 +1,57 @@
+"""README's lapis commands, run as they stand where a smoke run stands for `pocket`.
+
+Only what would take a model's whole training is not run: those lines are resolved to the recipe that they name.
+The hub's names are looked up in a hub cache that holds tiny checkpoints in the published file formats.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from lapis import cli, config
+from lapis.data import store
+from lapis.eval import screenspot
+from tests.conftest import lapis
+from tests.model.test_init import siglip, text_folder
+from tests.test_readme import of
+
+HUB = {"google/siglip2-so400m-patch14-384": siglip, "Qwen/Qwen3-1.7B": lambda folder: text_folder("qwen3", folder)}
+LONG = [words for words in of("lapis") if words[0] == "run" and "--smoke" not in words]
+SHORT = [words for words in of("lapis") if words not in LONG]
+
+
+@pytest.fixture(scope="session")
+def home(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which README's words mean something: runs, a picture, published benchmarks and a hub cache."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "runs").mkdir()
+    for name in ("pocket", "pocket-smoke"):
+        (folder / "runs" / name).symlink_to(smoke)
+    samples = list(itertools.islice(store.read_samples(smoke / "data" / "heldout" / "ground_seen.parquet"), 3))
+    (folder / "shot.png").write_bytes(samples[0].images[0].data)
+    screenspot.write(samples, folder / "benchmarks" / "screenspot")
+    for name, make in HUB.items():
+        place = folder / "hub" / f"models--{name.replace('/', '--')}"
+        (place / "refs").mkdir(parents=True)
+        (place / "refs" / "main").write_text("0" * 40, encoding="utf-8")
+        make(place / "snapshots" / ("0" * 40))
+    return folder
+
+
+@pytest.mark.parametrize("words", SHORT, ids=" ".join)
+def test_a_short_command_works(words: list[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    done = lapis(*words, cwd=home, typed="What is 12 + 30 * 2?\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    for out in (word.removeprefix("out=") for word in words if word.startswith("out=")):
+        assert any((home / out).glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("words", LONG, ids=" ".join)
+def test_a_long_command_names_a_recipe(words: list[str]) -> None:
+    assert isinstance(cli.recipe_of(cli.parse(words)), config.Recipe)
