@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,8 @@ COLUMNS = 4
 """Numbers of a look."""
 FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE = -1, -2, -3, -4
 """In the place of a point: where what is copied stands, or that the look is at what tells how to go on."""
-COPYING = ("math/", "screen/math")
-"""Kinds whose thoughts copy."""
+COPYING = ("math/", "screen/math", "screen/ground")
+"""Kinds whose thoughts or answers copy."""
 
 
 def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> Ints:
@@ -75,30 +75,32 @@ def _reads(
     """(token that looks, token that it reads, where that stands) for what a thought copies, and what tells it how to
     go on."""
     texts = [tokenizer.texts[token] for token in encoded.ids]
-    reply = encoded.ids.index(tokenizer.id(chat.AI))
-    human, thought = _spelled(texts, range(reply)), _spelled(texts, _written(encoded, tokenizer))
-    if not encoded.images:
-        pairs = traces.copied(sample.kind, human[0], thought[0])
-        yield from ((thought[1][one] - 1, human[1][place], FROM_QUESTION) for one, place in pairs)
-        for (asked, last), (one, copy) in traces.clues(human[0], thought[0]):
-            yield human[1][asked], human[1][last], CLUE
-            yield thought[1][one] - 1, thought[1][copy], CLUE
+    for asked, written in _turns(encoded, tokenizer):
+        human, said = _spelled(texts, asked), _spelled(texts, written)
+        copied = traces.named(human[0], said[0]) if shown else traces.copied(sample.kind, human[0], said[0])
+        yield from ((said[1][one] - 1, human[1][place], FROM_QUESTION) for one, place in copied)
+        for (source, last), (one, copy) in traces.clues(human[0], said[0]):
+            yield human[1][source], human[1][last], CLUE
+            yield said[1][one] - 1, said[1][copy], CLUE
+        yield from ((said[1][one] - 1, said[1][place], CLUE) for one, place in traces.signs(said[0]))
+        for one, place in chain(traces.worked(said[0]), traces.ordered(said[0])):
+            if said[1][place] < said[1][one]:
+                yield said[1][one] - 1, said[1][place], FROM_THOUGHT
     values = sample.meta.get("values", {}) if sample.think or sample.meta.get("template") == "screen/read" else {}
-    for one, value in traces.mentioned(thought[0], values):
-        yield from ((thought[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, shown, model))
-    yield from ((thought[1][one] - 1, thought[1][place], CLUE) for one, place in traces.signs(thought[0]))
-    for one, place in chain(traces.worked(thought[0]), traces.ordered(thought[0])):
-        if thought[1][place] < thought[1][one]:
-            yield thought[1][one] - 1, thought[1][place], FROM_THOUGHT
+    for one, value in traces.mentioned(said[0], values):
+        yield from ((said[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, shown, model))
 
 
-def _written(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> range:
-    """The thought, or where there is none the answer."""
-    think, unthink, end = map(tokenizer.id, (chat.THINK, chat.UNTHINK, chat.END))
-    start = encoded.trained.index(True)
-    start += encoded.ids[start] == think
-    stop = next((at for at in range(start, len(encoded.ids)) if encoded.ids[at] in (unthink, end)), start)
-    return range(start + (tokenizer.texts[encoded.ids[start]] == "\n"), stop)
+def _turns(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[range, range]]:
+    """Tokens of what was asked, and of the thought, or where there is none the answer, of each turn."""
+    begin, ends = 0, (tokenizer.id(chat.UNTHINK), tokenizer.id(chat.END))
+    for on, run in groupby(range(len(encoded.ids)), encoded.trained.__getitem__):
+        places = list(run)
+        if on:
+            start = places[0] + (encoded.ids[places[0]] == tokenizer.id(chat.THINK))
+            stop = next((at for at in places if at >= start and encoded.ids[at] in ends), places[-1] + 1)
+            yield range(begin, places[0]), range(start + (tokenizer.texts[encoded.ids[start]] == "\n"), stop)
+            begin = places[-1] + 1
 
 
 def _spelled(texts: Sequence[str], tokens: range) -> tuple[str, list[int]]:

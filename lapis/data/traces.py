@@ -29,6 +29,8 @@ ORDER = re.compile(r"^([A-Z])[<>]([A-Z]):([A-Z])[<>]([A-Z])$", re.M)
 MARK = re.compile(r"(?:^|:)([A-Z])([-+])(?=$|[,=])", re.M)
 """A person's letter and the mark that the question puts on it."""
 ITEM = re.compile(r"[^\s,][^\n,]*\s(?:\(\d+,\d+\))?(\d+)(?=,|$)")
+NAME = re.compile(r"([^\s,(][^\n,(]*) (?=\(\d)")
+"""What stands before a point."""
 STOP = re.compile(r"[.。?!]")
 BY = ("/", "除以")
 """What stands before a divisor that is written as a number."""
@@ -137,11 +139,28 @@ def copied(kind: str, question: str, thought: str) -> Iterator[Pair]:
     return COPIES.get(kind, asked)(question, thought)
 
 
+def names(question: str, said: str) -> Iterator[tuple[Span, Span]]:
+    """(in what is said, in the question) of each name that stands before a point, where the question has it."""
+    before = 0
+    for name in NAME.finditer(said.partition("\n")[0]):
+        place = question.find(name[1], before)
+        if place >= 0:
+            before = place + len(name[1])
+            yield name.span(1), (place, before)
+
+
+def named(question: str, said: str) -> Iterator[Pair]:
+    """Pairs (in what is said, in the question) for the characters of those names."""
+    return chain.from_iterable(zip(range(*one), range(*other), strict=True) for one, other in names(question, said))
+
+
 def clues(question: str, thought: str) -> Iterator[tuple[Pair, Pair]]:
-    """For numbers, their signs and an order's names, (within the question, within the thought): the last digit of the
-    number, or the name, before it, and where that was copied to. Whoever reads in order finds the next by the last."""
-    found = list(riddles(question, thought) if ORDER.match(thought) else asked(question, thought))
-    spans = [one.span() for one in re.finditer(r"\d+", question)]
+    """For numbers, their signs, an order's names and names that are pointed at, (within the question, within the
+    thought): the last character of the number or the name before it, and where that was copied to. Whoever reads in
+    order finds the next by the last."""
+    spans = [other for _, other in names(question, thought)] or [one.span() for one in re.finditer(r"\d+", question)]
+    copy = riddles if ORDER.match(thought) else named if NAME.match(thought) else asked
+    found = list(copy(question, thought))
     copies = {source: one for one, source in found if question[source] == thought[one]}
     for one, source in found:
         begin = next((first for first, last in spans if first <= source < last), source)

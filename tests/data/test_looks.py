@@ -39,7 +39,8 @@ def test_the_token_before_the_digits_looks_at_the_cells_of_its_box(tokenizer: ch
     made = tokenise.example(pointing(BOXES), tokenizer, world.MODEL)
     first = int(np.flatnonzero(made.ids == tokenizer.id(chat.IMAGE))[0])
     told = {}
-    for token, cell, x, y in made.looks.tolist():
+    pointing_looks = [look for look in made.looks.tolist() if look[2] >= 0]
+    for token, cell, x, y in pointing_looks:
         assert [x, y] in ([250, 250], [750, 250])
         told.setdefault(token, []).append(cell - first)
     assert list(told.values()) == [[0], [1]]
@@ -101,6 +102,17 @@ def test_question_and_thought_look_at_clues(tokenizer: chat.Tokenizer) -> None:
     assert before == "2" * before.count("2") + "7" * before.count("7") + "0" and len(before) > 6
 
 
+def test_names_that_are_pointed_at_come_from_their_question(tokenizer: chat.Tokenizer) -> None:
+    """Each of the answer's characters from its own turn's question, found by the one before it."""
+    sample = pointing(BOXES)
+    made = tokenise.example(sample, tokenizer, world.MODEL)
+    texts = [tokenizer.decode([int(one)]) for one in made.ids]
+    read = [(token, source) for token, source, kind, _ in made.looks.tolist() if kind == looks.FROM_QUESTION]
+    assert "".join(texts[token + 1] for token, _ in read) == "".join(texts[source] for _, source in read) == "lamplamp"
+    ends = [at for at, one in enumerate(made.ids) if one == tokenizer.id(chat.END)]
+    assert [source < ends[0] for _, source in read] == [token < ends[0] for token, _ in read]
+
+
 def test_a_number_of_a_picture_is_looked_at_where_it_is_named_first(tokenizer: chat.Tokenizer) -> None:
     turns = (Turn("user", (world.picture(random.Random(0), 56, 56), Text("Tea?"))), Turn("assistant", (Text("42"),)))
     turns = (turns[0], replace(turns[1], thought="lamp (750,250)42,coins 17\na42\nb+17"))
@@ -119,12 +131,15 @@ def test_a_number_of_a_picture_is_looked_at_where_it_is_named_first(tokenizer: c
 
 def test_other_kinds_copy_nothing(tokenizer: chat.Tokenizer) -> None:
     turns = (Turn("user", (Text("42"),)), Turn("assistant", (Text("a42"),)))
-    assert looked_at(Sample("screen/qa", "en", "test", "CC0-1.0", turns), tokenizer) == []
+    for kind, copies in (("screen/qa", False), ("math/word", True)):
+        made = tokenise.example(Sample(kind, "en", "test", "CC0-1.0", turns), tokenizer, world.MODEL)
+        assert bool(len(made.looks)) == copies
 
 
-def test_without_boxes_nothing_is_looked_at(tokenizer: chat.Tokenizer) -> None:
+def test_without_boxes_no_point_is_looked_at(tokenizer: chat.Tokenizer) -> None:
     bare = replace(pointing(BOXES), meta={})
-    assert tokenise.example(bare, tokenizer, world.MODEL).looks.shape == (0, 4)
+    found = tokenise.example(bare, tokenizer, world.MODEL).looks
+    assert found.shape == (4, 4) and (found[:, 2] == looks.FROM_QUESTION).all()
 
 
 def test_a_box_without_a_point_is_refused(tokenizer: chat.Tokenizer) -> None:
@@ -143,7 +158,9 @@ def test_looks_survive_a_shard_and_move_with_their_row(tokenizer: chat.Tokenizer
     image = tokenizer.id(chat.IMAGE)
     for batch in eval_batches(samples, tokenizer, world.MODEL, replace(world.PACK, row_tokens=256, rows=1)):
         assert len(batch.looks_L5) == sum(len(one.looks) for one in made)
-        for row, token, cell, _, _ in batch.looks_L5.tolist():
+        for row, token, cell, x, _ in batch.looks_L5.tolist():
+            assert batch.documents_BT[row, token] == batch.documents_BT[row, cell]
+            if x < 0:
+                continue
             assert batch.tokens_BT[row, cell] == image
             assert tokenizer.decode([int(batch.tokens_BT[row, token])]).endswith("(")
-            assert batch.documents_BT[row, token] == batch.documents_BT[row, cell]
