@@ -90,8 +90,10 @@ def test_the_loss_is_the_attention_on_what_is_meant(batch: Batch) -> None:
     early_BTD, *_ = made.network(batch, taps=look.taps(made.network.decoder)).taps_BTD
     last, *_ = look.heads(made.network.decoder)
     found = look.seen(made.network.decoder, look.LAYER, last, early_BTD, batch, look.points(batch))
-    assert [look.total(part) for part in (look.points(batch), *look.copies(batch))] == [6, 0, 0, 0, 0]
-    assert found.item() == pytest.approx(naive(made.network, look.LAYER, last, early_BTD, batch, False), rel=1e-4)
+    totals = [look.total(part) for part in (look.points(batch), *look.copies(batch))]
+    assert totals[0] == 6 and totals[1] > 6 and totals[2:] == [0, 0, 0]
+    alone = replace(batch, looks_L5=look.points(batch))
+    assert found.item() == pytest.approx(naive(made.network, look.LAYER, last, early_BTD, alone, False), rel=1e-4)
 
 
 def test_copies_are_looked_at_alike_by_a_head_of_the_layer_between(sums: Batch) -> None:
@@ -115,11 +117,11 @@ def test_what_is_held_is_the_point_in_all_tokens_of_its_digits(batch: Batch) -> 
     """Tokens that lie on the right directions have no loss, and one that does not costs its share."""
     late_BTD = torch.zeros(*batch.tokens_BT.shape, 64)
     lines = directions(64, 2 * look.SIDE)
-    for row, at, _, x, y in batch.looks_L5.tolist():
+    for row, at, _, x, y in look.points(batch).tolist():
         told = lines[:, x * look.SIDE // 1000] + lines[:, look.SIDE + y * look.SIDE // 1000]
         late_BTD[row, at : at + look.HELD] = told
     assert look.held(late_BTD, look.points(batch)).item() < 6 * 0.1
-    row, at = batch.looks_L5[0, :2].tolist()
+    row, at = look.points(batch)[0, :2].tolist()
     late_BTD[row, at] *= -1
     assert look.held(late_BTD, look.points(batch)).item() > 0.5
 
