@@ -95,22 +95,29 @@ def _archives(cache: Path, name: str) -> list[Path]:
 
 
 def _download(cache: Path, names: Sequence[str]) -> None:
-    """All pinned versions at once; then one by one, at the version that the mirror has, what is still missing."""
-    if names and not _apt(cache, [f"{name}={PINNED[name]}" if name in PINNED else name for name in names]):
+    """All pinned versions at once; then, by fresh lists, one by one at the version that the mirror has, what is
+    missing."""
+    if names and not _apt(cache, ["download", *map(_pinned, names)]):
+        (cache / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+        _apt(cache, ["update"])
         for name in names:
-            if not _archives(cache, name) and not _apt(cache, [f"{name}={PINNED.get(name, '')}".rstrip("=")]):
-                _apt(cache, [name])
+            if not _archives(cache, name) and not _apt(cache, ["download", _pinned(name)]):
+                _apt(cache, ["download", name])
+
+
+def _pinned(name: str) -> str:
+    return f"{name}={PINNED[name]}" if name in PINNED else name
 
 
 def _apt(cache: Path, words: Sequence[str]) -> bool:
-    """Whether apt fetched all of them."""
+    """Whether apt did it. The machine's lists are used until `_download` makes some of our own, which needs no root: a
+    container may come without any."""
+    options = ["Acquire::Retries=1", "Acquire::http::Timeout=20"]
+    if (cache / "lists").is_dir():
+        options += [f"Dir::State::Lists={cache / 'lists'}", f"Dir::Cache={cache / 'apt'}", "APT::Sandbox::User=root"]
+    line = ["apt-get", "-q", *(word for option in options for word in ("-o", option)), *words]
     try:
-        done = subprocess.run(
-            ["apt-get", "download", "-q", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", *words],
-            cwd=cache,
-            capture_output=True,
-            timeout=TIMEOUT,
-        )
+        done = subprocess.run(line, cwd=cache, capture_output=True, timeout=TIMEOUT)
     except (subprocess.TimeoutExpired, OSError):
         return False
     return done.returncode == 0

@@ -65,3 +65,23 @@ def test_what_apt_cannot_fetch_is_noted(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     found, notes = packages.fetch(tmp_path / "cache", ["manpages-zh"])
     assert (found, notes) == ([], ["manpages-zh: apt could not fetch it"])
+
+
+APT = """#!/bin/sh
+# Knows packages after an update into lists of the caller's own; the pinned version is gone.
+case "$*" in
+  *" update") : > lists/known ;;
+  *" download "*=*) exit 100 ;;
+  *" download "*) [ -f lists/known ] && : > "manpages-zh_9.9_all.deb" ;;
+esac
+"""
+
+
+def test_a_machine_without_lists_gets_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "apt-get").write_text(APT, encoding="utf-8")
+    (tmp_path / "dpkg-deb").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    for tool in ("apt-get", "dpkg-deb"):
+        (tmp_path / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    found, notes = packages.fetch(tmp_path / "cache", ["manpages-zh"])
+    assert [one.version for one in found] == ["9.9"] and not notes
