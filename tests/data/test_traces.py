@@ -147,6 +147,27 @@ def test_an_order_is_read_name_by_name() -> None:
     assert [within[place] for place in range(24, 29, 2)] == [4, 6, 22]
 
 
+def test_each_digit_that_is_worked_out_has_its_sign() -> None:
+    """A line's own calculation comes before the one on the result so far."""
+    thought = "a37\nc+3*24\na=37\nc+3*24:4321,2370=72:7290,3710=109"
+    signs = dict(traces.signs(thought))
+    line = thought.rindex("c")
+    assert {thought[place]: thought[sign] for place, sign in list(signs.items())[:2]} == {"2": "*", "1": "*"}
+    assert len(signs) == 8 and set(signs.values()) == {line + 1, line + 3}
+    assert [signs[place] for place in sorted(signs)] == [line + 3] * 4 + [line + 1] * 4
+    assert not list(traces.signs("a12:0\nb45:0+1=1")), "a parity has none"
+
+
+def test_names_before_points_come_from_the_question() -> None:
+    question, said = "Sum of Iced Tea and Milk?", "Iced Tea (500,120)12,Milk (500,240)37\na12+37:2790,1340=49"
+    assert [question[first:last] for _, (first, last) in traces.names(question, said)] == ["Iced Tea", "Milk"]
+    pairs = list(traces.named(question, said))
+    assert all(said[place] == question[source] for place, source in pairs) and len(pairs) == 12
+    clues = list(traces.clues(question, said))
+    assert len(clues) == 4 and {question[last] for (_, last), _ in clues} == {"a"} == {said[at] for _, (_, at) in clues}
+    assert not list(traces.names("The total?", said)), "names that only the screen tells"
+
+
 def test_a_truth_is_no_calculation() -> None:
     assert not list(traces.asked("A is honest. A says: B lies.", "A+\nA+:B-=B-"))
 
