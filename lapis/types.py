@@ -64,7 +64,8 @@ class Turn:
 
 KINDS = (
     "prose", "caption", "screen/ocr", "screen/ground", "screen/qa", "screen/describe", "screen/page", "screen/told",
-    "screen/math", "math/arith", "math/word", "math/logic", "math/digit", "math/read", "math/told", "long/needle",
+    "screen/list", "screen/math", "math/arith", "math/word", "math/logic", "math/digit", "math/read", "math/told",
+    "long/needle",
 )  # fmt: skip
 """Every kind of training sample that the data stage makes."""
 

@@ -273,6 +273,7 @@ def screen_samples(screens: Iterable[Screen], seed: int, count: Callable[[str], 
         yield from tasks.samples(screen, rng)
         yield from screen_math.questions(screen, rng, tokens=count)
         yield from screen_math.told(screen, rng, count)
+        yield from screen_math.listed(screen, rng)
 
 
 def make_held_screens(stage: Stage) -> dict[str, Any]:

@@ -31,8 +31,10 @@ COLUMNS = 4
 """Numbers of a look."""
 FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE = -1, -2, -3, -4
 """In the place of a point: where what is copied stands, or that the look is at what tells how to go on."""
-COPYING = ("math/", "screen/math", "screen/ground")
+COPYING = ("math/", "screen/math", "screen/list", "screen/ground")
 """Kinds whose thoughts or answers copy."""
+READING = ("screen/read", "screen/list")
+"""Templates whose answers, as thoughts do, show a number as it stands in the picture."""
 
 
 def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> Ints:
@@ -86,7 +88,8 @@ def _reads(
         for one, place in chain(traces.worked(said[0]), traces.ordered(said[0])):
             if said[1][place] < said[1][one]:
                 yield said[1][one] - 1, said[1][place], FROM_THOUGHT
-    values = sample.meta.get("values", {}) if sample.think or sample.meta.get("template") == "screen/read" else {}
+    reads = sample.think or sample.meta.get("template") in READING
+    values: dict[str, Box] = sample.meta.get("values", {}) if reads else {}
     for one, value in traces.mentioned(said[0], values):
         yield from ((said[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, shown, model))
 

@@ -30,7 +30,7 @@ from lapis.config import (
 
 TEXT = {"prose": 0.25, "math": 0.5, "screen/told": 0.25}
 THOUGHTS = {"math": 0.75, "screen/math": 0.35}
-SCREENS = {"screen/ground": 0.45, "screen/ocr": 0.25, "screen/qa": 0.08, "screen/describe": 0.02}
+SCREENS = {"screen/ground": 0.43, "screen/ocr": 0.2, "screen/list": 0.15, "screen/qa": 0.06, "screen/describe": 0.02}
 
 
 def model() -> Model:
@@ -102,7 +102,7 @@ def joint() -> tuple[Join | Train, ...]:
         "vision",
         "join",
         {"screen/page": 1.0},
-        1300,
+        1200,
         Pack(row_tokens=256, rows=2, tiles=4),
         Optim(lr_vit=1e-3, lr_adapter=1e-3, muon=4.0, end=0.3),
         trains=("vit", "adapter"),
@@ -117,7 +117,7 @@ def joint() -> tuple[Join | Train, ...]:
         "joint-a",
         "vision",
         {"caption": 0.5, "screen/ocr": 0.5},
-        20,
+        12,
         pack,
         Optim(lr_adapter=1e-3, end=1.0),
         trains=("adapter",),
@@ -126,8 +126,8 @@ def joint() -> tuple[Join | Train, ...]:
     whole = Train(
         "joint-b",
         "joint-a",
-        {"prose": 0.05, "math": 0.2, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.1, **_screens(0.6)},
-        1100,
+        {"prose": 0.05, "math": 0.2, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.05, **_screens(0.6)},
+        1000,
         Pack(row_tokens=512, rows=4, tiles=8),
         Optim(lr=7e-4, lr_vit=6e-4, lr_adapter=1e-3, muon=2.0, vit_layer_decay=0.9, end=0.7),
         cell_weight=0.3,
@@ -155,7 +155,7 @@ def later() -> tuple[Train | RL, ...]:
         "reason",
         "joint-b",
         {**THOUGHTS, "prose": 0.05, "screen/ground": 0.3, "screen/ocr": 0.1},
-        240,
+        200,
         pack,
         rates,
         cell_weight=0.1,
@@ -177,7 +177,7 @@ def later() -> tuple[Train | RL, ...]:
         "sft",
         "long",
         {**THOUGHTS, **_screens(0.6)},
-        500,
+        460,
         pack,
         replace(rates, start=0.4, end=0.02),
         cell_weight=0.1,
@@ -197,7 +197,7 @@ def recipe() -> Recipe:
         "pocket",
         model(),
         teacher(),
-        Data(vocab=4096, token_bytes=4, screens=8000, difficulty=0.5, han=600, pages=6000, questions=36000),
+        Data(vocab=4096, token_bytes=4, screens=8000, difficulty=0.5, han=600, pages=5000, questions=36000),
         (*text(), *joint(), *later()),
         Eval(),
         Export(),

@@ -2,8 +2,9 @@
 
 Usage: `Engine(model, tokenizer).generate([Request((Turn("user", (Text("1+1?"),)),))])[0].text`.
 
-What is unusual: an image is encoded once per `generate` call however many requests show it; requests with the same
-prompt prefill it once; a request's tokens depend on its own seed alone. One call at a time: not for several threads.
+What is unusual: an image is encoded once per `generate` call, or once for many calls, however many requests show it;
+requests with the same prompt prefill it once; a request's tokens depend on its own seed alone. One call at a time: not
+for several threads.
 
 Shapes: B requests, T tokens of a padded prompt, V vocabulary, D width, N tiles, S pixels of a tile's side.
 """
@@ -39,7 +40,9 @@ class Engine:
     """Generates answers with a model of ours.
 
     `slots` requests run at once, each in a cache of `length` tokens for prompt and answer. The model is copied when
-    `dtype` or `device` differ from its own, else used as it is, so later changes of its weights are seen.
+    `dtype` or `device` differ from its own, else used as it is, so later changes of its weights are seen. `features`
+    keeps what was made of images (by their bytes) for later calls and other engines, while the weights stay; without it
+    each call forgets them.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Engine:
         length: int = 1024,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        features: dict[bytes, torch.Tensor] | None = None,
     ):
         self.model = _placed(model, dtype, torch.device(device))
         self.decoder = self.model.decoder if isinstance(self.model, Lapis) else self.model
@@ -59,7 +63,7 @@ class Engine:
         self.marks = budget.Marks.of(tokenizer)
         self.bias_SV = _bias(self.marks, tokenizer.size, self.decoder.config.vocab).to(device)
         self._cache: KVCache | None = None
-        self._features: dict[bytes, torch.Tensor] = {}
+        self._kept, self._features = features is not None, {} if features is None else features
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         """Answers in the order of the requests.
@@ -69,7 +73,7 @@ class Engine:
         session, jobs = self._session(requests)
         while not session.idle:
             session.step()
-        self._features.clear()
+        self._forget()
         return [job.completion(self.tokenizer) for job in jobs]
 
     def stream(self, request: Request) -> Iterator[str]:
@@ -84,17 +88,21 @@ class Engine:
             piece = written.add(job.token_ids)
             if piece:
                 yield piece
-        self._features.clear()
+        self._forget()
         if rest := written.rest():
             yield rest
 
     def _session(self, requests: Sequence[Request]) -> tuple[Session, list[Job]]:
-        self._features.clear()
+        self._forget()
         session, prompts = Session(self), dict[tuple[object, ...], Prompt]()
         jobs = [self._job(request, prompts) for request in requests]
         for job in jobs:
             session.add(job)
         return session, jobs
+
+    def _forget(self) -> None:
+        if not self._kept:
+            self._features.clear()
 
     def _job(self, request: Request, prompts: dict[tuple[object, ...], Prompt]) -> Job:
         sampler.check(request)

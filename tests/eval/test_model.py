@@ -19,6 +19,7 @@ from lapis.eval.sized import Sized
 from lapis.export import hf
 from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
+from lapis.serve.engine import Engine
 from lapis.types import InputError, Request, Sample, Text, Turn
 from tests.eval.scripted import Silent, ground, picture, question
 from tests.tiny import tiny_recipe
@@ -128,3 +129,20 @@ def test_cache_length_does_not_change_answers(run: Path, tokenizer: chat.Tokeniz
     alone, both = sized.generate([short])[0], sized.generate([short, long])
     assert alone.token_ids == both[0].token_ids and len(both[1].prompt_ids) > 256
     assert sized.generate([]) == []
+
+
+def test_a_screen_is_looked_at_once_for_many_calls(tokenizer: chat.Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same answers as engines that forget; what was seen first is forgotten first."""
+    model = random_model(lambda: Lapis(SHAPE), 3)
+    asked = [Request((Turn("user", (picture(colour), Text("ab?"))),), max_tokens=8) for colour in (1, 2, 3)]
+    expected = [Engine(model, tokenizer, 2, 256).generate([one])[0].token_ids for one in asked]
+    looked: list[int] = []
+    features = model.features
+    monkeypatch.setattr(model, "features", lambda tiles: looked.append(len(tiles)) or features(tiles))
+    sized = Sized(model, tokenizer)
+    for _ in range(2):
+        assert [one.token_ids for one in sized.generate(asked)] == expected
+    once = len(looked)
+    monkeypatch.setattr("lapis.eval.sized.FEATURE_BYTES", 2 * sized.kept_bytes // 3)
+    assert once and sized.generate(asked[1:])[0].token_ids == expected[1] and len(looked) == once
+    assert sized.generate(asked[:1])[0].token_ids == expected[0] and len(looked) > once

@@ -23,7 +23,7 @@ from lapis.data.synth import logic, program, words
 from lapis.data.synth.problem import Count, Problem, bytes_of, sample
 from lapis.types import InputError, Sample
 
-KINDS = {"math/digit": 0.14, "math/read": 0.12, "math/arith": 0.22, "math/word": 0.36, "math/logic": 0.16}
+KINDS = {"math/digit": 0.14, "math/read": 0.16, "math/arith": 0.2, "math/word": 0.35, "math/logic": 0.15}
 """Shares of training samples."""
 HELD_KINDS = {"math/arith": 0.4, "math/word": 0.4, "math/logic": 0.2}
 """Shares of held-out samples. All are given with a thought; whoever measures asks them in both modes."""
@@ -101,7 +101,7 @@ def _number(rng: random.Random) -> int:
 
 def _read(rng: random.Random, lang: str) -> Problem:
     """A sum or word problem that is only to be read: much practice in few tokens of what thoughts begin with."""
-    frames, story = words.FRAMES[lang, "train"], rng.random() < 0.6
+    frames, story = words.FRAMES[lang, "train"], rng.random() < 0.7
     drawn = program.draw(rng, program.TRAIN_VALUES, rng.choice(READ_STEPS), start="*+-" if story else "")
     asked = (words.word_problem if story else words.asked_sum)(drawn, frames, rng)
     lines, steps = program.lettered(program.copied(drawn)), len(drawn.operations)

@@ -1,4 +1,4 @@
-"""Questions about the numbers that a screen shows, with exact answers: kind `screen/math`.
+"""Questions about the numbers that a screen shows, with exact answers: kind `screen/math`, and lists of them.
 
 A thought first says where it finds what it needs, and reads the number there (`Tea (500,120)12,Milk (500,181)37`): the
 place is that of the item, as when it is asked for, and its row is the number's (ours). Then it works as all thoughts do
@@ -14,7 +14,7 @@ from typing import Protocol
 
 from lapis.data.synth import program
 from lapis.data.synth.problem import Box, Count, Problem, bytes_of, sample
-from lapis.types import Image, Sample, Text
+from lapis.types import Image, Sample, Text, Turn
 from lapis.verify import point_text
 
 Quantity = tuple[str, int, Box | None]
@@ -103,6 +103,11 @@ ASK: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     },
 }
 """Sentences by (language, split)."""
+LIST = {
+    "en": ("List the numbers.", "Which numbers are there?", "Read all the numbers."),
+    "zh": ("列出所有的数。", "这里有哪些数?", "读出每个数。"),
+}
+"""Sentences that ask for all numbers, by language."""
 
 
 def questions(
@@ -128,6 +133,19 @@ def told(screen: Shown, rng: random.Random, tokens: Count = bytes_of) -> list[Sa
     lines = Text("".join(f"{name} {value}\n" for name, value, _ in items))
     problems = _problems(screen.lang, items, rng, "train")[:1]
     return [sample(one, "math/told", screen.source, rng, tokens, None, (lines,)) for one in problems]
+
+
+def listed(screen: Shown, rng: random.Random) -> list[Sample]:
+    """One training conversation (`screen/list`), or none: every number of the screen beside its item, with the place,
+    as thoughts begin. Reading many numbers of a picture costs little more than reading two."""
+    boxes = screen.item_boxes()
+    items = [(name, value, boxes[name]) for name, value, _ in screen.quantities()][:MOST_LISTED]
+    if not items:
+        return []
+    asked = Turn("user", (screen.image, Text(rng.choice(LIST[screen.lang]))))
+    said = Turn("assistant", (Text(_listed(items)),))
+    meta = {"template": "screen/list", "boxes": _boxes(items), "values": screen.value_boxes()}
+    return [Sample("screen/list", screen.lang, screen.source, "CC0-1.0", (asked, said), meta=meta)]
 
 
 def _problems(lang: str, items: Sequence[Quantity], rng: random.Random, split: str) -> list[Problem]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lapis.data.synth.screen_math import ASK, MAKERS, questions, told
+from lapis.data.synth.screen_math import ASK, MAKERS, listed, questions, told
 from lapis.types import Image, Sample, Text
 from lapis.verify import check, point_text
 
@@ -114,3 +114,15 @@ def test_numbers_told_as_text_are_asked_without_a_picture() -> None:
     assert isinstance(listing, Text) and listing.text.splitlines() == [f"{name} {value}" for name, value, _ in MENU]
     assert made.kind == "math/told" and not made.images and "boxes" not in made.meta
     assert told(Stand(items=()), random.Random(0)) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_list_names_every_number_with_its_place(lang: str) -> None:
+    (made,) = listed(Stand(lang=lang), random.Random(0))
+    boxes = Stand().item_boxes()
+    said = [f"{name} {point_text(boxes[name])}{value}" for name, value, _ in MENU]
+    assert made.turns[1].text == ",".join(said) and made.images and made.kind == "screen/list"
+    assert made.meta["boxes"] == tuple(boxes.values()) and set(made.meta["values"]) == {"12", "37", "9", "104"}
+    assert listed(Stand(items=()), random.Random(0)) == []
+    many_items = tuple((f"Item {letter}", 10 + number, "$") for number, letter in enumerate("ABCDEFGHJK"))
+    assert len(listed(Stand(items=many_items), random.Random(0))[0].meta["boxes"]) == 8
