@@ -6,6 +6,7 @@ elements and words that are hidden, covered, or cut off by more than a tenth are
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,13 +77,17 @@ class Screen:
     def quantities(self) -> list[tuple[str, int, str]]:
         """(item, value, unit) of the largest group of shown whole numbers of one kind, in screen order.
 
-        Empty where fewer than two such items are visible. An item named twice is left out.
+        Empty where fewer than two such items are visible, and where some of them show a second number: "the number of
+        tea" would be two. An item named twice is left out.
         """
         groups: dict[tuple[str, str], list[tuple[str, int, str]]] = defaultdict(list)
         for fact in (element.data for element in self.elements):
             if isinstance(fact.get("value"), int):
                 groups[fact["field"], fact["unit"]].append((fact["item"], fact["value"], fact["unit"]))
         largest = max(groups.values(), key=len, default=[])
+        named = {name for name, _, _ in largest}
+        if any(name in named for group in groups.values() if group is not largest for name, _, _ in group):
+            return []
         times = Counter(name for name, _, _ in largest)
         items = [entry for entry in largest if times[entry[0]] == 1]
         return items if len(items) > 1 else []
@@ -94,10 +99,28 @@ class Screen:
         return {name: self.thousandths(boxes[name]) for name, _, _ in self.quantities()}
 
     def value_boxes(self) -> dict[str, Box]:
-        """Box in thousandths of each of the `quantities`' numbers that is shown once, by its text."""
-        values = [(str(element.data["value"]), element.box) for element in self.elements if "value" in element.data]
-        times, wanted = Counter(text for text, _ in values), {str(value) for _, value, _ in self.quantities()}
-        return {text: self.thousandths(box) for text, box in values if text in wanted and times[text] == 1}
+        """Box in thousandths of the digits of each of the `quantities`' numbers that is shown once, by its text."""
+        facts = [element for element in self.elements if "value" in element.data]
+        times = Counter(str(element.data["value"]) for element in facts)
+        wanted = {str(value) for _, value, _ in self.quantities()}
+        shown = {str(element.data["value"]): element for element in facts}
+        return {
+            text: self.thousandths(self._digits(text, element))
+            for text, element in shown.items()
+            if text in wanted and times[text] == 1
+        }
+
+    def _digits(self, text: str, element: Element) -> Box:
+        """Where an element shows a number: without its unit and the empty space around it; else the whole element."""
+        for word in element.words:
+            found = re.search(rf"(?<!\d){text}(?!\d)", word[0])
+            edges = self.letters[self.words.index(word)] if self.letters and word in self.words else ()
+            if found and edges:
+                left, right = (word[1], *edges)[found.start()], edges[found.end() - 1]
+                return left, word[2], right - left, word[4]
+            if found:
+                return word[1:]
+        return element.box
 
     def thousandths(self, box: Box) -> Box:
         """A pixel box in thousandths of the picture's width and height."""

@@ -133,6 +133,8 @@ def test_quantities_are_the_largest_group_of_numbers_with_clear_names() -> None:
     assert shop().quantities() == [("Tea", 12, "$"), ("Milk", 7, "$"), ("Rice", 30, "$")]
     twice = shop(elements=(price("Tea", 1, 0), price("Tea", 2, 10), price("Milk", 3, 20)))
     assert twice.quantities() == []
+    left = element("value", "4", (180, 21, 10, 10), field="stock", item="Tea", value=4, unit="")
+    assert shop(elements=(*shop().elements, left)).quantities() == [], "which number of tea?"
 
 
 def test_each_number_that_is_shown_once_has_its_box() -> None:
@@ -142,3 +144,12 @@ def test_each_number_that_is_shown_once_has_its_box() -> None:
     assert shop().item_boxes()["Milk"] == shop().thousandths((0, 40, 180, 12))
     twins = (*shop().elements, price("Rye", 7, 90))
     assert "7" not in shop(elements=twins).value_boxes()
+
+
+def test_a_number_is_looked_at_where_its_digits_stand() -> None:
+    """Not at its unit, nor at the empty part of a wide element."""
+    word = ("$12.", 150.0, 21.0, 8.0, 10.0)
+    wide = Element("value", "$12.", "$12.", (100, 21, 90, 10), (word,), True, price("Tea", 12, 21).data)
+    shown = shop(elements=(wide, price("Milk", 7, 41)), words=(word,), letters=((152.0, 154.0, 156.0, 158.0),))
+    assert shown.value_boxes()["12"] == shown.thousandths((152, 21, 4, 10))
+    assert shop(elements=shown.elements, words=(word,)).value_boxes()["12"] == shown.thousandths(word[1:])
