@@ -274,6 +274,8 @@ class RL:
     row_tokens: Positive = 1024
     held_out: Positive = 200
     """Held-out prompts for the before and after figures."""
+    held_samples: Positive = 4
+    """Answers to each of them, at the temperature of the rollouts: what the stage raises. Greedy ones stand beside."""
     checkpoint_every: Positive = 5
     minutes: Rate = 0.0
     op: Literal["rl"] = "rl"

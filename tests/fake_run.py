@@ -98,6 +98,7 @@ def _each(right: int, thought: int) -> dict[str, list[float]]:
     return {
         "correct": [float(number < right) for number in range(200)],
         "thought_tokens": [float(thought + number % 3 - 1) for number in range(200)],
+        "greedy": [float(number < right + 10) for number in range(200)],
     }
 
 

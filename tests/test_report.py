@@ -55,7 +55,7 @@ def test_every_figure_of_a_whole_run(run: Path) -> None:
     report.build(run)
     found = json.loads((run / "report.json").read_text())["figures"]
     wanted = "wall_seconds grounding_seen grounding_unseen math_think math_direct screen_math_think screen_math_direct"
-    wanted += " distil_gain budget_kept rl_gain rl_length grounding_seen_blind grounding_unseen_blind"
+    wanted += " distil_gain budget_kept rl_gain rl_gain_greedy rl_length grounding_seen_blind grounding_unseen_blind"
     wanted += " screen_math_think_blind screen_math_direct_blind"
     assert set(wanted.split()) <= set(found)
     assert all(set(figure) == {"value", "low", "high", "n", "goal"} for figure in found.values())
@@ -67,6 +67,7 @@ def test_every_figure_of_a_whole_run(run: Path) -> None:
     assert found["distil_gain"]["value"] == pytest.approx(1 - 3.12 / 3.32)
     assert found["rl_gain"]["value"] == pytest.approx(0.2)
     assert 0.1 < found["rl_gain"]["low"] < 0.2 < found["rl_gain"]["high"]
+    assert found["rl_gain_greedy"]["value"] == pytest.approx(130 / 110 - 1)
     assert found["rl_length"]["value"] == pytest.approx(-2 / 35, abs=1e-4) and found["rl_length"]["high"] < -0.05
 
 

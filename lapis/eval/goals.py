@@ -40,6 +40,7 @@ GOALS: dict[str, Goal] = {
     "distil_gain": Goal("Held-out loss saved by distillation", 0.04, 0.04, unit="change"),
     "budget_kept": Goal("Requests within their thinking budget, answered", 1.0, 1.0),
     "rl_gain": Goal("Held-out correctness gained by RL", 0.10, 0.10, unit="change"),
+    "rl_gain_greedy": Goal("The same of greedy answers", unit="change"),
     "rl_length": Goal("Thought length changed by RL", 0.0, 0.0, "most", "change"),
     "math_think_gain": Goal("Text: thinking over direct", 0.20, 0.20, unit="points"),
     "screen_math_think_gain": Goal("Screens: thinking over direct", 0.10, 0.10, unit="points"),

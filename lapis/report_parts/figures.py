@@ -129,8 +129,8 @@ def _rl(run: Run) -> dict[str, Figure]:
     if stage is None:
         return {}
     before, after = stage.done["before"]["each"], stage.done["after"]["each"]
-    names = {"rl_gain": "correct", "rl_length": "thought_tokens"}
-    return {figure: _plain(relative(after[name], before[name])) for figure, name in names.items()}
+    names = {"rl_gain": "correct", "rl_gain_greedy": "greedy", "rl_length": "thought_tokens"}
+    return {figure: _plain(relative(after[name], before[name])) for figure, name in names.items() if name in before}
 
 
 def rl_total(side: Json) -> dict[str, float]:

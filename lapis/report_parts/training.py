@@ -104,9 +104,11 @@ def reinforcement(run: Run) -> str:
     if stage is None:
         return ""
     before, after = rl_total(stage.done["before"]), rl_total(stage.done["after"])
+    greedy = [_greedy(stage.done[side]) for side in ("before", "after")]
     boxes = "".join(
         (
             _from_to("held-out questions right", before["correct"], after["correct"], percent=True),
+            _from_to("greedy answers right", greedy[0], greedy[1], percent=True),
             _from_to("mean reward", before.get("reward"), after.get("reward")),
             _from_to("mean tokens of thought", before["thought_tokens"], after["thought_tokens"]),
         )
@@ -116,11 +118,17 @@ def reinforcement(run: Run) -> str:
         for key, title, percent in RL_CURVES
     )
     lead = (
-        f"SFT's model before, the policy after, on {before['n']:.0f} held-out prompts. "
-        "Nothing but correctness counts in the first box."
+        f"SFT's model before, the policy after, on {before['n']:.0f} held-out prompts, by answers drawn as in the "
+        "stage itself: their reward is what it raises. Nothing but correctness counts in the first two boxes; greedy "
+        "answers are those of every other table."
     )
     parts = (f'<div class="pair">{boxes}</div>', f'<div class="grid">{pictures}</div>', _rl_kinds(stage))
     return section("Reinforcement learning", lead, *parts)
+
+
+def _greedy(side: Json) -> float | None:
+    right: list[float] = side["each"].get("greedy", [])
+    return sum(right) / len(right) if right else None
 
 
 RL_CURVES = (

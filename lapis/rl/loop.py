@@ -2,8 +2,8 @@
 
 What a step is: `prompts` questions are asked `group` times each; groups that are all right or all wrong teach nothing
 and are replaced by new questions, at most `refill` times; the others make one update. Held-out correctness is measured
-greedily before the first step and after the last. A run that was cut goes on from its checkpoint with the same
-questions, random numbers and weights, bit for bit on a CPU.
+before the first step and after the last, by answers drawn as in a rollout, and by greedy ones. A run that was cut goes
+on from its checkpoint with the same questions, random numbers and weights, bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ from lapis.train.metrics import Metrics
 from lapis.types import Generator, InputError, Progress, Sample
 
 log = logging.getLogger(__name__)
+
+HELD_SEED = (1 << 20) - 1
+"""Of held-out answers, before and after alike: random numbers that no rollout takes."""
 
 Json = dict[str, Any]
 Scored = list[tuple[Group, list[Score]]]
@@ -120,22 +123,26 @@ def means(groups: Scored) -> Json:
     return {name: sum(values) / max(len(values), 1) for name, values in columns.items()}
 
 
-def measure(generator: Generator, samples: Sequence[Sample], stage: config.RL) -> Json:
-    """Greedy answers to held-out questions: `correct`, `reward`, `thought_tokens`, `n`, and the same by `kinds`.
+def measure(generator: Generator, samples: Sequence[Sample], stage: config.RL, seed: int) -> Json:
+    """Held-out questions, each answered `held_samples` times as in a rollout: `correct`, `reward`, `thought_tokens`,
+    `n`, and the same by `kinds`.
 
-    `each` holds correctness and thought length of every question in order, so that before and after make pairs.
+    `each` holds mean correctness and thought length of every question in order, and whether a greedy answer is right,
+    so that before and after make pairs.
     """
-    answers = generator.generate([request(sample, stage.max_tokens) for sample in samples])
+    groups = roll(generator, samples, replace(stage, group=stage.held_samples), 0, seed, 0)
+    scored = [(group, score(group.answers, group.sample.meta, stage.reward)) for group in groups]
+    greedy = generator.generate([request(sample, stage.max_tokens) for sample in samples])
     kinds: dict[str, Scored] = defaultdict(list)
-    each: dict[str, list[float]] = {"correct": [], "thought_tokens": []}
-    for sample, answer in zip(samples, answers, strict=True):
-        group = Group(sample, (answer,), 0)
-        scores = score(group.answers, sample.meta, stage.reward)
-        kinds[sample.kind].append((group, scores))
-        each["correct"].append(float(scores[0].right))
-        each["thought_tokens"].append(float(answer.thought_tokens))
-    whole = _figures([pair for groups in kinds.values() for pair in groups]) | {"each": each}
-    return whole | {"kinds": {kind: _figures(groups) for kind, groups in sorted(kinds.items())}}
+    for group, scores in scored:
+        kinds[group.sample.kind].append((group, scores))
+    each = {name: [means([pair])[name] for pair in scored] for name in ("correct", "thought_tokens")}
+    each["greedy"] = [
+        float(score([answer], sample.meta, stage.reward)[0].right)
+        for answer, sample in zip(greedy, samples, strict=True)
+    ]
+    whole = _figures(scored) | {"each": each}
+    return whole | {"kinds": {kind: _figures(pairs) for kind, pairs in sorted(kinds.items())}}
 
 
 def _figures(groups: Scored) -> Json:
@@ -165,8 +172,8 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress) 
     held = questions.held(run / recipe.data.name / "heldout", stage, recipe.seed, fits)
     transport = InProcess(policy.decoder, answerer.decoder)
     loop = Loop(stage, policy, answerer, transport, rewarder(stage), asked, recipe.seed)
-    before, totals = train(loop, folder, progress, lambda: measure(answerer, held, stage))
-    after = measure(answerer, held, stage)
+    before, totals = train(loop, folder, progress, lambda: measure(answerer, held, stage, HELD_SEED))
+    after = measure(answerer, held, stage, HELD_SEED)
     hf.write(model, tokenizer, folder / "model")
     files.write_json(folder / "done.json", {**totals, "steps": stage.steps, "before": before, "after": after})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from lapis.rl import loop, questions, rollout
 from lapis.rl.policy import Policy
 from lapis.rl.rewards import Score, score
 from lapis.rl.weights import InProcess
-from lapis.types import InputError, Sample, Text, Turn, Verdict
+from lapis.types import Completion, InputError, Request, Sample, Text, Turn, Verdict
 from tests.serve.small import byte_tokenizer, small_shape, spread
 from tests.tiny import tiny_recipe, tiny_tokenizer
 
@@ -149,11 +149,31 @@ def test_the_stage_writes_model_and_figures_and_resumes_to_the_same(tmp_path: Pa
     done = json.loads((tmp_path / "rl" / "done.json").read_text())
     for side in (done["before"], done["after"]):
         assert side["n"] == 20 and set(side["kinds"]) == {"math/arith"} and 0 <= side["correct"] <= 1
+        assert {name: len(values) for name, values in side["each"].items()} == {
+            "correct": 20, "thought_tokens": 20, "greedy": 20,
+        }  # fmt: skip
     assert done["steps"] == 2 and {"tokens", "image_tokens", "loss"} <= done.keys()
     assert type(convert.read(tmp_path / "rl" / "model")).__name__ == "Lapis"
     (tmp_path / "rl" / "done.json").unlink()
     loop.run(stage, recipe, tmp_path, Silent())
     assert json.loads((tmp_path / "rl" / "done.json").read_text()) == done
+
+
+class Coin:
+    """Right when greedy, and for every other seed."""
+
+    def generate(self, requests: Sequence[Request]) -> list[Completion]:
+        right = [not one.temperature or one.seed % 2 == 0 for one in requests]
+        return [
+            Completion("yes" if good else "no", "", (1,), (1,), (0.0,), (False,), 3, "stop", True) for good in right
+        ]
+
+
+def test_held_out_questions_are_answered_as_in_a_rollout_and_greedily() -> None:
+    asked = [replace(question(number), meta={"verifier": "text", "answer": "yes"}) for number in range(6)]
+    found = loop.measure(Coin(), asked, replace(STAGE, held_samples=4), 7)
+    assert found["correct"] == 0.5 and found["n"] == 6 and found["each"]["correct"] == [0.5] * 6
+    assert found["each"]["greedy"] == [1.0] * 6 and found["thought_tokens"] == 3
 
 
 def test_questions_follow_the_mixture_and_leave_the_rest_out(tmp_path: Path) -> None:
