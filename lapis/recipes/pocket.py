@@ -186,7 +186,7 @@ def later() -> tuple[Train | RL, ...]:
         epochs={"screen/math": 9, "math": 9, "screen": 3},
         minutes=4.0,
     )
-    asked = {"math/arith": 0.15, "math/word": 0.15, "screen/ground": 0.7}
+    asked = {"math/arith": 0.2, "math/word": 0.2, "screen/ground": 0.6}
     grpo = RL("rl", "sft", asked, 30, prompts=8, group=8, minutes=1.8)
     return (reason, long, sft, grpo)
 

@@ -98,12 +98,22 @@ class Loop:
 
 
 def episodes(groups: Scored) -> list[Episode]:
-    """The answers of the groups with their advantages."""
+    """The answers of the groups with their advantages, scaled so that every group weighs as much as any other.
+
+    Ours: within a group tokens weigh alike (loss.py), but among groups a question with thoughts of a hundred tokens
+    would else outweigh ten that are answered by a point.
+    """
     rewards_PG = torch.tensor([[one.reward for one in scores] for _, scores in groups])
     advantages = group_advantages(rewards_PG).tolist()
+    lengths = [max(1, sum(answer.forced.count(False) for answer in group.answers)) for group, _ in groups]
+    mean = sum(lengths) / max(len(lengths), 1)
     return [
-        Episode(answer, advantage, tuple(image for turn in prompt_turns(group.sample) for image in turn.images))
-        for (group, _), values in zip(groups, advantages, strict=True)
+        Episode(
+            answer,
+            advantage * mean / length,
+            tuple(image for turn in prompt_turns(group.sample) for image in turn.images),
+        )
+        for (group, _), values, length in zip(groups, advantages, lengths, strict=True)
         for answer, advantage in zip(group.answers, values, strict=True)
     ]
 

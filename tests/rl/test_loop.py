@@ -121,6 +121,21 @@ def test_groups_that_teach_nothing_are_asked_anew_so_often_and_no_more() -> None
     assert all(map(torch.equal, before, lazy.policy.decoder.parameters()))
 
 
+def test_groups_weigh_alike_whatever_their_length() -> None:
+    """Tokens times advantage, over the answers that were right: the same for points and for long thoughts."""
+
+    def group(tokens: int) -> tuple[rollout.Group, list[Score]]:
+        answers = [Completion("", "", (1,), (1,) * tokens, (0.0,) * tokens, (False,) * tokens, 0, "stop", True)] * 4
+        scores = [Score(float(right), float(right), 1.0, 0.0, 0.0, "") for right in (1, 1, 0, 0)]
+        return rollout.Group(question(0), tuple(answers), 0), scores
+
+    made = loop.episodes([group(4), group(100)])
+    weights = [one.advantage * one.trained for one in made]
+    assert weights[0] == pytest.approx(weights[4]) and weights[0] == pytest.approx(-weights[2])
+    alone = loop.episodes([group(100)])
+    assert alone[0].advantage == pytest.approx((3 / 4) ** 0.5, abs=1e-3), "one length alone is GRPO's own"
+
+
 def test_a_loss_that_is_no_number_changes_nothing_and_stops_the_second_time() -> None:
     def broken(group: rollout.Group) -> list[Score]:
         return [Score(float("nan"), place % 2, 1, 0, 0, "") for place, _ in enumerate(group.answers)]
