@@ -7,6 +7,7 @@ The hub's names are looked up in a hub cache that holds tiny checkpoints in the 
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,8 @@ SHORT = [words for words in of("lapis") if words not in LONG]
 def home(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which README's words mean something: runs, a picture, published benchmarks and a hub cache."""
     folder = tmp_path_factory.mktemp("home")
-    (folder / "runs").mkdir()
-    for name in ("pocket", "pocket-smoke"):
-        (folder / "runs" / name).symlink_to(smoke)
+    shutil.copytree(smoke, folder / "runs" / "pocket")
+    (folder / "runs" / "pocket-smoke").symlink_to("pocket")
     samples = list(itertools.islice(store.read_samples(smoke / "data" / "heldout" / "ground_seen.parquet"), 3))
     (folder / "shot.png").write_bytes(samples[0].images[0].data)
     screenspot.write(samples, folder / "benchmarks" / "screenspot")
