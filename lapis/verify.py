@@ -7,6 +7,7 @@ by an alarm signal and so in the main thread alone; elsewhere they count as wron
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +60,12 @@ def point_text(box: Sequence[float]) -> str:
     x, y, w, h = box
     across, down = (min(SCALE - 1, max(0, int(share))) for share in (x + w / 2, y + h / 2))
     return f"({across:03d},{down:03d})"
+
+
+def astray(point: tuple[float, float], box: Sequence[float]) -> float:
+    """How far a point lies outside a box (x, y, w, h), in their unit; 0 within it."""
+    (px, py), (x, y, w, h) = point, box
+    return math.hypot(max(x - px, px - x - w, 0), max(y - py, py - y - h, 0))
 
 
 def check(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:

@@ -77,6 +77,8 @@ def _reads(
     """(token that looks, token that it reads, where that stands) for what a thought copies, and what tells it how to
     go on."""
     texts = [tokenizer.texts[token] for token in encoded.ids]
+    reads = sample.think or sample.meta.get("template") in READING
+    values: dict[str, Box] = sample.meta.get("values", {}) if reads else {}
     for asked, written in _turns(encoded, tokenizer):
         human, said = _spelled(texts, asked), _spelled(texts, written)
         copied = traces.named(human[0], said[0]) if shown else traces.copied(sample.kind, human[0], said[0])
@@ -88,10 +90,9 @@ def _reads(
         for one, place in chain(traces.worked(said[0]), traces.ordered(said[0])):
             if said[1][place] < said[1][one]:
                 yield said[1][one] - 1, said[1][place], FROM_THOUGHT
-    reads = sample.think or sample.meta.get("template") in READING
-    values: dict[str, Box] = sample.meta.get("values", {}) if reads else {}
-    for one, value in traces.mentioned(said[0], values):
-        yield from ((said[1][one] - 1, token, FROM_PICTURE) for token in _over(values[value], encoded, shown, model))
+        for one, value in traces.mentioned(said[0], values):
+            over = _over(values[value], encoded, shown, model)
+            yield from ((said[1][one] - 1, token, FROM_PICTURE) for token in over)
 
 
 def _turns(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[range, range]]:

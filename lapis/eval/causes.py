@@ -6,7 +6,6 @@ to be read (data/traces.py). Points inside a thought are left out: one that is a
 
 from __future__ import annotations
 
-import math
 import re
 from itertools import zip_longest
 
@@ -34,11 +33,8 @@ def _of_point(sample: Sample, text: str) -> str:
     named, asked = (POINT.sub("", one).strip() for one in (text, str(sample.meta.get("answer", ""))))
     if named and asked and named != asked:
         return "wrote another text than the one asked for"
-    x, y, width, height = map(float, sample.meta["box"])
-    across, down = (
-        max(low - at, at - low - side, 0) for low, at, side in ((x, point[0], width), (y, point[1], height))
-    )
-    return "right text, point near the box" if math.hypot(across, down) <= NEAR else "right text, point elsewhere"
+    near = verify.astray(point, sample.meta["box"]) <= NEAR
+    return "right text, point near the box" if near else "right text, point elsewhere"
 
 
 def _of_thought(sample: Sample, worked: str, answer: Completion) -> str:

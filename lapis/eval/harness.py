@@ -88,12 +88,12 @@ def _record(sample: Sample, completion: Completion, ask: Ask, breakdown: Sequenc
         "expected": sample.meta.get("answer"),
         "score": verdict.score,
         "reason": verdict.reason,
-        "cause": "" if verdict.score >= 0.5 else causes.of(sample, completion),
         "thought_tokens": completion.thought_tokens,
         "closed": completion.closed,
         "finish": completion.finish,
         "tags": {name: tag(sample, name) for name in breakdown},
     }
+    record["cause"] = "" if right(record) else causes.of(sample, completion)
     return record | (_place(sample, completion) if sample.meta.get("verifier") == "point" else {})
 
 

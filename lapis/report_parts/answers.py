@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from PIL import Image as Picture
 
+from lapis import verify
 from lapis.eval.goals import GOALS
 from lapis.eval.tasks import ALL
 from lapis.report_parts import charts
@@ -135,9 +135,7 @@ def _astray(pin: Json) -> str:
     """How far outside the box the point lies, in per cent of the screen's sides."""
     if not pin["point"]:
         return "no point in the answer"
-    (px, py), (x, y, w, h) = pin["point"], pin["box"]
-    across, down = max(x - px, px - x - w, 0), max(y - py, py - y - h, 0)
-    return f"{math.hypot(across, down) / 10:.0f}% of the screen away"
+    return f"{verify.astray(pin['point'], pin['box']) / 10:.0f}% of the screen away"
 
 
 def budget(run: Run) -> str:

@@ -120,8 +120,7 @@ def questions(
     """
     split = split or ("train" if screen.split == "train" else "held")
     think = True if split == "held" else None
-    boxes = screen.item_boxes()
-    items = [(name, value, boxes[name]) for name, value, _ in screen.quantities()]
+    items = _shown(screen)
     problems = _problems(screen.lang, items, rng, split)[:most]
     made = [sample(one, "screen/math", screen.source, rng, tokens, think, (screen.image,)) for one in problems]
     return [replace(one, meta={**one.meta, "values": screen.value_boxes()}) for one in made]
@@ -138,14 +137,18 @@ def told(screen: Shown, rng: random.Random, tokens: Count = bytes_of) -> list[Sa
 def listed(screen: Shown, rng: random.Random) -> list[Sample]:
     """One training conversation (`screen/list`), or none: every number of the screen beside its item, with the place,
     as thoughts begin. Reading many numbers of a picture costs little more than reading two."""
-    boxes = screen.item_boxes()
-    items = [(name, value, boxes[name]) for name, value, _ in screen.quantities()][:MOST_LISTED]
+    items = _shown(screen)[:MOST_LISTED]
     if not items:
         return []
     asked = Turn("user", (screen.image, Text(rng.choice(LIST[screen.lang]))))
     said = Turn("assistant", (Text(_listed(items)),))
     meta = {"template": "screen/list", "boxes": _boxes(items), "values": screen.value_boxes()}
     return [Sample("screen/list", screen.lang, screen.source, "CC0-1.0", (asked, said), meta=meta)]
+
+
+def _shown(screen: Shown) -> list[Quantity]:
+    boxes = screen.item_boxes()
+    return [(name, value, boxes[name]) for name, value, _ in screen.quantities()]
 
 
 def _problems(lang: str, items: Sequence[Quantity], rng: random.Random, split: str) -> list[Problem]:
