@@ -8,19 +8,19 @@ from lapis.config import RL, Eval, Export, Join, Prune, Recipe, Train
 from lapis.recipes import pocket
 
 STEPS = {
-    "teacher": 320,
+    "teacher": 300,
     "distil": 120,
     "distil-decay": 40,
     "scratch-low": 160,
     "scratch-mid": 160,
     "scratch-high": 160,
-    "text-sft": 1200,
-    "vision": 3600,
+    "text-sft": 1000,
+    "vision": 3000,
     "joint-a": 30,
-    "joint-b": 4100,
-    "reason": 600,
-    "long": 80,
-    "sft": 1700,
+    "joint-b": 3400,
+    "reason": 500,
+    "long": 60,
+    "sft": 1400,
     "rl": 60,
 }
 """Of each stage: most go to what a small model learns last, reading screens, pointing and thinking straight."""
@@ -33,10 +33,10 @@ def recipe() -> Recipe:
         base,
         name="desk",
         data=replace(
-            base.data, screens=18000, pages=12000, questions=90000, held_screens=500, held_questions=500, minutes=9.0
+            base.data, screens=16000, pages=10000, questions=80000, held_screens=400, held_questions=400, minutes=8.0
         ),
         stages=tuple(_longer(entry) for entry in base.stages),
-        eval=Eval(samples=500, minutes=4.0),
+        eval=Eval(samples=400, minutes=3.5),
         export=Export(),
     )
 
