@@ -194,6 +194,8 @@ class Train:
     """Weight of the same loss on every patch by itself (ours: more labels, and none of them ambiguous)."""
     place_weight: Rate = 0.0
     """Weight of the loss that keeps an image token's place in its tile readable (ours)."""
+    number_weight: Rate = 0.0
+    """Weight of the loss that has an image token say the number that begins in it (ours: lapis/train/numbers.py)."""
     look_weight: Rate = 0.0
     """Weight of the losses on where heads look when an answer points or copies (ours: see lapis/train/look.py)."""
     yarn: Yarn | None = None

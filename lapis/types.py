@@ -18,6 +18,8 @@ IGNORE = -100
 """Target value that no loss counts (PyTorch's own default for `ignore_index`)."""
 PATCH_LABELS = 4
 """Patches of an image token: the first so many of its labels are their characters."""
+NUMBER_LABELS = 3
+"""Digits of the number that begins in an image token: so many of its labels after those."""
 
 
 class InputError(Exception):
@@ -132,11 +134,12 @@ class Batch:
     tiles_NSS3: torch.Tensor
     """uint8; every tile of the batch in order of appearance (row-major over B, T). May have N = 0."""
     cells_VK: torch.Tensor
-    """int64; of each image token the characters of its PATCH_LABELS patches, then up to K - PATCH_LABELS tokens of the
-    text over it; IGNORE where there is none. V = N x tokens a tile."""
+    """int64; of each image token the characters of its PATCH_LABELS patches, then the NUMBER_LABELS digits of the
+    number that begins in it (data/labels.py), then tokens of the text over it; IGNORE where there is none.
+    V = N x tokens a tile."""
     looks_L5: torch.Tensor
     """int64; row, position of a token that looks, position of one that it may look at, and the point that it means, x
-    and y in thousandths of the picture, or -1 for what is copied from text (data/looks.py)."""
+    and y in thousandths of the picture, or what kind of look it is and the number that is read (data/looks.py)."""
 
     def to(self, device: torch.device | str) -> Batch:
         moved = {name: value.to(device) for name, value in self.items() if name != "kinds"}

@@ -1,13 +1,16 @@
-"""Dense labels of a tile: the character of each patch, and the text tokens that lie over each image token (ours).
+"""Dense labels of a tile: the character of each patch, and for each image token the number that begins in it and the
+text tokens that lie over it (ours).
 
-Characters teach a ViT to read; tokens teach an image token to mean what the decoder calls the same text. Places of
-letters come measured from the browser, so labels are right to the pixel.
+Characters teach a ViT to read; tokens teach an image token to mean what the decoder calls the same text. An image token
+holds three digits or more and keeps no order of what its patches show, so one of them, the token in which a number
+begins, is told all of its digits. Places of letters come measured from the browser, so labels are right to the pixel.
 
 Shape legend: R text rectangles, V image tokens of a tile, K labels of an image token.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,12 +22,16 @@ import numpy.typing as npt
 
 from lapis import config
 from lapis.model.anyres import Placement
-from lapis.types import IGNORE, PATCH_LABELS
+from lapis.types import IGNORE, NUMBER_LABELS, PATCH_LABELS
 
 TOKEN_LABELS = 4
 """Most tokens of text that label an image token."""
-LABELS = PATCH_LABELS + TOKEN_LABELS
-"""K: first the characters of an image token's patches, then its tokens."""
+LABELS = PATCH_LABELS + NUMBER_LABELS + TOKEN_LABELS
+"""K: first the characters of an image token's patches, then the digits of a number, then its tokens."""
+END = 10
+"""The label where a number has no further digit."""
+NUMBER = re.compile(rf"(?<!\d)\d{{1,{NUMBER_LABELS}}}(?!\d)")
+"""Numbers that are labelled; longer ones are not."""
 LEAST_HEIGHT = 9.0
 """Height in tile pixels below which text is unreadable and gives no label (ours)."""
 LEAST_OVERLAP = 0.25
@@ -69,6 +76,22 @@ def characters(words: Sequence[Word], letters: Sequence[Sequence[float]], known:
     return Boxes.of(found)
 
 
+def numbers(words: Sequence[Word], letters: Sequence[Sequence[float]]) -> Boxes:
+    """Every number in words by its value, with the box of its first digit."""
+    found = []
+    for (text, x, y, _, h), edges in zip(words, _edges(words, letters), strict=True):
+        for number in NUMBER.finditer(text):
+            left, right = (x, *edges)[number.start()], edges[number.start()]
+            found.append((int(number[0]), left, y, right, y + h))
+    return Boxes.of(found)
+
+
+def digits(value: int) -> list[int]:
+    """The NUMBER_LABELS digits of a number from its first on, then END."""
+    written = [int(digit) for digit in str(value)]
+    return written + [END] * (NUMBER_LABELS - len(written))
+
+
 def tokens(
     words: Sequence[Word], letters: Sequence[Sequence[float]], pieces: Callable[[str], list[tuple[int, int, int]]]
 ) -> Boxes:
@@ -106,12 +129,35 @@ def _spaced(words: Sequence[Word]) -> Iterator[bool]:
         before = word
 
 
-def of_tile(shown: Boxes, named: Boxes, place: Placement, shape: config.Model) -> Ints:
-    """Labels [V, K] of a tile from characters and tokens in image pixels."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Everything that is written on a picture, in its pixels."""
+
+    shown: Boxes
+    """Characters by their tokens."""
+    begun: Boxes
+    """Numbers by their values, where their first digit stands."""
+    named: Boxes
+    """Tokens of text."""
+
+
+def of_tile(written: Written, place: Placement, shape: config.Model) -> Ints:
+    """Labels [V, K] of a tile."""
     grid, shuffle = shape.vit.grid, shape.adapter.shuffle
-    cells = -(-grid // shuffle)
-    read = quarters(shown.on(place), grid, shape.vit.patch, shuffle)
-    return np.concatenate([read, covered(named.on(place), cells, shape.vit.patch * shuffle)], axis=1)
+    cells, cell = -(-grid // shuffle), shape.vit.patch * shuffle
+    read = quarters(written.shown.on(place), grid, shape.vit.patch, shuffle)
+    counted = begun(written.begun.on(place), cells, cell)
+    return np.concatenate([read, counted, covered(written.named.on(place), cells, cell)], axis=1)
+
+
+def begun(numbers: Boxes, grid: int, cell: int) -> Ints:
+    """[grid^2, NUMBER_LABELS]: digits of the number whose first digit has its middle in each cell, the first of two."""
+    out = np.full((grid * grid, NUMBER_LABELS), IGNORE, dtype=np.int32)
+    middles = (numbers.boxes[:, :2] + numbers.boxes[:, 2:]) / 2 // cell
+    for value, (column, row) in reversed([*zip(numbers.ids.tolist(), middles.tolist(), strict=True)]):
+        if min(column, row) >= 0 and max(column, row) < grid:
+            out[int(row * grid + column)] = digits(value)
+    return out
 
 
 def quarters(shown: Boxes, grid: int, patch: int, shuffle: int) -> Ints:

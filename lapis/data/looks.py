@@ -2,7 +2,8 @@
 
 A sample's `meta["boxes"]` holds the box of each answer that points, in the order of its turns. The token before a
 point's first digit is the one that looks; the middle of the box is what it then says. `meta["values"]` holds the boxes
-of numbers that a picture shows: whoever names one first looks at it, one token before each digit. A worked thought
+of numbers that a picture shows: whoever names one first looks at where it begins (the image token there says all of
+it, labels.py), one token before each digit and before what follows. A worked thought
 looks, one token before whatever it copies, at what it copies, and at what tells it what comes next (traces.py).
 
 Shape legend: L looks.
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from lapis import chat, config
 from lapis.data import traces
 from lapis.model import anyres
-from lapis.types import Image, Sample
+from lapis.types import NUMBER_LABELS, Image, Sample
 
 Ints = npt.NDArray[np.int32]
 Box = Sequence[float]
@@ -39,7 +40,8 @@ READING = ("screen/read", "screen/list")
 
 def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> Ints:
     """[L, 4]: position of a token that looks, position of a token that it may look at, and for a point x and y of the
-    box's middle in thousandths, else FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE or CLUE twice; by looking token.
+    box's middle in thousandths, else FROM_QUESTION, FROM_THOUGHT or CLUE twice, or FROM_PICTURE and the number that is
+    read; by looking token.
 
     Raises ValueError where a sample has not as many points as boxes.
     """
@@ -51,8 +53,9 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
         for position, box in points
         for token in _over(box, encoded, shown, model)
     }
-    copied = _reads(sample, encoded, tokenizer, shown, model) if sample.kind.startswith(COPYING) else ()
-    found |= {(*read, read[-1]) for read in copied}
+    if sample.kind.startswith(COPYING):
+        found |= {(*read, read[-1]) for read in _copies(sample, encoded, tokenizer)}
+        found |= {*_numbers(sample, encoded, tokenizer, shown, model)}
     return np.asarray(sorted(found), np.int32).reshape(-1, COLUMNS)
 
 
@@ -71,17 +74,13 @@ def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
             yield at
 
 
-def _reads(
-    sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, shown: Sequence[int], model: config.Model
-) -> Iterator[tuple[int, int, int]]:
+def _copies(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[int, int, int]]:
     """(token that looks, token that it reads, where that stands) for what a thought copies, and what tells it how to
     go on."""
     texts = [tokenizer.texts[token] for token in encoded.ids]
-    reads = sample.think or sample.meta.get("template") in READING
-    values: dict[str, Box] = sample.meta.get("values", {}) if reads else {}
     for asked, written in _turns(encoded, tokenizer):
         human, said = _spelled(texts, asked), _spelled(texts, written)
-        copied = traces.named(human[0], said[0]) if shown else traces.copied(sample.kind, human[0], said[0])
+        copied = traces.named(human[0], said[0]) if encoded.images else traces.copied(sample.kind, human[0], said[0])
         yield from ((said[1][one] - 1, human[1][place], FROM_QUESTION) for one, place in copied)
         for (source, last), (one, copy) in traces.clues(human[0], said[0]):
             yield human[1][source], human[1][last], CLUE
@@ -90,9 +89,23 @@ def _reads(
         for one, place in chain(traces.worked(said[0]), traces.ordered(said[0])):
             if said[1][place] < said[1][one]:
                 yield said[1][one] - 1, said[1][place], FROM_THOUGHT
-        for one, value in traces.mentioned(said[0], values):
-            over = _over(values[value], encoded, shown, model)
-            yield from ((said[1][one] - 1, token, FROM_PICTURE) for token in over)
+
+
+def _numbers(
+    sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, shown: Sequence[int], model: config.Model
+) -> Iterator[tuple[int, int, int, int]]:
+    """(token that looks, image token in which the number begins, FROM_PICTURE, number) for what is read of a picture:
+    one token before each digit, and at the last one, since it must know that it is."""
+    reads = sample.think or sample.meta.get("template") in READING
+    values: dict[str, Box] = sample.meta.get("values", {}) if reads and encoded.images else {}
+    texts = [tokenizer.texts[token] for token in encoded.ids]
+    for _, written in _turns(encoded, tokenizer):
+        said, at = _spelled(texts, written)
+        for one, value in traces.mentioned(said, [value for value in values if len(value) <= NUMBER_LABELS]):
+            x, y, w, h = values[value]
+            first = (x + w / len(value) / 2, y + h / 2, 0, 0)
+            for token in _over(first, encoded, shown, model):
+                yield from ((looking, token, FROM_PICTURE, int(value)) for looking in (at[one] - 1, at[one]))
 
 
 def _turns(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[range, range]]:

@@ -77,10 +77,13 @@ class Cutter:
         pixels_NSS3 = anyres.cut(anyres.decode(image, name), self.model.anyres, side)
         words = cells.get("words", ())
         letters = cells.get("letters", ())
-        shown = labels.characters(words, letters, self.letter)
-        named = labels.tokens(words, letters, self.pieces)
+        written = labels.Written(
+            labels.characters(words, letters, self.letter),
+            labels.numbers(words, letters),
+            labels.tokens(words, letters, self.pieces),
+        )
         places = anyres.placements(image.width, image.height, self.model.anyres, side)
-        marks = [labels.of_tile(shown, named, place, self.model).tobytes() for place in places]
+        marks = [labels.of_tile(written, place, self.model).tobytes() for place in places]
         return [png(pixels_SS3) for pixels_SS3 in pixels_NSS3], marks
 
     def letter(self, character: str) -> int:

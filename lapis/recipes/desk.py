@@ -14,13 +14,13 @@ STEPS = {
     "scratch-low": 160,
     "scratch-mid": 160,
     "scratch-high": 160,
-    "text-sft": 1000,
-    "vision": 3000,
+    "text-sft": 1200,
+    "vision": 5000,
     "joint-a": 30,
-    "joint-b": 3400,
-    "reason": 500,
+    "joint-b": 4600,
+    "reason": 600,
     "long": 60,
-    "sft": 1400,
+    "sft": 1800,
     "rl": 60,
 }
 """Of each stage: most go to what a small model learns last, reading screens, pointing and thinking straight."""

@@ -9,7 +9,7 @@ along the same fixed directions along which image tokens name their own (places.
 same: of the layer between, one head is told what of the question it reads, another what of the thought itself. What
 comes next in a question is found by what came last, and a digit is worked out by its line's sign: in the layer before,
 a head of its own looks at these clues, in question and thought alike. A number that is read from a picture is looked
-at like what is pointed at.
+at like what is pointed at, and its digits are held along directions of their own (numbers.py).
 
 Shape legend: B rows, T tokens, D width, E head dimension, G tokens that look, L looks, O tokens that hold a point,
 M = G x O.
@@ -23,8 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lapis.data import labels
 from lapis.data.looks import CLUE, FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT
 from lapis.model.decoder import Decoder, Layer, rotate, rotation
+from lapis.train import numbers
 from lapis.train.places import named
 from lapis.types import Batch
 
@@ -75,7 +77,7 @@ def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, totals: S
         seen(decoder, first, last, early_BTD, batch, points(batch)) + held(late_BTD, points(batch)),
         seen(decoder, second, last, middle_BTD, batch, asked_L5, alike=True),
         seen(decoder, second, early, middle_BTD, batch, own_L5, alike=True),
-        seen(decoder, first, last, early_BTD, batch, shown_L5),
+        seen(decoder, first, last, early_BTD, batch, shown_L5) + counted(late_BTD, shown_L5),
         seen(decoder, first, other, early_BTD, batch, clues_L5),
     )
     return torch.stack([part / max(total, 1.0) for part, total in zip(parts, totals, strict=True)]).sum()
@@ -110,6 +112,16 @@ def held(late_BTD: Tensor, looks_L5: Tensor) -> Tensor:
     held_MD = late_BTD[rows_G[:, None], at_GO].flatten(0, 1)
     columns_M, rows_M = (points_G2 * SIDE // 1000).clamp(0, SIDE - 1).repeat_interleave(HELD, 0).unbind(1)
     return named(held_MD, columns_M, rows_M, SIDE) / HELD
+
+
+def counted(late_BTD: Tensor, looks_L5: Tensor) -> Tensor:
+    """Sum over tokens that read a number of a picture of the mean cross-entropy of its digits in them."""
+    if not len(looks_L5):
+        return late_BTD.sum() * 0.0
+    tokens_G2, of_L = _tokens(looks_L5)
+    values_G = tokens_G2[:, 0].index_put((of_L,), looks_L5[:, 4])
+    digits_GN = torch.tensor([labels.digits(value) for value in values_G.tolist()], device=late_BTD.device)
+    return numbers.named(late_BTD[tokens_G2[:, 0], tokens_G2[:, 1]], digits_GN)
 
 
 def _tokens(looks_L5: Tensor) -> tuple[Tensor, Tensor]:

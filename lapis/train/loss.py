@@ -6,7 +6,8 @@ checkpointing, and no [tokens, vocabulary] tensor. All sums are divided by total
 caller passes in, so that micro-batches and ranks simply add up. The cell loss is ours: each image token, projected on
 the decoder's embedding matrix (without gradient into it), should name the words written in its cell of the picture;
 it stands in for the captioning pre-training (SigLIP2's LocCa) that a ViT from nothing lacks. Where an image token lies
-(places.py) and where a pointing decoder looks (look.py) have losses of their own.
+(places.py), which number begins in it (numbers.py) and where a pointing decoder looks (look.py) have losses of their
+own.
 
 Shape legend: B rows, T tokens, D width, E the teacher's width, C vocabulary, V image tokens, M positions with a
 loss, K labels of a position, J kinds, A letters.
@@ -21,9 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lapis.train import look
+from lapis.train import look, numbers
 from lapis.train.places import image_tokens
-from lapis.types import IGNORE, PATCH_LABELS, Batch
+from lapis.types import IGNORE, NUMBER_LABELS, PATCH_LABELS, Batch
 
 CHUNK = 1024
 """Positions whose logits are held at once where no distillation says otherwise (256 measured 3% slower)."""
@@ -41,6 +42,8 @@ class Totals:
     """Number of patches that show a character."""
     places: float
     """Number of image tokens."""
+    numbers: float
+    """Number of image tokens in which a number begins."""
     looks: float
     """Number of tokens that point."""
     copies: float
@@ -88,6 +91,7 @@ class Inputs:
     letters_A: Tensor | None = None
     """Rising ids of the tokens that a patch may show; None for all."""
     place_weight: float = 0.0
+    number_weight: float = 0.0
     look: Tensor | None = None
     """The look loss (look.py) of this micro-batch, by the step's total."""
     look_weight: float = 0.0
@@ -112,6 +116,8 @@ class Outputs:
     """Mean cross-entropy of the labelled patches by themselves, in nats."""
     places: Tensor
     """Mean cross-entropy of the image tokens' columns and rows, in nats."""
+    numbers: Tensor
+    """Mean cross-entropy of the digits of numbers that begin in image tokens, in nats."""
     looks: Tensor
     """Look losses (look.py), in nats."""
     kind_sums_J: Tensor
@@ -123,13 +129,14 @@ def totals(batch: Batch) -> Totals:
     """The divisors of a whole global step on one process."""
     counted = batch.targets_BT != IGNORE
     labelled = batch.cells_VK != IGNORE
-    patches, tokens = labelled[:, :PATCH_LABELS], labelled[:, PATCH_LABELS:]
+    patches, begun, tokens = labelled.tensor_split((PATCH_LABELS, PATCH_LABELS + NUMBER_LABELS), 1)
     copies, traces, shown, clues = map(look.total, look.copies(batch))
     return Totals(
         targets=float(batch.weights_BT[counted].sum()),
         cells=float(tokens.any(-1).sum()),
         patches=float(patches.sum()),
         places=float(len(labelled)),
+        numbers=float(begun[:, 0].sum()),
         looks=look.total(look.points(batch)),
         copies=copies,
         traces=traces,
@@ -142,7 +149,7 @@ def compute(inputs: Inputs) -> Outputs:
     """The step's loss and its parts. A batch without targets or labels gives zeros with a gradient path."""
     batch, zero = inputs.batch, inputs.features_VD.new_zeros((), dtype=torch.float32)
     sums = weights = torch.zeros(len(batch.kinds), device=zero.device)
-    loss, lm, distil, cells, patches, places, looks = inputs.features_VD.sum() * 0.0, *[zero] * 6
+    loss, lm, distil, cells, patches, places, counted, looks = inputs.features_VD.sum() * 0.0, *[zero] * 7
     if inputs.hidden_BTD is not None:
         part, lm, distil, sums, weights = _targets(inputs, inputs.hidden_BTD)
         loss = loss + part
@@ -155,11 +162,18 @@ def compute(inputs: Inputs) -> Outputs:
     if inputs.place_weight and len(inputs.features_VD):
         places = image_tokens(inputs.features_VD, len(batch.tiles_NSS3)) / max(inputs.totals.places, 1.0)
         loss = loss + inputs.place_weight * places
+    if inputs.number_weight and len(inputs.features_VD):
+        counted = numbers.image_tokens(inputs.features_VD, _numbers(batch)) / max(inputs.totals.numbers, 1.0)
+        loss = loss + inputs.number_weight * counted
     if inputs.look is not None:
         looks = inputs.look
         loss = loss + inputs.look_weight * looks
-    cells, patches, places, looks = (part.detach() for part in (cells, patches, places, looks))
-    return Outputs(loss, lm, distil, cells, patches, places, looks, sums, weights)
+    cells, patches, places, counted, looks = (part.detach() for part in (cells, patches, places, counted, looks))
+    return Outputs(loss, lm, distil, cells, patches, places, counted, looks, sums, weights)
+
+
+def _numbers(batch: Batch) -> Tensor:
+    return batch.cells_VK[:, PATCH_LABELS : PATCH_LABELS + NUMBER_LABELS]
 
 
 def _targets(inputs: Inputs, hidden_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -183,7 +197,7 @@ def _targets(inputs: Inputs, hidden_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _cells(inputs: Inputs) -> Tensor:
-    labels_VK = inputs.batch.cells_VK[:, PATCH_LABELS:]
+    labels_VK = inputs.batch.cells_VK[:, PATCH_LABELS + NUMBER_LABELS :]
     at_M = (labels_VK != IGNORE).any(-1).nonzero().squeeze(1)
     scales_M = torch.full((len(at_M),), 1.0 / max(inputs.totals.cells, 1.0), device=labels_VK.device)
     task = _Task(labels_VK[at_M], scales_M, inputs.chunk, inputs.dtype)

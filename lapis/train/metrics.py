@@ -60,7 +60,7 @@ def line_of(step: int, result: Result, seconds: float) -> dict[str, Any]:
         "tokens_per_s": round(result.tokens / max(seconds, 1e-9), 1),
         "kinds": result.kinds,
     }
-    extras = {name: getattr(result, name) for name in ("distil", "cells", "patches", "places", "looks")}
+    extras = {name: getattr(result, name) for name in ("distil", "cells", "patches", "places", "numbers", "looks")}
     return line | {name: value for name, value in extras.items() if value}
 
 

@@ -26,6 +26,7 @@ TILE_TOKENS = 256
 """What a tile costs in tokens of text (ours, measured in the pocket model): halves should take equally long."""
 
 Part = TypeVar("Part")
+Done = TypeVar("Done")
 
 
 def cut(batch: Batch, tiles_B: Tensor, lanes: int, most: int = MICRO_TOKENS) -> list[Batch]:
@@ -40,7 +41,7 @@ def cut(batch: Batch, tiles_B: Tensor, lanes: int, most: int = MICRO_TOKENS) -> 
     return list(_parts(batch, tiles_B, [*range(0, rows, step), rows]))
 
 
-def run(work: Callable[[Batch], Part], parts: Sequence[Batch], lanes: int) -> list[Part]:
+def run(work: Callable[[Part], Done], parts: Sequence[Part], lanes: int) -> list[Done]:
     """`work` on each part, in order; side by side where there are two parts and two lanes."""
     if lanes > 1 and len(parts) == 2:
         return list(_pool().map(work, parts))

@@ -1,6 +1,8 @@
 """AdamW in groups by part of the model, Muon for hidden matrices where asked, and one schedule factor for all of them.
 
-Unusual: the optimizer's state is allocated at once, so that a checkpoint can be read into it in place, and it is named
+Unusual: Muon's matrices are dealt to as many optimizers as there are lanes, so that two CPU threads share its work as
+they share a step's (micro.py); each matrix is one thread's, so updates are the same to the bit. State is allocated at
+once, so that a checkpoint can be read into it in place, and it is named
 by parameter rather than by number, so that it survives another order of groups and another world size.
 """
 
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lapis import config
+from lapis.train import micro
 
 NO_DECAY = ("embedding", "positions")
 """Names of matrices that no weight decay pulls to zero: tables of tokens and places."""
@@ -36,8 +39,8 @@ def freeze(network: nn.Module, trains: Iterable[str]) -> None:
 class Optimizer:
     """AdamW, and Muon beside it where a stage asks for it, behind the few calls that a step makes."""
 
-    def __init__(self, parts: Sequence[torch.optim.Optimizer]):
-        self.parts = parts
+    def __init__(self, parts: Sequence[torch.optim.Optimizer], lanes: int = 1):
+        self.parts, self.lanes = parts, lanes
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -55,16 +58,19 @@ class Optimizer:
             values["step"].fill_(updates)
 
     def step(self) -> None:
+        muons = [part for part in self.parts if isinstance(part, torch.optim.Muon)]
         for part in self.parts:
-            part.step()
+            if part not in muons:
+                part.step()
+        micro.run(lambda part: part.step(), muons, self.lanes)
 
     def zero_grad(self) -> None:
         for part in self.parts:
             part.zero_grad()
 
 
-def build(network: nn.Module, optim: config.Optim) -> Optimizer:
-    """The optimizer of the parameters that have gradients on.
+def build(network: nn.Module, optim: config.Optim, lanes: int = 1) -> Optimizer:
+    """The optimizer of the parameters that have gradients on, over one or two threads.
 
     Muon (K. Jordan, 2024; `torch.optim.Muon`) takes the matrices of layers and adapter where `optim.muon` is above
     zero, its updates scaled to the size of AdamW's (Moonlight, arXiv 2502.16982); tables, patches, norms and biases
@@ -73,7 +79,19 @@ def build(network: nn.Module, optim: config.Optim) -> Optimizer:
     named = dict(_trained(network))
     hidden = {name: one for name, one in named.items() if optim.muon and _is_hidden(name, one)}
     rest = {name: one for name, one in named.items() if name not in hidden}
-    return Optimizer([make(network, members, optim) for make, members in ((_adamw, rest), (_muon, hidden)) if members])
+    parts = [_adamw(network, rest, optim)] if rest else []
+    return Optimizer([*parts, *(_muon(network, share, optim) for share in _dealt(hidden, lanes) if share)], lanes)
+
+
+def _dealt(named: Named, lanes: int) -> list[dict[str, nn.Parameter]]:
+    """Shares of about equal work for Newton and Schulz's products: short side squared times long side."""
+    shares: list[dict[str, nn.Parameter]] = [{} for _ in range(lanes)]
+    work = [0] * lanes
+    for name, one in sorted(named.items(), key=lambda entry: -entry[1].numel() * min(entry[1].shape)):
+        least = work.index(min(work))
+        shares[least][name] = one
+        work[least] += one.numel() * min(one.shape)
+    return shares
 
 
 def _is_hidden(name: str, parameter: Tensor) -> bool:

@@ -32,7 +32,7 @@ def named(hidden_VD: Tensor, columns_V: Tensor, rows_V: Tensor, side: int) -> Te
 
 
 @cache
-def directions(width: int, count: int) -> Tensor:
+def directions(width: int, count: int, seed: int = 0) -> Tensor:
     """Unit columns, fp32 [D, P], equal in every run, orthogonal where there is room: here a token spells its place."""
-    drawn = torch.randn(width, count, generator=torch.Generator().manual_seed(0))
+    drawn = torch.randn(width, count, generator=torch.Generator().manual_seed(seed))
     return torch.linalg.qr(drawn)[0] if width >= count else F.normalize(drawn, dim=0)

@@ -69,6 +69,7 @@ class Result:
     cells: float
     patches: float
     places: float
+    numbers: float
     looks: float
     grad_norm: float
     """Before clipping."""
@@ -135,6 +136,7 @@ class Trainer:
             patch_weight=stage.patch_weight,
             letters_A=self.letters_A,
             place_weight=stage.place_weight,
+            number_weight=stage.number_weight,
             look=look.loss(decoder, out.taps_BTD, batch, divisors.of_looks) if out.taps_BTD else None,
             look_weight=stage.look_weight,
             teacher=self._taught(batch),
@@ -196,7 +198,7 @@ def build(
     if place.compiled:
         compile_layers(network)
     letters_A = None if letters_A is None else letters_A.to(place.device)
-    return Trainer(network, optim.build(network, stage.optim), stage, place, teacher, letters_A)
+    return Trainer(network, optim.build(network, stage.optim, place.lanes), stage, place, teacher, letters_A)
 
 
 def compile_layers(network: Network) -> None:
@@ -238,6 +240,7 @@ def _result(whole: losses.Outputs, batch: Batch, norm: float, rate: float) -> Re
         cells=float(whole.cells),
         patches=float(whole.patches),
         places=float(whole.places),
+        numbers=float(whole.numbers),
         looks=float(whole.looks),
         grad_norm=norm,
         rate=rate,

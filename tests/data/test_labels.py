@@ -8,10 +8,10 @@ import torch
 
 from lapis import chat
 from lapis.data import labels, tokenise
-from lapis.data.labels import Boxes
+from lapis.data.labels import END, Boxes, Written
 from lapis.model.adapter import unshuffle
 from lapis.model.anyres import Placement
-from lapis.types import IGNORE, PATCH_LABELS
+from lapis.types import IGNORE, NUMBER_LABELS, PATCH_LABELS
 from tests.data import world
 
 
@@ -95,6 +95,20 @@ def test_a_word_behind_another_on_its_line_begins_with_a_space(tokenizer: chat.T
 
 def test_too_small_text_gives_no_label(tokenizer: chat.Tokenizer) -> None:
     named = labels.tokens([("lamp", 0.0, 0.0, 40.0, 12.0)], (), tokenizer.pieces)
+    counted = labels.numbers([("42", 0.0, 0.0, 40.0, 12.0)], ())
     whole, half = (Placement(scale=scale, dx=0.0, dy=0.0) for scale in (1.0, 0.5))
-    assert (labels.of_tile(named, named, whole, world.MODEL)[:, PATCH_LABELS:] != IGNORE).any()
-    assert (labels.of_tile(named, named, half, world.MODEL) == IGNORE).all()
+    found = labels.of_tile(Written(named, counted, named), whole, world.MODEL)
+    assert (found[:, PATCH_LABELS + NUMBER_LABELS :] != IGNORE).any() and (found[:, PATCH_LABELS] != IGNORE).any()
+    assert (labels.of_tile(Written(named, counted, named), half, world.MODEL) == IGNORE).all()
+
+
+def test_a_number_is_told_where_its_first_digit_stands() -> None:
+    """By its value; "12:30" are two numbers, a longer one is none, and of two in one cell the first counts."""
+    words = [("$107", 0.0, 0.0, 40.0, 12.0), ("12:30", 50.0, 20.0, 50.0, 12.0), ("20261", 0.0, 60.0, 50.0, 12.0)]
+    words += [("7", 20.0, 4.0, 8.0, 12.0)]
+    found = labels.numbers(words, [(10.0, 20.0, 30.0, 40.0), (60.0, 70.0, 80.0, 90.0, 100.0), (), ()])
+    assert found.ids.tolist() == [107, 12, 30, 7]
+    assert found.boxes[:3].tolist() == [[10, 0, 20, 12], [50, 20, 60, 32], [80, 20, 90, 32]]
+    told = labels.begun(found, 3, 28)
+    assert told[0].tolist() == [1, 0, 7] and told[1].tolist() == [1, 2, END] and told[5].tolist() == [IGNORE] * 3
+    assert told[3].tolist() == [IGNORE] * 3 and (told[6:] == IGNORE).all() and told[2].tolist() == [IGNORE] * 3

@@ -122,7 +122,8 @@ def test_a_number_of_a_picture_is_looked_at_where_it_is_named_first(tokenizer: c
     text = [tokenizer.texts[one] for one in made.ids]
     seen = [(token, source) for token, source, kind, _ in made.looks.tolist() if kind == looks.FROM_PICTURE]
     image = list(made.ids).index(tokenizer.id(chat.IMAGE))
-    assert [text[token + 1] for token, _ in seen] == ["4", "2"] and {source for _, source in seen} == {image}
+    assert [text[token + 1] for token, _ in seen] == ["4", "2", ","] and {source for _, source in seen} == {image}
+    assert {value for *_, kind, value in made.looks.tolist() if kind == looks.FROM_PICTURE} == {42}
     pointed = [(text[token + 1], x, y) for token, _, x, y in made.looks.tolist() if x >= 0]
     assert pointed == [("7", 750, 250)]
     own = [text[token + 1] for token, _, kind, _ in made.looks.tolist() if kind == looks.FROM_THOUGHT]

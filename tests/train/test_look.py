@@ -11,12 +11,14 @@ from torch.nn import functional as F
 
 from lapis import chat
 from lapis.data import tokenise
+from lapis.data.labels import END
 from lapis.data.loader import eval_batches
+from lapis.data.looks import FROM_PICTURE
 from lapis.data.synth import program
 from lapis.dist.guard import Place
 from lapis.model import init
 from lapis.model.decoder import Layer, rotate, rotation
-from lapis.train import look, step
+from lapis.train import look, numbers, step
 from lapis.train.places import directions
 from lapis.types import Batch, Sample, Text, Turn
 from tests.train import world
@@ -124,6 +126,18 @@ def test_what_is_held_is_the_point_in_all_tokens_of_its_digits(batch: Batch) -> 
     row, at = look.points(batch)[0, :2].tolist()
     late_BTD[row, at] *= -1
     assert look.held(late_BTD, look.points(batch)).item() > 0.5
+
+
+def test_a_number_that_is_read_is_held_digit_by_digit() -> None:
+    """A token that says 47 on the directions of its digits has no loss, one that says 42 pays for its second digit."""
+    lines, late_BTD = directions(64, 33, numbers.SEED), torch.zeros(1, 4, 64)
+    reads_L5 = torch.tensor([[0, at, 0, FROM_PICTURE, 47] for at in (1, 2)])
+    for at in (1, 2):
+        late_BTD[0, at] = lines[:, 4] + lines[:, 11 + 7] + lines[:, 22 + END]
+    assert look.counted(late_BTD, reads_L5).item() < 2 * 0.2
+    late_BTD[0, 2] += lines[:, 11 + 2] - lines[:, 11 + 7]
+    assert look.counted(late_BTD, reads_L5).item() > 1.0
+    assert look.counted(late_BTD, reads_L5[:0]).item() == 0
 
 
 def test_taps_change_nothing(batch: Batch) -> None:

@@ -11,9 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lapis.train import loss as losses
 from lapis.train.places import directions
-from lapis.types import IGNORE, PATCH_LABELS, Batch
+from lapis.types import IGNORE, NUMBER_LABELS, PATCH_LABELS, Batch
 
 ROWS, LENGTH, WIDTH, WISE, VOCAB, CELLS = 3, 17, 8, 12, 31, 20
+NUMBERS = slice(PATCH_LABELS, PATCH_LABELS + NUMBER_LABELS)
+"""Where the labels of a number stand."""
 
 
 def make_batch(seed: int = 0) -> Batch:
@@ -21,9 +23,11 @@ def make_batch(seed: int = 0) -> Batch:
     shape = (ROWS, LENGTH)
     targets = torch.randint(0, VOCAB, shape, generator=random)
     targets[torch.rand(shape, generator=random) < 0.4] = IGNORE
-    cells = torch.randint(0, VOCAB, (CELLS, 8), generator=random)
-    cells[torch.rand(CELLS, 8, generator=random) < 0.5] = IGNORE
+    cells = torch.randint(0, VOCAB, (CELLS, 11), generator=random)
+    cells[torch.rand(CELLS, cells.shape[1], generator=random) < 0.5] = IGNORE
     cells[:5] = IGNORE
+    cells[:, NUMBERS] = torch.randint(0, 11, (CELLS, NUMBER_LABELS), generator=random)
+    cells[::2, NUMBERS] = IGNORE
     return Batch(
         tokens_BT=torch.randint(0, VOCAB, shape, generator=random),
         targets_BT=targets,
@@ -70,7 +74,8 @@ def dense(inputs: losses.Inputs) -> torch.Tensor:
         each = (1 - wise.weight) * each + wise.weight * heat**2 * kl
     total = inputs.lm_weight * (each * weights).sum() / weights.sum()
     total = total + inputs.cell_weight * dense_cells(inputs) if inputs.cell_weight else total
-    return total + inputs.place_weight * dense_places(inputs) if inputs.place_weight else total
+    total = total + inputs.place_weight * dense_places(inputs) if inputs.place_weight else total
+    return total + inputs.number_weight * dense_numbers(inputs) if inputs.number_weight else total
 
 
 def centred(matrix: torch.Tensor) -> torch.Tensor:
@@ -84,7 +89,7 @@ def dense_cells(inputs: losses.Inputs) -> torch.Tensor:
     named = named / named.square().mean(-1, keepdim=True).add(torch.finfo(torch.float32).eps).sqrt()
     scores = (named @ centred(inputs.embedding_CD).T).log_softmax(-1)
     found = []
-    for row, labels in zip(scores, inputs.batch.cells_VK[:, PATCH_LABELS:].tolist(), strict=True):
+    for row, labels in zip(scores, inputs.batch.cells_VK[:, NUMBERS.stop :].tolist(), strict=True):
         real = [label for label in labels if label != IGNORE]
         if real:
             found.append(-row[real].mean())
@@ -103,11 +108,25 @@ def dense_places(inputs: losses.Inputs) -> torch.Tensor:
     return torch.stack(found).mean()
 
 
+def dense_numbers(inputs: losses.Inputs) -> torch.Tensor:
+    """Digit by digit of every image token in which a number begins."""
+    features = inputs.features_VD.double()
+    features = features / features.square().mean(-1, keepdim=True).add(torch.finfo(torch.float32).eps).sqrt()
+    scores = features @ directions(WIDTH, 33, 1).double()
+    found = []
+    for score, digits in zip(scores, inputs.batch.cells_VK[:, NUMBERS].tolist(), strict=True):
+        for place, digit in enumerate(digits):
+            if digit != IGNORE:
+                found.append(-score[11 * place : 11 * place + 11].log_softmax(0)[digit])
+    return torch.stack(found).mean()
+
+
 CASES = {
     "plain": {},
     "weighted": {"lm_weight": 0.3},
     "cells": {"cell_weight": 0.7},
     "places": {"place_weight": 0.4},
+    "numbers": {"number_weight": 0.4},
     "distil": {"teacher": teacher(1.0, 1.0)},
     "mixed, warm": {"teacher": teacher(0.6, 2.0), "cell_weight": 0.2},
 }

@@ -118,3 +118,25 @@ def test_muon_moves_a_matrix_alike_in_all_directions() -> None:
         if "momentum_buffer" in built.moments(parameter) and name.startswith("decoder."):
             assert spread(moved) < 10 < spread(parameter.grad) or spread(moved) < 0.5 * spread(parameter.grad)
             assert 0.1e-3 < float(moved.square().mean().sqrt()) < 0.4e-3
+
+
+def test_two_lanes_update_alike_to_the_bit() -> None:
+    """Muon's matrices by two threads: each is in one share, the shares weigh about alike, and nothing else changes."""
+    networks = [init.fresh(world.MODEL, 0) for _ in range(2)]
+    built = [
+        optim.build(network, dataclasses.replace(OPTIM, muon=1.0), lanes)
+        for network, lanes in zip(networks, (1, 2), strict=True)
+    ]
+    for network, one in zip(networks, built, strict=True):
+        generator = torch.Generator().manual_seed(0)
+        for parameter in network.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        one.step()
+    assert [len(one.parts) for one in built] == [2, 3]
+    for alone, shared in zip(*(network.parameters() for network in networks), strict=True):
+        assert torch.equal(alone, shared)
+    costs = [
+        sum(one.numel() * min(one.shape) for group in part.param_groups for one in group["params"])
+        for part in built[1].parts[1:]
+    ]
+    assert max(costs) < 1.5 * min(costs)

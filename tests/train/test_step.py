@@ -51,12 +51,7 @@ def trimmed(batch: Batch) -> Batch:
 def gradients(trainer: step.Trainer, batches: list[Batch]) -> tuple[float, dict[str, torch.Tensor]]:
     """Loss and gradients of batches that are one global step together."""
     each = [losses.totals(batch) for batch in batches]
-    divisors = losses.Totals(
-        *(
-            sum(getattr(one, name) for one in each)
-            for name in ("targets", "cells", "patches", "places", "looks", "copies", "traces", "shown", "clues")
-        )
-    )
+    divisors = losses.Totals(*(sum(getattr(one, name) for one in each) for name in losses.Totals.__slots__))
     loss = 0.0
     for batch in batches:
         out = losses.compute(trainer.inputs(batch, divisors))
