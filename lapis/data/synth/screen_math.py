@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from lapis.data.synth import program
+from lapis.data.synth import program, screen_frames
 from lapis.data.synth.problem import Box, Count, Problem, bytes_of, sample
+from lapis.data.synth.screen_frames import COUNTS, LIST
 from lapis.types import Image, Sample, Text, Turn
 from lapis.verify import point_text
 
@@ -22,12 +23,12 @@ Quantity = tuple[str, int, Box | None]
 
 MOST_LISTED = 8
 """Most items that a thought copies from a screen."""
+MOST_TOLD = 3
+"""Most questions about one screen's numbers told as text."""
 MOST_ADDED = 5
 """Most items of a total."""
 HIGHEST = 999
 """Largest sum asked for."""
-COUNTS = {"en": ("zero", "one", "two", "three"), "zh": ("零", "一", "两", "三")}
-"""Small numbers as words, so that they are no values to compute with."""
 
 
 class Shown(Protocol):
@@ -56,60 +57,6 @@ class Shown(Protocol):
         ...
 
 
-ASK: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
-    ("en", "train"): {
-        "read": ("What is the number at {a}?", "Which number belongs to {a}?", "Read the number of {a}."),
-        "two": ("What do {a} and {b} make together?", "Add the numbers of {a} and {b}.", "Sum of {a} and {b}?"),
-        "three": ("What do {a}, {b} and {c} make together?", "Sum of {a}, {b} and {c}?"),
-        "more": ("How much more is {a} than {b}?", "Difference between {a} and {b}?"),
-        "all": ("What is the total of all numbers?", "Add all the numbers."),
-        "least": ("Which one is the lowest?", "What has the smallest number?"),
-        "most": ("Which one is the highest?", "What has the largest number?"),
-        "lowest": ("What do the {k} lowest make together?", "Sum of the {k} smallest?"),
-        "highest": ("What do the {k} highest make together?", "Sum of the {k} largest?"),
-    },
-    ("en", "held"): {
-        "read": ("Tell me the number of {a}.",),
-        "two": ("Together, what is the sum of {a} and {b}?",),
-        "three": ("Together, what is the sum of {a}, {b} and {c}?",),
-        "more": ("What is the difference when {a} is compared with {b}?",),
-        "all": ("Tell me the sum of all the numbers.",),
-        "least": ("Tell me what is the lowest here.",),
-        "most": ("Tell me what is the highest here.",),
-        "lowest": ("Together, what is the sum of the {k} lowest?",),
-        "highest": ("Together, what is the sum of the {k} highest?",),
-    },
-    ("zh", "train"): {
-        "read": ("{a}的数是多少?", "{a}那里写的数是几?", "读出{a}的数。"),
-        "two": ("{a}和{b}一共是多少?", "把{a}和{b}的数加起来。", "{a}与{b}的和是多少?"),
-        "three": ("{a}、{b}和{c}一共是多少?", "{a}、{b}与{c}的和是多少?"),
-        "more": ("{a}比{b}多多少?", "{a}与{b}的差是多少?"),
-        "all": ("所有的数一共是多少?", "把所有的数加起来。"),
-        "least": ("哪个最低?", "数最小的是哪个?"),
-        "most": ("哪个最高?", "数最大的是哪个?"),
-        "lowest": ("最低的{k}个一共是多少?", "最小的{k}个数的和是多少?"),
-        "highest": ("最高的{k}个一共是多少?", "最大的{k}个数的和是多少?"),
-    },
-    ("zh", "held"): {
-        "read": ("请告诉我{a}的数。",),
-        "two": ("请问{a}和{b}加起来是多少?",),
-        "three": ("请问{a}、{b}和{c}加起来是多少?",),
-        "more": ("请问{a}与{b}相比,差是多少?",),
-        "all": ("请问所有的数加起来是多少?",),
-        "least": ("请问这里最低的是哪个?",),
-        "most": ("请问这里最高的是哪个?",),
-        "lowest": ("请问最低的{k}个加起来是多少?",),
-        "highest": ("请问最高的{k}个加起来是多少?",),
-    },
-}
-"""Sentences by (language, split)."""
-LIST = {
-    "en": ("List the numbers.", "Which numbers are there?", "Read all the numbers."),
-    "zh": ("列出所有的数。", "这里有哪些数?", "读出每个数。"),
-}
-"""Sentences that ask for all numbers, by language."""
-
-
 def questions(
     screen: Shown, rng: random.Random, split: str | None = None, most: int = 3, tokens: Count = bytes_of
 ) -> list[Sample]:
@@ -127,10 +74,10 @@ def questions(
 
 
 def told(screen: Shown, rng: random.Random, tokens: Count = bytes_of) -> list[Sample]:
-    """One training question (`math/told`), or none, about the same numbers told as text: the same work without eyes."""
+    """Up to three training questions (`math/told`) about the same numbers told as text: the same work without eyes."""
     items = [(name, value, None) for name, value, _ in screen.quantities()]
     lines = Text("".join(f"{name} {value}\n" for name, value, _ in items))
-    problems = _problems(screen.lang, items, rng, "train")[:1]
+    problems = _problems(screen.lang, items, rng, "train")[:MOST_TOLD]
     return [sample(one, "math/told", screen.source, rng, tokens, None, (lines,)) for one in problems]
 
 
@@ -159,14 +106,14 @@ def _problems(lang: str, items: Sequence[Quantity], rng: random.Random, split: s
 
 def _read(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     item = rng.choice(items)
-    asked, value = rng.choice(ASK[lang, split]["read"]).format(a=item[0]), str(item[1])
+    asked, value = screen_frames.say(lang, split, "read", rng, a=item[0]), str(item[1])
     return Problem(asked, value, "number", _listed([item]), value, 1, "screen/read", lang, _boxes([item]))
 
 
 def _sum(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     chosen = rng.sample(list(items), min(rng.choice((2, 2, 3)), len(items)))
     names = dict(zip("abc", (name for name, _, _ in chosen), strict=False))
-    asked = rng.choice(ASK[lang, split]["two" if len(chosen) == 2 else "three"]).format(**names)
+    asked = screen_frames.say(lang, split, "two" if len(chosen) == 2 else "three", rng, **names)
     return _added(asked, chosen, chosen, f"screen/sum{len(chosen)}", lang)
 
 
@@ -174,7 +121,7 @@ def _more(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) 
     large, small = sorted(rng.sample(list(items), 2), key=lambda item: -item[1])
     if large[1] == small[1]:
         return None
-    asked = rng.choice(ASK[lang, split]["more"]).format(a=large[0], b=small[0])
+    asked = screen_frames.say(lang, split, "more", rng, a=large[0], b=small[0])
     done = program.Program(program.Term(large[1]), (program.Change("-", program.Term(small[1])),))
     return _worked(asked, [large, small], done, "screen/more", lang)
 
@@ -182,7 +129,7 @@ def _more(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) 
 def _all(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     if len(items) > MOST_ADDED:
         return None
-    return _added(rng.choice(ASK[lang, split]["all"]), items, items, "screen/all", lang)
+    return _added(screen_frames.say(lang, split, "all", rng), items, items, "screen/all", lang)
 
 
 def _extreme(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
@@ -193,7 +140,7 @@ def _extreme(lang: str, split: str, items: Sequence[Quantity], rng: random.Rando
     if len(items) > MOST_LISTED or values.count(best) > 1:
         return None
     name = items[values.index(best)][0]
-    asked = rng.choice(ASK[lang, split][which])
+    asked = screen_frames.say(lang, split, which, rng)
     word = pick.__name__
     full, terse = f"{_listed(items)}\n{word} {best}", f"{word} {best}"
     return Problem(asked, name, "text", full, terse, 1, f"screen/{word}", lang, _boxes(items))
@@ -205,7 +152,7 @@ def _few(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -
     if not count < len(items) <= MOST_LISTED:
         return None
     chosen = sorted(items, key=lambda item: item[1], reverse=high)[:count]
-    asked = rng.choice(ASK[lang, split]["highest" if high else "lowest"]).format(k=COUNTS[lang][count])
+    asked = screen_frames.say(lang, split, "highest" if high else "lowest", rng, k=COUNTS[lang][count])
     return _added(asked, items, chosen, f"screen/{'highest' if high else 'lowest'}", lang)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lapis.data.synth.screen_math import ASK, MAKERS, listed, questions, told
+from lapis.data.synth.screen_frames import ASK, say
+from lapis.data.synth.screen_math import MAKERS, listed, questions, told
 from lapis.types import Image, Sample, Text
 from lapis.verify import check, point_text
 
@@ -86,11 +87,17 @@ def test_thoughts_point_and_read_then_work() -> None:
             assert bool(rest) == (sample.meta["template"] != "screen/read")
 
 
+def _filled(sentences: set[str]) -> list[str]:
+    return [one.format(a="Tea", b="Milk", c="Cocoa", k="two") for one in sentences]
+
+
 def test_held_out_screens_are_asked_in_new_sentences() -> None:
     for lang in ("en", "zh"):
         train = {template for group in ASK[lang, "train"].values() for template in group}
         held = {template for group in ASK[lang, "held"].values() for template in group}
         assert not train & held
+        ways = {say(lang, "train", "two", random.Random(number), a="Tea", b="Milk") for number in range(400)}
+        assert len(ways) > 60 and not any(one in way for one in _filled(held) for way in ways)
     assert all(sample.think and sample.budget is None for sample in many(Stand(split="seen"), 20))
 
 
@@ -109,10 +116,12 @@ def test_odd_screens() -> None:
 
 
 def test_numbers_told_as_text_are_asked_without_a_picture() -> None:
-    (made,) = told(Stand(), random.Random(0))
-    listing = made.turns[0].parts[0]
-    assert isinstance(listing, Text) and listing.text.splitlines() == [f"{name} {value}" for name, value, _ in MENU]
-    assert made.kind == "math/told" and not made.images and "boxes" not in made.meta
+    found = told(Stand(), random.Random(0))
+    assert len({one.meta["template"] for one in found}) == len(found) == 3
+    for made in found:
+        listing = made.turns[0].parts[0]
+        assert isinstance(listing, Text) and listing.text.splitlines() == [f"{name} {value}" for name, value, _ in MENU]
+        assert made.kind == "math/told" and not made.images and "boxes" not in made.meta
     assert told(Stand(items=()), random.Random(0)) == []
 
 
