@@ -127,7 +127,7 @@ def joint() -> tuple[Join | Train, ...]:
     whole = Train(
         "joint-b",
         "joint-a",
-        {"prose": 0.05, "math": 0.2, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.05, **_screens(0.6)},
+        {"prose": 0.05, "math": 0.2, "caption": 0.02, "screen/page": 0.08, "screen/math": 0.08, **_screens(0.6)},
         1200,
         Pack(row_tokens=512, rows=4, tiles=8),
         Optim(lr=7e-4, lr_vit=6e-4, lr_adapter=1e-3, muon=2.0, vit_layer_decay=0.9, end=0.7),

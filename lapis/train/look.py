@@ -35,8 +35,9 @@ LAYER = 1
 left to say what was seen."""
 HELD = 7
 """Tokens that hold a point, from the one that looks to the last digit but one: each that has a digit to come."""
-SIDE = 9
-"""Columns, and rows, that a point is held in."""
+SIDE = 18
+"""Columns, and rows, that a point is held in: two to an image token of the small recipes' tiles, since a line of text
+is about as high as half of one."""
 
 
 def taps(decoder: Decoder) -> tuple[int, int, int]:

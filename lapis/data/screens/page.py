@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from lapis.types import Image
@@ -38,6 +39,32 @@ class Element:
     data: Mapping[str, Any] = field(default_factory=dict)
     """`held_word` (bool: the name holds a word that training never shows), `of` (the item that a switch, button or box
     belongs to, if any), and for a shown fact `field`, `item`, `value` (int or str), `unit` ("" if none)."""
+
+    @property
+    def spot(self) -> Box:
+        """Where its name is written in it; all of it where it is not.
+
+        Answers point at its middle (ours): whoever has found the name need not work out how far the element reaches.
+        """
+        wanted = "".join(self.name.split()).casefold()
+        for first, last in combinations(range(len(self.words) + 1), 2):
+            run = self.words[first:last]
+            if "".join("".join(word[0].split()) for word in run).casefold() == wanted:
+                return _inside(_around(run), self.box)
+        return self.box
+
+
+def _around(words: Sequence[Word]) -> Box:
+    left, top = min(word[1] for word in words), min(word[2] for word in words)
+    right, bottom = max(word[1] + word[3] for word in words), max(word[2] + word[4] for word in words)
+    return left, top, right - left, bottom - top
+
+
+def _inside(box: Box, outer: Box) -> Box:
+    """The box where its middle lies within the outer one, else the outer one."""
+    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+    within = outer[0] <= x <= outer[0] + outer[2] and outer[1] <= y <= outer[1] + outer[3]
+    return box if within else outer
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +120,10 @@ class Screen:
         return items if len(items) > 1 else []
 
     def item_boxes(self) -> dict[str, Box]:
-        """Box in thousandths of each item of the `quantities`: of the one element with its name, else of its number."""
+        """Box in thousandths of each item of the `quantities`: where its name is written in the one element that has
+        it, else of its number."""
         boxes = {element.data["item"]: element.box for element in self.elements if "value" in element.data}
-        boxes |= {element.name: element.box for element in self.elements if element.unique}
+        boxes |= {element.name: element.spot for element in self.elements if element.unique}
         return {name: self.thousandths(boxes[name]) for name, _, _ in self.quantities()}
 
     def value_boxes(self) -> dict[str, Box]:

@@ -1,7 +1,8 @@
 """Training conversations and held-out questions about a rendered screen, or about its elements told as text.
 
 The picture stands once, in the first user turn; several questions follow it, so that it is encoded once. Places are
-written as `(123,045)`: x, then y, in thousandths of the picture, three digits each.
+written as `(123,045)`: x, then y, in thousandths of the picture, three digits each; an answer points at the middle of
+where the name is written, or of what has none.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Pair:
     check: Mapping[str, Any] = field(default_factory=dict)
     main: bool = False
     """Never left out of a conversation: a whole screen's texts and places teach most (dense targets)."""
+    spot: tuple[float, ...] = ()
+    """Box in thousandths at whose middle the answer points."""
 
 
 def samples(
@@ -84,8 +87,8 @@ def _sample(screen: Screen, kind: str, asked: Sequence[Pair], meta: Mapping[str,
 
 
 def _boxes(asked: Sequence[Pair]) -> dict[str, Any]:
-    """The box of each answer, where all of them point."""
-    boxes = [pair.check["box"] for pair in asked if pair.check.get("verifier") == "point"]
+    """The box at whose middle each answer points, where all of them point."""
+    boxes = [list(pair.spot) for pair in asked if pair.spot]
     return {"boxes": boxes} if len(boxes) == len(asked) else {}
 
 
@@ -123,7 +126,8 @@ def _held(screen: Screen, name: str) -> bool:
 def _point(screen: Screen, element: Element, question: str, said: str, held: bool) -> Pair:
     """The answer says the name again: a line of a listing, so that what reading teaches serves pointing (ours)."""
     check = _check(screen, "point", element.box, held, element.role)
-    return Pair(question, f"{said} {place(screen, element.box)}", check)
+    answer = f"{said} {place(screen, element.spot)}"
+    return Pair(question, answer, check, spot=screen.thousandths(element.spot))
 
 
 def _named(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
@@ -151,7 +155,7 @@ def _related(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 
 def _told_lines(screen: Screen) -> str:
     """The named elements with their places, a line each, as a GUI agent may get them beside or instead of a picture."""
-    return "".join(f"{element.name} {place(screen, element.box)}\n" for element in _tellable(screen))
+    return "".join(f"{element.name} {place(screen, element.spot)}\n" for element in _tellable(screen))
 
 
 def _tellable(screen: Screen) -> list[Element]:
@@ -164,10 +168,10 @@ def _told(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     learns first, and pointing and reading are the same on a picture."""
     asked = []
     for element in _tellable(screen):
-        line = f"{element.name} {place(screen, element.box)}"
+        line = f"{element.name} {place(screen, element.spot)}"
         words = {"name": element.name, "role": _role(element.role, lang)}
         asked.append(Pair(_say(rng, phrases.GROUND, lang, **words), line))
-        asked.append(Pair(_say(rng, phrases.READ_AT, lang, point=place(screen, element.box)), element.name))
+        asked.append(Pair(_say(rng, phrases.READ_AT, lang, point=place(screen, element.spot)), element.name))
     return asked
 
 

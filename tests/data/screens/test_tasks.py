@@ -153,3 +153,19 @@ def test_a_number_is_looked_at_where_its_digits_stand() -> None:
     shown = shop(elements=(wide, price("Milk", 7, 41)), words=(word,), letters=((152.0, 154.0, 156.0, 158.0),))
     assert shown.value_boxes()["12"] == shown.thousandths((152, 21, 4, 10))
     assert shop(elements=shown.elements, words=(word,)).value_boxes()["12"] == shown.thousandths(word[1:])
+
+
+def test_answers_point_at_where_the_name_is_written() -> None:
+    """At the words that spell it, in one line or several; at the middle of what has no such words."""
+    words = (("Amber", 12.0, 22.0, 20.0, 10.0), ("Keller", 34.0, 22.0, 26.0, 10.0), ("$12", 150.0, 22.0, 20.0, 10.0))
+    row = Element("item", "Amber Keller", "Amber Keller $12", (0, 20, 180, 14), words, True, {"held_word": False})
+    assert row.spot == (12.0, 22.0, 48.0, 10.0)
+    assert Element("icon", "Save", "", (0, 0, 20, 20), (), True).spot == (0, 0, 20, 20)
+    moved = tuple((text, x, y + 50, w, h) for text, x, y, w, h in words)
+    assert Element("item", "Amber Keller", "", row.box, moved, True).spot == row.box, "outside: no place to point at"
+    made = asked(shop(elements=(row,)), "ground", 5)[0]
+    assert (
+        made.meta["answer"] == f"Amber Keller {place(shop(), row.spot)}" and check(made.meta, made.meta["answer"]).score
+    )
+    assert made.meta["boxes"] == [list(shop().thousandths(row.spot))]
+    assert made.meta["box"] == list(shop().thousandths(row.box))
