@@ -102,7 +102,7 @@ def joint() -> tuple[Join | Train, ...]:
         "vision",
         "join",
         {"screen/page": 1.0},
-        1200,
+        1600,
         Pack(row_tokens=256, rows=2, tiles=4),
         Optim(lr_vit=1e-3, lr_adapter=1e-3, muon=4.0, end=0.3),
         trains=("vit", "adapter"),
