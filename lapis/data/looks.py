@@ -2,9 +2,9 @@
 
 A sample's `meta["boxes"]` holds the box of each answer that points, in the order of its turns. The token before a
 point's first digit is the one that looks; the middle of the box is what it then says. `meta["values"]` holds the boxes
-of numbers that a picture shows: whoever names one first looks at where it begins (the image token there says all of
-it, labels.py), one token before each digit and before what follows. A worked thought
-looks, one token before whatever it copies, at what it copies, and at what tells it what comes next (traces.py).
+of numbers that a picture shows: whoever names one first looks at where it begins (the image token there says all of it,
+labels.py), one token before each digit and before what follows. A worked thought looks, one token before whatever it
+copies, at what it copies, and at what tells it what comes next (traces.py).
 
 Shape legend: L looks.
 """

@@ -2,8 +2,8 @@
 
 Unusual: Muon's matrices are dealt to as many optimizers as there are lanes, so that two CPU threads share its work as
 they share a step's (micro.py); each matrix is one thread's, so updates are the same to the bit. State is allocated at
-once, so that a checkpoint can be read into it in place, and it is named
-by parameter rather than by number, so that it survives another order of groups and another world size.
+once, so that a checkpoint can be read into it in place, and it is named by parameter rather than by number, so that it
+survives another order of groups and another world size.
 """
 
 from __future__ import annotations
