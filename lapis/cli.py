@@ -135,7 +135,7 @@ def _recipe_verbs(verbs: Any) -> None:
 
 
 def _use_verbs(verbs: Any) -> None:
-    chat = _verb(verbs, "chat", _chat, "talk to a model", 'lapis chat pocket --think --prompt "What is 12 + 30 * 2?"')
+    chat = _verb(verbs, "chat", _chat, "talk to a model", 'lapis chat pocket --think --prompt "What is 45 + 38 - 17?"')
     chat.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a model folder")
     chat.add_argument("--image", metavar="F", type=Path, help="a picture that the first question is about")
     chat.add_argument("--think", action=argparse.BooleanOptionalAction, default=False, help="think before answering")
