@@ -98,6 +98,8 @@ def _numbers(
     one token before each digit, and at the last one, since it must know that it is."""
     reads = sample.think or sample.meta.get("template") in READING
     values: dict[str, Box] = sample.meta.get("values", {}) if reads and encoded.images else {}
+    if not values:
+        return
     texts = [tokenizer.texts[token] for token in encoded.ids]
     for _, written in _turns(encoded, tokenizer):
         said, at = _spelled(texts, written)

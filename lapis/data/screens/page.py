@@ -50,7 +50,8 @@ class Element:
         for first, last in combinations(range(len(self.words) + 1), 2):
             run = self.words[first:last]
             if "".join("".join(word[0].split()) for word in run).casefold() == wanted:
-                return _inside(_around(run), self.box)
+                found = _around(run)
+                return found if within(found, self.box) else self.box
         return self.box
 
 
@@ -60,11 +61,10 @@ def _around(words: Sequence[Word]) -> Box:
     return left, top, right - left, bottom - top
 
 
-def _inside(box: Box, outer: Box) -> Box:
-    """The box where its middle lies within the outer one, else the outer one."""
-    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
-    within = outer[0] <= x <= outer[0] + outer[2] and outer[1] <= y <= outer[1] + outer[3]
-    return box if within else outer
+def within(inner: Box, outer: Box) -> bool:
+    """Whether a box's middle lies in another."""
+    x, y = inner[0] + inner[2] / 2, inner[1] + inner[3] / 2
+    return outer[0] <= x <= outer[0] + outer[2] and outer[1] <= y <= outer[1] + outer[3]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lapis.data.screens import phrases
-from lapis.data.screens.page import LICENCE, Box, Element, Screen, Word
+from lapis.data.screens.page import LICENCE, Box, Element, Screen, Word, within
 from lapis.data.screens.words import pool
 from lapis.types import Sample, Text, Turn
 from lapis.verify import point_text
@@ -244,16 +244,11 @@ def _widgets(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     asked = []
     for element in screen.elements:
         if element.unique and not any(
-            _within(other.box, element.box) for other in screen.elements if other is not element
+            within(other.box, element.box) for other in screen.elements if other is not element
         ):
             answer = phrases.WIDGET_ANSWER[lang].format(role=_role(element.role, lang), name=element.name)
             asked.append(Pair(_say(rng, phrases.WIDGET, lang, point=place(screen, element.box)), answer))
     return rng.sample(asked, min(4, len(asked)))
-
-
-def _within(inner: Box, outer: Box) -> bool:
-    x, y = inner[0] + inner[2] / 2, inner[1] + inner[3] / 2
-    return outer[0] <= x <= outer[0] + outer[2] and outer[1] <= y <= outer[1] + outer[3]
 
 
 def _facts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
