@@ -86,9 +86,10 @@ def _copies(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer) ->
             yield human[1][source], human[1][last], CLUE
             yield said[1][one] - 1, said[1][copy], CLUE
         yield from ((said[1][one] - 1, said[1][place], CLUE) for one, place in traces.signs(said[0]))
-        for one, place in chain(traces.worked(said[0]), traces.ordered(said[0])):
-            if said[1][place] < said[1][one]:
-                yield said[1][one] - 1, said[1][place], FROM_THOUGHT
+        for one, place in chain(traces.worked(said[0]), traces.ordered(said[0]), traces.goes_on(said[0])):
+            looking = said[1][one - 1] if one == len(said[0]) else said[1][one] - 1
+            if said[1][place] <= looking:
+                yield looking, said[1][place], FROM_THOUGHT
 
 
 def _numbers(

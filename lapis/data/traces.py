@@ -237,6 +237,17 @@ def worked(thought: str) -> Iterator[Pair]:
             yield from _line(line, done)
 
 
+def goes_on(thought: str) -> Iterator[Pair]:
+    """What follows each line of work (at the last one, the thought's end), and the line of the plan after its own: a
+    letter where there is one, else the first line of work."""
+    planned = dict[str, int]()
+    for line in LINE.finditer(thought):
+        if line[1] in planned:
+            yield line.end(), planned[line[1]]
+        else:
+            planned[line[1]] = line.end(2) + 1
+
+
 def _chosen(line: re.Match[str], done: _Done) -> Iterator[Pair]:
     """A plan's numbers, from the items listed before it."""
     for number in NUMBER.finditer(line.string, line.start(2), line.end(2)):

@@ -172,6 +172,14 @@ def test_a_truth_is_no_calculation() -> None:
     assert not list(traces.asked("A is honest. A says: B lies.", "A+\nA+:B-=B-"))
 
 
+def test_a_line_of_work_goes_on_with_the_next_of_the_plan_and_the_last_with_nothing() -> None:
+    thought = "a42\nb-17\na=42\nb-17:2750,4120=25"
+    follows = list(traces.goes_on(thought))
+    assert [thought[one : one + 2] for one, _ in follows] == ["\nb", ""]
+    assert [thought[place : place + 4] for _, place in follows] == ["b-17", "a=42"]
+    assert not list(traces.goes_on("a37\nb+48=85")), "a terse thought has no plan"
+
+
 def test_numbers_of_a_picture_are_those_named_before_any_work() -> None:
     thought = "Tea (034,500)12,Milk (500,037)37\na12\nb+37\na12+37:2790,1340=49"
     places = list(traces.mentioned(thought, ["37", "49", "34", "12"]))

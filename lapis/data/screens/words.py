@@ -12,12 +12,17 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+
+from lapis.data.blend import blend
 
 TOPICS = ("food", "goods", "nature", "animal", "place", "study", "tech", "transport", "health", "hobby", "music", "job")
 ONE_IN = {"en": 5, "zh": 3}
 """One word in so many is drawn to be held out; of the Chinese ones many fall away, because of a character."""
+BLENDED = 0.5
+"""Share of training's content words that are made up of two of a topic (blend.py)."""
 HELD_LEADS = frozenset([*range(37, 44), *range(64, 70), *range(86, 93)])
 
 MESSAGES = {
@@ -178,8 +183,18 @@ class Words:
         words = pool(self.lang, topic, self.held, self.han)
         fresh = [word for word in words if word.casefold() not in self._used]
         word = self.rng.choice(words if reuse else fresh or words)
+        if topic != "ui":
+            word = self.made_up(word, words)
         self._used.add(word.casefold())
         return word
+
+    def made_up(self, word: str, words: Sequence[str]) -> str:
+        """In training, the word itself or a blend, unless that is kept back or already on the screen."""
+        if self.held:
+            return word
+        made = blend(word, self.rng.choice(words), self.rng) if self.rng.random() < BLENDED else word
+        known = _sides(self.lang, made, self.han) != {False} or made.casefold() in self._used
+        return word if known else made
 
     def _content(self, shown: str) -> str:
         self.content.add(shown)

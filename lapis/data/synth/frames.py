@@ -5,6 +5,7 @@ person, `{o}` the things, `{c}` their Chinese classifier, `{n}` and `{m}` number
 losses are built from patterns, verbs and places, so that training reads very many sentences. A verb always stands
 before its number, and a count before what it counts, so that a story can be read once from left to right. Held-out
 banks share no pattern, place, name or thing with the training banks; their verbs are the training banks' verbs.
+Training banks also make up names, things and places (`{l}`) from their own words, so that no word has to be known.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Frames:
     """Askings for the value of a written expression `{e}`."""
     spoken: dict[str, tuple[str, ...]]
     """The words of a calculation told in words: `start`, the signs, and `ask`."""
+    blended: float = 0.0
+    """Share of names and things that are made up of two of them (blend.py)."""
 
 
 def sentences(

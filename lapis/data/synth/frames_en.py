@@ -38,6 +38,7 @@ PLACES = (
     "at the market", "in the kitchen", "in town", "at the beach", "on the bus", "at the club", "in the yard",
     "at the farm", "this week", "last night", "in the city", "also", "quickly", "even", "again", "at once", "gladly",
     "without a word", "with a friend", "for once", "as always", "before dinner", "in the evening", "at noon",
+    "at the {l}", "in the {l}", "by the {l}", "near {l}", "on the {l}", "with {l}", "after {l}", "{l}",
 )  # fmt: skip
 """Where, when and how; all stand at the same places of a sentence."""
 
@@ -46,6 +47,7 @@ HAVE = ("has", "keeps", "owns", "holds", "carries", "starts with", "counts", "ha
 AT_FIRST = (
     "today", "at first", "one day", "at home", "in a box", "on the shelf", "on the table", "to begin with", "early on",
     "at school", "this year", "on Friday", "at dawn", "in a bag", "in the drawer", "at the shop", "by chance",
+    "at the {l}", "in the {l}", "in {l}", "after {l}", "{l}",
 )  # fmt: skip
 """Where and when a story begins."""
 
@@ -300,6 +302,7 @@ TRAIN = Frames(
             "So what is the total?",
         ),  # fmt: skip
     },
+    blended=0.5,
 )
 
 HELD = Frames(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
+from lapis.data.blend import blend
 from lapis.data.synth import frames_en, frames_zh
 from lapis.data.synth.frames import Frames
 from lapis.data.synth.program import Program, Term, bracketed
@@ -49,17 +51,26 @@ def spoken_sum(program: Program, frames: Frames, rng: random.Random) -> str:
 
 def word_problem(program: Program, frames: Frames, rng: random.Random) -> str:
     """A little story with one sentence a change, and a question at its end."""
-    (name, pronoun, them), *others = rng.sample(frames.people, 3)
+    (_, pronoun, them), *_ = people = rng.sample(frames.people, 3)
+    names, things = [name for name, _, _ in people], [thing for thing, _ in frames.things]
+    name, *others = (made_up(one, names, frames, rng) for one in names)
     thing, classifier = rng.choice(frames.things)
-    known = {"s": name, "p": pronoun, "h": them, "o": thing, "c": classifier}
+    known = {"s": name, "p": pronoun, "h": them, "o": made_up(thing, things, frames, rng), "c": classifier}
+    if frames.blended:
+        known["l"] = blend(rng.choice(things), rng.choice(things), rng)
     said = [_capital(rng.choice(frames.openings[program.start.sign]).format(**known, **_numbers(program.start)))]
     link = ""
     for change in program.changes:
         words = rng.choice(frames.changes[change.sign + change.term.sign])
-        sentence = words.format(**known, f=rng.choice(others)[0], **_numbers(change.term))
+        sentence = words.format(**known, f=rng.choice(others), **_numbers(change.term))
         link = rng.choice([other for other in frames.links if other != link or not other])
         said.append(_capital(link + sentence))
     return frames.joint.join([*said, rng.choice(frames.questions).format(**known)])
+
+
+def made_up(word: str, words: Sequence[str], frames: Frames, rng: random.Random) -> str:
+    """The word itself, or in a share of the bank's stories a blend of it and another."""
+    return blend(word, rng.choice(words), rng) if frames.blended and rng.random() < frames.blended else word
 
 
 def _numbers(term: Term) -> dict[str, int]:

@@ -63,6 +63,14 @@ def test_no_content_word_comes_twice_on_a_screen() -> None:
     assert len(set(drawn)) == 80
 
 
+@pytest.mark.parametrize(("lang", "held"), [("en", False), ("zh", False), ("en", True), ("zh", True)])
+def test_training_makes_up_about_half_of_its_words_and_none_that_is_held_out(lang: str, held: bool) -> None:
+    drawn = [Words(random.Random(seed), lang, held).pick("food", "goods").casefold() for seed in range(600)]
+    unknown = [word for word in drawn if word not in everything(lang, held)]
+    assert not unknown if held else 0.3 < len(unknown) / len(drawn) < 0.6
+    assert held or not set(drawn) & everything(lang, True)
+
+
 def test_few_chinese_characters_write_fewer_words_on_both_sides() -> None:
     assert len(characters("zh", 600)) <= 600 < len(characters("zh"))
     assert characters("en", 600) == characters("en")

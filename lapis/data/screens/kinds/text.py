@@ -55,5 +55,6 @@ def _line(rng: random.Random, words: Words, style: Style, quotes: Sequence[str])
 def _word(rng: random.Random, words: Words) -> str:
     if rng.random() < 0.15:
         return str(rng.randrange(1000))
-    word = rng.choice(pool(words.lang, rng.choice(TOPICS), words.held, words.han))
+    known = pool(words.lang, rng.choice(TOPICS), words.held, words.han)
+    word = words.made_up(rng.choice(known), known)
     return rng.choice((word, word.capitalize(), word, word.upper())) if words.lang == "en" else word
