@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from lapis.data.synth import program as programs
 from lapis.data.synth.problem import Problem
-from lapis.data.synth.words import FRAMES, expression
+from lapis.data.synth.words import FRAMES, expression, say
 
 LETTERS = "ABCD"
 """Names of choices."""
@@ -237,19 +237,19 @@ def draw(rng: random.Random, lang: str, split: str) -> Problem:
 
 
 def _ordering(rng: random.Random, lang: str, split: str) -> Problem:
-    words, joint = WORDS[lang, split], FRAMES[lang, split].joint
+    words, bank = WORDS[lang, split], FRAMES[lang, split]
     steps = rng.choice(STEPS) if split == "train" else 4
     names = rng.sample(PEOPLE, steps + 1)
     more, highest, lowest = rng.choice(RELATIONS[lang])
     pairs = list(zip(names, names[1:], strict=False))
     mixed = rng.sample(pairs, len(pairs))
     frames = rng.choices(words["more"], k=len(mixed))
-    told = [frame.format(a=a, b=b, w=more) for frame, (a, b) in zip(frames, mixed, strict=True)]
+    told = [say(frame, bank, rng, a=a, b=b, w=more) for frame, (a, b) in zip(frames, mixed, strict=True)]
     most = rng.random() < 0.5
     asked = rng.choice(words["who"]).format(w=highest if most else lowest)
     line = ("<" if most else ">").join(_towards(names, mixed[0], most))
     return Problem(
-        question=joint.join([*told, asked]),
+        question=bank.joint.join([*told, asked]),
         answer=names[0] if most else names[-1],
         verifier="text",
         full="\n".join([*(_copied(frame, pair, most) for frame, pair in zip(frames, mixed, strict=True)), line]),
@@ -273,23 +273,23 @@ def _towards(names: list[str], first: tuple[str, str], most: bool) -> list[str]:
 
 
 def _truth(rng: random.Random, lang: str, split: str) -> Problem:
-    words, joint = WORDS[lang, split], FRAMES[lang, split].joint
+    words, bank = WORDS[lang, split], FRAMES[lang, split]
     steps = rng.choice(STEPS) if split == "train" else 4
     names = rng.sample(PEOPLE, steps + 1)
     honest = rng.random() < 0.5
-    told = [rng.choice(words["truth" if honest else "lie"]).format(a=names[0])]
+    told = [say(rng.choice(words["truth" if honest else "lie"]), bank, rng, a=names[0])]
     marks = [f"{names[0]}{'+' if honest else '-'}"]
     work = [marks[0]]
     for speaker, other in zip(names, names[1:], strict=False):
         accuses = rng.random() < 0.5
-        told.append(rng.choice(words["accuses" if accuses else "defends"]).format(a=speaker, b=other))
+        told.append(say(rng.choice(words["accuses" if accuses else "defends"]), bank, rng, a=speaker, b=other))
         honest = honest != accuses
         work.append(f"{marks[-1]}:{other}{'-' if accuses else '+'}={other}{'+' if honest else '-'}")
         marks.append(f"{other}{'+' if honest else '-'}")
     told.append(rng.choice(words["honest"]).format(a=names[-1]))
     answer = words["yes"][0 if honest else 1]
     full, terse = "\n".join(work), ",".join(marks)
-    return Problem(joint.join(told), answer, "text", full, terse, steps, f"truth/{split}", lang)
+    return Problem(bank.joint.join(told), answer, "text", full, terse, steps, f"truth/{split}", lang)
 
 
 def _parity(rng: random.Random, lang: str, split: str) -> Problem:

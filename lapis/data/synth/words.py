@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 
 from lapis.data.blend import blend
@@ -23,6 +24,10 @@ TELLING: dict[str, tuple[str, ...]] = {
 """Words of both languages, and the sign itself, by the sign that they tell."""
 SPOKEN_SIGNS = "+-*/"
 """Changes that a sum told step by step can say; its terms are plain numbers."""
+STRANGE = 0.25
+"""Share of a training bank's sentences with a made-up word in them."""
+SLOT = re.compile(r"\{[abefnops]\}")
+"""What such a word may stand before."""
 
 
 def expression(program: Program) -> str:
@@ -38,14 +43,15 @@ def expression(program: Program) -> str:
 
 def asked_sum(program: Program, frames: Frames, rng: random.Random) -> str:
     """`What is (37+48)*2?`"""
-    return rng.choice(frames.sums).format(e=expression(program))
+    return say(rng.choice(frames.sums), frames, rng, e=expression(program))
 
 
 def spoken_sum(program: Program, frames: Frames, rng: random.Random) -> str:
     """`Start with 37. Add 48. What do you get?` for a program whose terms are plain numbers."""
-    said = [rng.choice(frames.spoken["start"]).format(n=program.start.first)]
+    said = [say(rng.choice(frames.spoken["start"]), frames, rng, n=program.start.first)]
     for change in program.changes:
-        said.append(rng.choice(frames.spoken[change.sign]).format(n=change.term.first, k=change.term.first))
+        number = change.term.first
+        said.append(say(rng.choice(frames.spoken[change.sign]), frames, rng, n=number, k=number))
     return frames.joint.join([*said, rng.choice(frames.spoken["ask"])])
 
 
@@ -56,16 +62,27 @@ def word_problem(program: Program, frames: Frames, rng: random.Random) -> str:
     name, *others = (made_up(one, names, frames, rng) for one in names)
     thing, classifier = rng.choice(frames.things)
     known = {"s": name, "p": pronoun, "h": them, "o": made_up(thing, things, frames, rng), "c": classifier}
-    if frames.blended:
-        known["l"] = blend(rng.choice(things), rng.choice(things), rng)
-    said = [_capital(rng.choice(frames.openings[program.start.sign]).format(**known, **_numbers(program.start)))]
+    opening = rng.choice(frames.openings[program.start.sign])
+    said = [_capital(say(opening, frames, rng, **known, **_numbers(program.start)))]
     link = ""
     for change in program.changes:
         words = rng.choice(frames.changes[change.sign + change.term.sign])
-        sentence = words.format(**known, f=rng.choice(others), **_numbers(change.term))
+        sentence = say(words, frames, rng, **known, f=rng.choice(others), **_numbers(change.term))
         link = rng.choice([other for other in frames.links if other != link or not other])
         said.append(_capital(link + sentence))
     return frames.joint.join([*said, rng.choice(frames.questions).format(**known)])
+
+
+def say(template: str, frames: Frames, rng: random.Random, **known: object) -> str:
+    """A sentence of a bank, filled in. A training bank makes up what `{l}` is, and now and then puts such a word where
+    none belongs, so that a sentence of words that were never read is still read by its numbers and names."""
+    if not frames.blended:
+        return template.format(**known)
+    if rng.random() < STRANGE and (slots := [slot.start() for slot in SLOT.finditer(template)]):
+        at = rng.choice(slots)
+        template = f"{template[:at]}{{l}}{frames.joint}{template[at:]}"
+    things = [thing for thing, _ in frames.things]
+    return template.format(**known, l=blend(rng.choice(things), rng.choice(things), rng))
 
 
 def made_up(word: str, words: Sequence[str], frames: Frames, rng: random.Random) -> str:
