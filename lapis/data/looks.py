@@ -4,7 +4,8 @@ A sample's `meta["boxes"]` holds the box of each answer that points, in the orde
 point's first digit is the one that looks; the middle of the box is what it then says. `meta["values"]` holds the boxes
 of numbers that a picture shows: whoever names one first looks at where it begins (the image token there says all of it,
 labels.py), one token before each digit and before what follows. A worked thought looks, one token before whatever it
-copies, at what it copies, and at what tells it what comes next (traces.py).
+copies, at what it copies, and at what tells it what comes next (traces.py). A name that stands before a point is looked
+for by each of its tokens, so that pointing does not hang on the last one alone.
 
 Shape legend: L looks.
 """
@@ -12,7 +13,7 @@ Shape legend: L looks.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, groupby
 
 import numpy as np
@@ -30,8 +31,9 @@ DIGITS = 3
 """Of each coordinate."""
 COLUMNS = 4
 """Numbers of a look."""
-FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE = -1, -2, -3, -4
-"""In the place of a point: where what is copied stands, or that the look is at what tells how to go on."""
+FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME = -1, -2, -3, -4, -5
+"""In the place of a point: where what is copied stands, that the look is at what tells how to go on, or that it is at
+a name of the picture."""
 COPYING = ("math/", "screen/math", "screen/list", "screen/ground")
 """Kinds whose thoughts or answers copy."""
 READING = ("screen/read", "screen/list")
@@ -40,17 +42,22 @@ READING = ("screen/read", "screen/list")
 
 def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> Ints:
     """[L, 4]: position of a token that looks, position of a token that it may look at, and for a point x and y of the
-    box's middle in thousandths, else FROM_QUESTION, FROM_THOUGHT or CLUE twice, or FROM_PICTURE and the number that is
-    read; by looking token.
+    box's middle in thousandths, else FROM_QUESTION, FROM_THOUGHT, CLUE or NAME twice, or FROM_PICTURE and the number
+    that is read; by looking token.
 
     Raises ValueError where a sample has not as many points as boxes.
     """
     boxes: Sequence[Box] = sample.meta.get("boxes", ()) if encoded.images else ()
     shown = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE)).tolist()
-    points = zip(_points(encoded, tokenizer), boxes, strict=True) if boxes else ()
+    points = dict(zip(_points(encoded, tokenizer), boxes, strict=True)) if boxes else {}
     found = {
         (position, token, int(box[0] + box[2] / 2), int(box[1] + box[3] / 2))
-        for position, box in points
+        for position, box in points.items()
+        for token in _over(box, encoded, shown, model)
+    }
+    found |= {
+        (position, token, NAME, NAME)
+        for position, box in _names(sample, encoded, tokenizer, points)
         for token in _over(box, encoded, shown, model)
     }
     if sample.kind.startswith(COPYING):
@@ -72,6 +79,32 @@ def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
         digits = [*first, *second]
         if text.endswith("(") and comma == [","] and len(digits) == 2 * DIGITS and all(map(str.isdigit, digits)):
             yield at
+
+
+def _names(
+    sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, points: Mapping[int, Box]
+) -> Iterator[tuple[int, Box]]:
+    """Positions of the tokens of a name before a point, each with where the picture shows it; of names that are written
+    there."""
+    texts = [tokenizer.texts[token] for token in encoded.ids]
+    for _, written in _turns(encoded, tokenizer) if points else ():
+        said, at = _spelled(texts, written)
+        for name in traces.NAME.finditer(said.partition("\n")[0]):
+            box = points.get(at[name.end()])
+            if box and _written(name[1], box, sample):
+                yield from ((position, box) for position in sorted({*at[name.start(1) : name.end(1)]}))
+
+
+def _written(name: str, box: Box, sample: Sample) -> bool:
+    """Whether a box, in thousandths, holds a word of a name; taken as given where a sample does not tell its words."""
+    if not sample.cells:
+        return True
+    image, words = sample.images[0], sample.cells[0]["words"]
+    x, y, w, h = (value * edge / 1000 for value, edge in zip(box, 2 * (image.width, image.height), strict=True))
+    return any(
+        text in name and x <= left + width / 2 <= x + w and y <= top + height / 2 <= y + h
+        for text, left, top, width, height in words
+    )
 
 
 def _copies(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[int, int, int]]:

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lapis.data import labels
-from lapis.data.looks import CLUE, FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT
+from lapis.data.looks import CLUE, FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT, NAME
 from lapis.model.decoder import Decoder, Layer, rotate, rotation
 from lapis.train import numbers
 from lapis.train.places import named
@@ -51,13 +51,13 @@ def points(batch: Batch) -> Tensor:
     return batch.looks_L5[batch.looks_L5[:, 3] >= 0]
 
 
-def copies(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Looks [L, 5] without a point: at the question, at the thought itself, at a picture's numbers, and at
-    clues."""
+def copies(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Looks [L, 5] without a point: at the question, at the thought itself, at a picture's numbers, at clues, and at a
+    picture's names."""
     at_L = batch.looks_L5[:, 3]
-    kinds = (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE)
-    asked, own, shown, clues = (batch.looks_L5[at_L == kind] for kind in kinds)
-    return asked, own, shown, clues
+    kinds = (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME)
+    asked, own, shown, clues, names = (batch.looks_L5[at_L == kind] for kind in kinds)
+    return asked, own, shown, clues, names
 
 
 def total(looks_L5: Tensor) -> float:
@@ -68,18 +68,19 @@ def total(looks_L5: Tensor) -> float:
 def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, totals: Sequence[float]) -> Tensor:
     """Look losses in nats, each by its total over the step; scalar fp32.
 
-    `totals` are for points, question, thought, picture and clues; `taps_BTD` enter the layers of `taps`.
+    `totals` are for points, question, thought, picture, clues and names; `taps_BTD` enter the layers of `taps`.
     """
     early_BTD, middle_BTD, late_BTD = taps_BTD
     first, second, _ = taps(decoder)
     last, early, other = heads(decoder)
-    asked_L5, own_L5, shown_L5, clues_L5 = copies(batch)
+    asked_L5, own_L5, shown_L5, clues_L5, names_L5 = copies(batch)
     parts = (
         seen(decoder, first, last, early_BTD, batch, points(batch)) + held(late_BTD, points(batch)),
         seen(decoder, second, last, middle_BTD, batch, asked_L5, alike=True),
         seen(decoder, second, early, middle_BTD, batch, own_L5, alike=True),
         seen(decoder, first, last, early_BTD, batch, shown_L5) + counted(late_BTD, shown_L5),
         seen(decoder, first, other, early_BTD, batch, clues_L5),
+        seen(decoder, first, last, early_BTD, batch, names_L5),
     )
     return torch.stack([part / max(total, 1.0) for part, total in zip(parts, totals, strict=True)]).sum()
 

@@ -54,10 +54,12 @@ class Totals:
     """Number of tokens that read a picture's numbers."""
     clues: float
     """Number of tokens that look at what tells how to go on."""
+    names: float
+    """Number of tokens of names that are pointed at."""
 
     @property
     def of_looks(self) -> tuple[float, ...]:
-        return self.looks, self.copies, self.traces, self.shown, self.clues
+        return self.looks, self.copies, self.traces, self.shown, self.clues, self.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def totals(batch: Batch) -> Totals:
     counted = batch.targets_BT != IGNORE
     labelled = batch.cells_VK != IGNORE
     patches, begun, tokens = labelled.tensor_split((PATCH_LABELS, PATCH_LABELS + NUMBER_LABELS), 1)
-    copies, traces, shown, clues = map(look.total, look.copies(batch))
+    copies, traces, shown, clues, names = map(look.total, look.copies(batch))
     return Totals(
         targets=float(batch.weights_BT[counted].sum()),
         cells=float(tokens.any(-1).sum()),
@@ -142,6 +144,7 @@ def totals(batch: Batch) -> Totals:
         traces=traces,
         shown=shown,
         clues=clues,
+        names=names,
     )
 
 

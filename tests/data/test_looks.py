@@ -114,6 +114,16 @@ def test_names_that_are_pointed_at_come_from_their_question(tokenizer: chat.Toke
     assert [source < ends[0] for _, source in read] == [token < ends[0] for token, _ in read]
 
 
+def test_each_token_of_a_name_looks_at_where_the_picture_shows_it(tokenizer: chat.Tokenizer) -> None:
+    """And none where the picture shows something else there."""
+    there = {"words": [("lamp", 40.0, 10.0, 10.0, 10.0), ("tea", 2.0, 10.0, 10.0, 10.0)]}
+    made = tokenise.example(replace(pointing(BOXES), cells=(there,)), tokenizer, world.MODEL)
+    first = int(np.flatnonzero(made.ids == tokenizer.id(chat.IMAGE))[0])
+    named = [(token, cell - first) for token, cell, kind, _ in made.looks.tolist() if kind == looks.NAME]
+    assert "".join(tokenizer.texts[made.ids[token]] for token, _ in named) == "lamp"
+    assert {cell for _, cell in named} == {1}, "the second box; the first shows tea"
+
+
 def test_a_number_of_a_picture_is_looked_at_where_it_is_named_first(tokenizer: chat.Tokenizer) -> None:
     turns = (Turn("user", (world.picture(random.Random(0), 56, 56), Text("Tea?"))), Turn("assistant", (Text("42"),)))
     turns = (turns[0], replace(turns[1], thought="lamp (750,250)42,coins 17\na42\nb+17"))
