@@ -14,16 +14,18 @@ STEPS = {
     "scratch-low": 160,
     "scratch-mid": 160,
     "scratch-high": 160,
-    "text-sft": 1200,
+    "text-sft": 1400,
     "vision": 5000,
     "joint-a": 30,
     "joint-b": 4600,
     "reason": 600,
     "long": 60,
     "sft": 1800,
-    "rl": 60,
+    "rl": 100,
 }
 """Of each stage: most go to what a small model learns last, reading screens, pointing and thinking straight."""
+PROMPTS = 12
+"""Groups of an RL step: half as many again as in pocket, so that a step follows what they have in common."""
 
 
 def recipe() -> Recipe:
@@ -45,4 +47,5 @@ def _longer(entry: Train | Prune | Join | RL) -> Train | Prune | Join | RL:
     if isinstance(entry, Prune | Join):
         return entry
     steps = STEPS[entry.name]
-    return replace(entry, steps=steps, minutes=entry.minutes * steps / entry.steps)
+    longer = replace(entry, steps=steps, minutes=entry.minutes * steps / entry.steps)
+    return replace(longer, prompts=PROMPTS) if isinstance(longer, RL) else longer

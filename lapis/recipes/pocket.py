@@ -195,7 +195,7 @@ def later() -> tuple[Train | RL, ...]:
         minutes=4.0,
     )
     asked = {"math/arith": 0.2, "math/word": 0.2, "screen/ground": 0.6}
-    grpo = RL("rl", "sft", asked, 30, prompts=8, group=8, minutes=1.8)
+    grpo = RL("rl", "sft", asked, 50, prompts=8, group=8, minutes=2.4)
     return (reason, long, sft, grpo)
 
 
