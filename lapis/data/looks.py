@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, groupby
 
 import numpy as np
@@ -34,6 +35,8 @@ COLUMNS = 4
 FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME = -1, -2, -3, -4, -5
 """In the place of a point: where what is copied stands, that the look is at what tells how to go on, or that it is at
 a name of the picture."""
+OWN = (traces.worked, traces.ordered, traces.goes_on)
+"""What a thought reads of itself."""
 COPYING = ("math/", "screen/math", "screen/list", "screen/ground")
 """Kinds whose thoughts or answers copy."""
 READING = ("screen/read", "screen/list")
@@ -48,27 +51,25 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
     Raises ValueError where a sample has not as many points as boxes.
     """
     boxes: Sequence[Box] = sample.meta.get("boxes", ()) if encoded.images else ()
-    shown = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE)).tolist()
     points = dict(zip(_points(encoded, tokenizer), boxes, strict=True)) if boxes else {}
+    copies = sample.kind.startswith(COPYING)
+    turns = list(_turns(encoded, tokenizer)) if points or copies else []
+    shown = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE)).tolist()
+
+    def over(box: Box) -> list[int]:
+        """Positions of the image tokens over a box of the first picture."""
+        return [shown[cell] for cell in covered(box, encoded.images[0], model)]
+
     found = {
-        (position, token, int(box[0] + box[2] / 2), int(box[1] + box[3] / 2))
-        for position, box in points.items()
-        for token in _over(box, encoded, shown, model)
+        (at, token, int(x + w / 2), int(y + h / 2))
+        for at, (x, y, w, h) in points.items()
+        for token in over((x, y, w, h))
     }
-    found |= {
-        (position, token, NAME, NAME)
-        for position, box in _names(sample, encoded, tokenizer, points)
-        for token in _over(box, encoded, shown, model)
-    }
-    if sample.kind.startswith(COPYING):
-        found |= {(*read, read[-1]) for read in _copies(sample, encoded, tokenizer)}
-        found |= {*_numbers(sample, encoded, tokenizer, shown, model)}
+    found |= {(at, token, NAME, NAME) for at, box in _names(sample, turns, points) for token in over(box)}
+    if copies:
+        found |= {(*read, read[-1]) for read in _copies(sample, turns)}
+        found |= {(at, token, FROM_PICTURE, value) for at, box, value in _numbers(sample, turns) for token in over(box)}
     return np.asarray(sorted(found), np.int32).reshape(-1, COLUMNS)
-
-
-def _over(box: Box, encoded: chat.Encoded, shown: Sequence[int], model: config.Model) -> list[int]:
-    """Positions of the image tokens over a box of the first picture; `shown` are those of all image tokens."""
-    return [shown[cell] for cell in covered(box, encoded.images[0], model)]
 
 
 def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
@@ -81,18 +82,14 @@ def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
             yield at
 
 
-def _names(
-    sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, points: Mapping[int, Box]
-) -> Iterator[tuple[int, Box]]:
+def _names(sample: Sample, turns: Sequence[Turn], points: Mapping[int, Box]) -> Iterator[tuple[int, Box]]:
     """Positions of the tokens of a name before a point, each with where the picture shows it; of names that are written
     there."""
-    texts = [tokenizer.texts[token] for token in encoded.ids]
-    for _, written in _turns(encoded, tokenizer) if points else ():
-        said, at = _spelled(texts, written)
-        for name in traces.NAME.finditer(said.partition("\n")[0]):
-            box = points.get(at[name.end()])
+    for _, said in turns:
+        for name in traces.NAME.finditer(said.text.partition("\n")[0]):
+            box = points.get(said.at[name.end()])
             if box and _written(name[1], box, sample):
-                yield from ((position, box) for position in sorted({*at[name.start(1) : name.end(1)]}))
+                yield from ((position, box) for position in sorted({*said.at[name.start(1) : name.end(1)]}))
 
 
 def _written(name: str, box: Box, sample: Sample) -> bool:
@@ -107,58 +104,67 @@ def _written(name: str, box: Box, sample: Sample) -> bool:
     )
 
 
-def _copies(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[int, int, int]]:
+def _copies(sample: Sample, turns: Sequence[Turn]) -> Iterator[tuple[int, int, int]]:
     """(token that looks, token that it reads, where that stands) for what a thought copies, and what tells it how to
     go on."""
-    texts = [tokenizer.texts[token] for token in encoded.ids]
-    for asked, written in _turns(encoded, tokenizer):
-        human, said = _spelled(texts, asked), _spelled(texts, written)
-        copied = traces.named(human[0], said[0]) if encoded.images else traces.copied(sample.kind, human[0], said[0])
-        yield from ((said[1][one] - 1, human[1][place], FROM_QUESTION) for one, place in copied)
-        for (source, last), (one, copy) in traces.clues(human[0], said[0]):
-            yield human[1][source], human[1][last], CLUE
-            yield said[1][one] - 1, said[1][copy], CLUE
-        yield from ((said[1][one] - 1, said[1][place], CLUE) for one, place in traces.signs(said[0]))
-        for one, place in chain(traces.worked(said[0]), traces.ordered(said[0]), traces.goes_on(said[0])):
-            looking = said[1][one - 1] if one == len(said[0]) else said[1][one] - 1
-            if said[1][place] <= looking:
-                yield looking, said[1][place], FROM_THOUGHT
+    for asked, said in turns:
+        pair = asked.text, said.text
+        copied = traces.named(*pair) if sample.images else traces.copied(sample.kind, *pair)
+        yield from ((said.before(one), asked.at[place], FROM_QUESTION) for one, place in copied)
+        for (source, last), (one, copy) in traces.clues(*pair):
+            yield asked.at[source], asked.at[last], CLUE
+            yield said.before(one), said.at[copy], CLUE
+        yield from ((said.before(one), said.at[place], CLUE) for one, place in traces.signs(said.text))
+        for one, place in chain.from_iterable(trace(said.text) for trace in OWN):
+            if said.at[place] <= said.before(one):
+                yield said.before(one), said.at[place], FROM_THOUGHT
 
 
-def _numbers(
-    sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, shown: Sequence[int], model: config.Model
-) -> Iterator[tuple[int, int, int, int]]:
-    """(token that looks, image token in which the number begins, FROM_PICTURE, number) for what is read of a picture:
-    one token before each digit, and at the last one, since it must know that it is."""
+def _numbers(sample: Sample, turns: Sequence[Turn]) -> Iterator[tuple[int, Box, int]]:
+    """(token that looks, box of no size where the number begins, number) for what is read of a picture: one token
+    before each digit, and at the last one, since it must know that it is."""
     reads = sample.think or sample.meta.get("template") in READING
-    values: dict[str, Box] = sample.meta.get("values", {}) if reads and encoded.images else {}
-    if not values:
-        return
-    texts = [tokenizer.texts[token] for token in encoded.ids]
-    for _, written in _turns(encoded, tokenizer):
-        said, at = _spelled(texts, written)
-        for one, value in traces.mentioned(said, [value for value in values if len(value) <= NUMBER_LABELS]):
+    values: dict[str, Box] = sample.meta.get("values", {}) if reads and sample.images else {}
+    short = [value for value in values if len(value) <= NUMBER_LABELS]
+    for _, said in turns if short else ():
+        for one, value in traces.mentioned(said.text, short):
             x, y, w, h = values[value]
             first = (x + w / len(value) / 2, y + h / 2, 0, 0)
-            for token in _over(first, encoded, shown, model):
-                yield from ((looking, token, FROM_PICTURE, int(value)) for looking in (at[one] - 1, at[one]))
+            yield from ((looking, first, int(value)) for looking in (said.before(one), said.at[one]))
 
 
-def _turns(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[tuple[range, range]]:
-    """Tokens of what was asked, and of the thought, or where there is none the answer, of each turn."""
+@dataclass(frozen=True, slots=True)
+class _Spelled:
+    """What a run of tokens reads as."""
+
+    text: str
+    at: list[int]
+    """The token of each character."""
+
+    @classmethod
+    def of(cls, texts: Sequence[str], tokens: range) -> _Spelled:
+        return cls("".join(texts[at] for at in tokens), [at for at in tokens for _ in texts[at]])
+
+    def before(self, place: int) -> int:
+        """The token that is followed by the one of a character; of the text's end, the last one."""
+        return self.at[place] - 1 if place < len(self.at) else self.at[-1]
+
+
+Turn = tuple[_Spelled, _Spelled]
+"""What was asked, and the thought, or where there is none the answer."""
+
+
+def _turns(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[Turn]:
+    texts = [tokenizer.texts[token] for token in encoded.ids]
     begin, ends = 0, (tokenizer.id(chat.UNTHINK), tokenizer.id(chat.END))
     for on, run in groupby(range(len(encoded.ids)), encoded.trained.__getitem__):
         places = list(run)
         if on:
             start = places[0] + (encoded.ids[places[0]] == tokenizer.id(chat.THINK))
+            start += texts[start] == "\n"
             stop = next((at for at in places if at >= start and encoded.ids[at] in ends), places[-1] + 1)
-            yield range(begin, places[0]), range(start + (tokenizer.texts[encoded.ids[start]] == "\n"), stop)
+            yield _Spelled.of(texts, range(begin, places[0])), _Spelled.of(texts, range(start, stop))
             begin = places[-1] + 1
-
-
-def _spelled(texts: Sequence[str], tokens: range) -> tuple[str, list[int]]:
-    """What tokens read as, and the token of each character."""
-    return "".join(texts[at] for at in tokens), [at for at in tokens for _ in texts[at]]
 
 
 def covered(box: Box, image: Image, model: config.Model) -> list[int]:
