@@ -131,7 +131,7 @@ def totals(batch: Batch) -> Totals:
     """The divisors of a whole global step on one process."""
     counted = batch.targets_BT != IGNORE
     labelled = batch.cells_VK != IGNORE
-    patches, begun, tokens = labelled.tensor_split((PATCH_LABELS, PATCH_LABELS + NUMBER_LABELS), 1)
+    patches, begun, tokens = _parts(labelled)
     copies, traces, shown, clues, names = map(look.total, look.copies(batch))
     return Totals(
         targets=float(batch.weights_BT[counted].sum()),
@@ -166,7 +166,7 @@ def compute(inputs: Inputs) -> Outputs:
         places = image_tokens(inputs.features_VD, len(batch.tiles_NSS3)) / max(inputs.totals.places, 1.0)
         loss = loss + inputs.place_weight * places
     if inputs.number_weight and len(inputs.features_VD):
-        counted = numbers.image_tokens(inputs.features_VD, _numbers(batch)) / max(inputs.totals.numbers, 1.0)
+        counted = numbers.image_tokens(inputs.features_VD, _parts(batch.cells_VK)[1]) / max(inputs.totals.numbers, 1.0)
         loss = loss + inputs.number_weight * counted
     if inputs.look is not None:
         looks = inputs.look
@@ -175,8 +175,9 @@ def compute(inputs: Inputs) -> Outputs:
     return Outputs(loss, lm, distil, cells, patches, places, counted, looks, sums, weights)
 
 
-def _numbers(batch: Batch) -> Tensor:
-    return batch.cells_VK[:, PATCH_LABELS : PATCH_LABELS + NUMBER_LABELS]
+def _parts(cells_VK: Tensor) -> tuple[Tensor, ...]:
+    """Columns of patches' characters, of a number's digits, and of tokens."""
+    return cells_VK.tensor_split((PATCH_LABELS, PATCH_LABELS + NUMBER_LABELS), 1)
 
 
 def _targets(inputs: Inputs, hidden_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -200,7 +201,7 @@ def _targets(inputs: Inputs, hidden_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _cells(inputs: Inputs) -> Tensor:
-    labels_VK = inputs.batch.cells_VK[:, PATCH_LABELS + NUMBER_LABELS :]
+    *_, labels_VK = _parts(inputs.batch.cells_VK)
     at_M = (labels_VK != IGNORE).any(-1).nonzero().squeeze(1)
     scales_M = torch.full((len(at_M),), 1.0 / max(inputs.totals.cells, 1.0), device=labels_VK.device)
     task = _Task(labels_VK[at_M], scales_M, inputs.chunk, inputs.dtype)
@@ -208,7 +209,7 @@ def _cells(inputs: Inputs) -> Tensor:
 
 
 def _patches(inputs: Inputs, patches_VKD: Tensor) -> Tensor:
-    labels_VK = inputs.batch.cells_VK[:, :PATCH_LABELS]
+    labels_VK, *_ = _parts(inputs.batch.cells_VK)
     labels_M1 = labels_VK[labels_VK != IGNORE][:, None]
     if inputs.letters_A is not None:
         labels_M1 = torch.searchsorted(inputs.letters_A, labels_M1)
