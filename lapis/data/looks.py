@@ -5,7 +5,8 @@ point's first digit is the one that looks; the middle of the box is what it then
 of numbers that a picture shows: whoever names one first looks at where it begins (the image token there says all of it,
 labels.py), one token before each digit and before what follows. A worked thought looks, one token before whatever it
 copies, at what it copies, and at what tells it what comes next (traces.py). A name that stands before a point is looked
-for by each of its tokens, so that pointing does not hang on the last one alone.
+for by each of its tokens, so that pointing does not hang on the last one alone. What a plan reads is numbered in the
+question and in the plan alike, so that the next thing to read is found by its place in the order.
 
 Shape legend: L looks.
 """
@@ -32,9 +33,9 @@ DIGITS = 3
 """Of each coordinate."""
 COLUMNS = 4
 """Numbers of a look."""
-FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME = -1, -2, -3, -4, -5
-"""In the place of a point: where what is copied stands, that the look is at what tells how to go on, or that it is at
-a name of the picture."""
+FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER = -1, -2, -3, -4, -5, -6
+"""In the place of a point: where what is copied stands, that the look is at what tells how to go on, that it is at a
+name of the picture, or that it is none, but a token that belongs to a line of a plan."""
 OWN = (traces.worked, traces.ordered, traces.goes_on)
 """What a thought reads of itself."""
 COPYING = ("math/", "screen/math", "screen/list", "screen/ground")
@@ -46,7 +47,7 @@ READING = ("screen/read", "screen/list")
 def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, model: config.Model) -> Ints:
     """[L, 4]: position of a token that looks, position of a token that it may look at, and for a point x and y of the
     box's middle in thousandths, else FROM_QUESTION, FROM_THOUGHT, CLUE or NAME twice, or FROM_PICTURE and the number
-    that is read; by looking token.
+    that is read, or ORDER and the number of a line; by looking token.
 
     Raises ValueError where a sample has not as many points as boxes.
     """
@@ -68,6 +69,7 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
     found |= {(at, token, NAME, NAME) for at, box in _names(sample, turns, points) for token in over(box)}
     if copies:
         found |= {(*read, read[-1]) for read in _copies(sample, turns)}
+        found |= {(at, at, ORDER, number) for at, number in _ordered(sample, turns).items()}
         found |= {(at, token, FROM_PICTURE, value) for at, box, value in _numbers(sample, turns) for token in over(box)}
     return np.asarray(sorted(found), np.int32).reshape(-1, COLUMNS)
 
@@ -118,6 +120,16 @@ def _copies(sample: Sample, turns: Sequence[Turn]) -> Iterator[tuple[int, int, i
         for one, place in chain.from_iterable(trace(said.text) for trace in OWN):
             if said.at[place] <= said.before(one):
                 yield said.before(one), said.at[place], FROM_THOUGHT
+
+
+def _ordered(sample: Sample, turns: Sequence[Turn]) -> dict[int, int]:
+    """By token, the line of the plan for which it is read, or which it writes next; of questions told as text."""
+    found = dict[int, int]()
+    for asked, said in () if sample.images else turns:
+        for (one, place), number in traces.numbered(sample.kind, asked.text, said.text):
+            found.setdefault(asked.at[place], number)
+            found.setdefault(said.before(one), number)
+    return found
 
 
 def _numbers(sample: Sample, turns: Sequence[Turn]) -> Iterator[tuple[int, Box, int]]:

@@ -11,6 +11,7 @@ words that tell it, a plan's next letter from the next number, and the letter th
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
@@ -137,6 +138,14 @@ COPIES = {"math/told": listed, "math/logic": _riddle}
 def copied(kind: str, question: str, thought: str) -> Iterator[Pair]:
     """Pairs (in the thought, in the question) of a sample of this kind."""
     return COPIES.get(kind, asked)(question, thought)
+
+
+def numbered(kind: str, question: str, thought: str) -> Iterator[tuple[Pair, int]]:
+    """What is copied in the question's order, each with its line of the plan, from 0; the question's end has the next
+    number."""
+    lines = [line.start() for line in LINE.finditer(thought)]
+    for one, place in () if COPIES.get(kind) is listed else asked(question, thought):
+        yield (one, place), bisect(lines, one) - 1
 
 
 def names(question: str, said: str) -> Iterator[tuple[Span, Span]]:

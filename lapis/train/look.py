@@ -8,7 +8,9 @@ here digits stay the answer); two layers on, that token and those of the digits 
 along the same fixed directions along which image tokens name their own (places.py). A thought that copies waits for the
 same: of the layer between, one head is told what of the question it reads, another what of the thought itself. What
 comes next in a question is found by what came last, and a digit is worked out by its line's sign: in the layer before,
-a head of its own looks at these clues, in question and thought alike. A number that is read from a picture is looked
+a head of its own looks at these clues, in question and thought alike; and what enters the layer between holds which
+line of the plan a token is for (numbers.py), since two numbers can be alike and two places in an order are not. A
+number that is read from a picture is looked
 at like what is pointed at, and its digits are held along directions of their own (numbers.py).
 
 Shape legend: B rows, T tokens, D width, E head dimension, G tokens that look, L looks, O tokens that hold a point,
@@ -24,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lapis.data import labels
-from lapis.data.looks import CLUE, FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT, NAME
+from lapis.data.looks import CLUE, FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT, NAME, ORDER
 from lapis.model.decoder import Decoder, Layer, rotate, rotation
 from lapis.train import numbers
 from lapis.train.places import named
@@ -35,6 +37,8 @@ LAYER = 1
 left to say what was seen."""
 HELD = 7
 """Tokens that hold a point, from the one that looks to the last digit but one: each that has a digit to come."""
+LINES_WEIGHT = 2.0
+"""Of the order of what a plan reads: half of its tokens, those of the plan, are right at once."""
 SIDE = 18
 """Columns, and rows, that a point is held in: two to an image token of the small recipes' tiles, since a line of text
 is about as high as half of one."""
@@ -51,13 +55,13 @@ def points(batch: Batch) -> Tensor:
     return batch.looks_L5[batch.looks_L5[:, 3] >= 0]
 
 
-def copies(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def copies(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Looks [L, 5] without a point: at the question, at the thought itself, at a picture's numbers, at clues, and at a
-    picture's names."""
+    picture's names; then the order of what is read."""
     at_L = batch.looks_L5[:, 3]
-    kinds = (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME)
-    asked, own, shown, clues, names = (batch.looks_L5[at_L == kind] for kind in kinds)
-    return asked, own, shown, clues, names
+    kinds = (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER)
+    asked, own, shown, clues, names, orders = (batch.looks_L5[at_L == kind] for kind in kinds)
+    return asked, own, shown, clues, names, orders
 
 
 def total(looks_L5: Tensor) -> float:
@@ -68,12 +72,12 @@ def total(looks_L5: Tensor) -> float:
 def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, totals: Sequence[float]) -> Tensor:
     """Look losses in nats, each by its total over the step; scalar fp32.
 
-    `totals` are for points, question, thought, picture, clues and names; `taps_BTD` enter the layers of `taps`.
+    `totals` are for points, question, thought, picture, clues, names and order; `taps_BTD` enter the layers of `taps`.
     """
     early_BTD, middle_BTD, late_BTD = taps_BTD
     first, second, _ = taps(decoder)
     last, early, other = heads(decoder)
-    asked_L5, own_L5, shown_L5, clues_L5, names_L5 = copies(batch)
+    asked_L5, own_L5, shown_L5, clues_L5, names_L5, orders_L5 = copies(batch)
     parts = (
         seen(decoder, first, last, early_BTD, batch, points(batch)) + held(late_BTD, points(batch)),
         seen(decoder, second, last, middle_BTD, batch, asked_L5, alike=True),
@@ -81,6 +85,7 @@ def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, totals: S
         seen(decoder, first, last, early_BTD, batch, shown_L5) + counted(late_BTD, shown_L5),
         seen(decoder, first, other, early_BTD, batch, clues_L5),
         seen(decoder, first, last, early_BTD, batch, names_L5),
+        LINES_WEIGHT * numbers.lines(middle_BTD[orders_L5[:, 0], orders_L5[:, 1]], orders_L5[:, 4]),
     )
     return torch.stack([part / max(total, 1.0) for part, total in zip(parts, totals, strict=True)]).sum()
 

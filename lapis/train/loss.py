@@ -56,10 +56,12 @@ class Totals:
     """Number of tokens that look at what tells how to go on."""
     names: float
     """Number of tokens of names that are pointed at."""
+    orders: float
+    """Number of tokens that belong to a line of a plan."""
 
     @property
     def of_looks(self) -> tuple[float, ...]:
-        return self.looks, self.copies, self.traces, self.shown, self.clues, self.names
+        return self.looks, self.copies, self.traces, self.shown, self.clues, self.names, self.orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def totals(batch: Batch) -> Totals:
     counted = batch.targets_BT != IGNORE
     labelled = batch.cells_VK != IGNORE
     patches, begun, tokens = _parts(labelled)
-    copies, traces, shown, clues, names = map(look.total, look.copies(batch))
+    copies, traces, shown, clues, names, orders = map(look.total, look.copies(batch))
     return Totals(
         targets=float(batch.weights_BT[counted].sum()),
         cells=float(tokens.any(-1).sum()),
@@ -145,6 +147,7 @@ def totals(batch: Batch) -> Totals:
         shown=shown,
         clues=clues,
         names=names,
+        orders=orders,
     )
 
 

@@ -17,8 +17,10 @@ from lapis.data.labels import END
 from lapis.train.places import directions
 from lapis.types import IGNORE
 
-SEED = 1
-"""Of the directions: others than those of places."""
+SEED, LINES_SEED = 1, 2
+"""Of the directions for digits, and for lines of a plan: others than those of places."""
+MOST_LINES = 10
+"""Lines of a plan that are told apart; the rest count as one."""
 
 
 def image_tokens(features_VD: Tensor, digits_VN: Tensor) -> Tensor:
@@ -27,10 +29,15 @@ def image_tokens(features_VD: Tensor, digits_VN: Tensor) -> Tensor:
     return named(features_VD[begun_V], digits_VN[begun_V])
 
 
-def named(hidden_MD: Tensor, digits_MN: Tensor) -> Tensor:
+def lines(hidden_MD: Tensor, line_M: Tensor) -> Tensor:
+    """Sum over tokens of the cross-entropy of the line of a plan that they belong to, in nats."""
+    return named(hidden_MD, line_M[:, None].clamp_max(MOST_LINES), LINES_SEED)
+
+
+def named(hidden_MD: Tensor, digits_MN: Tensor, seed: int = SEED) -> Tensor:
     """Sum over tokens of the mean cross-entropy of the digits that they name, in nats."""
     digits, classes = digits_MN.shape[1], END + 1
     normal_MD = F.rms_norm(hidden_MD.float(), hidden_MD.shape[-1:])
-    lines_DP = directions(hidden_MD.shape[-1], digits * classes, SEED).to(hidden_MD.device)
+    lines_DP = directions(hidden_MD.shape[-1], digits * classes, seed).to(hidden_MD.device)
     scores_MNC = (normal_MD @ lines_DP).unflatten(1, (digits, classes))
     return F.cross_entropy(scores_MNC.flatten(0, 1), digits_MN.flatten(), reduction="sum") / digits
