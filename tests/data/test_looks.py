@@ -124,6 +124,20 @@ def test_each_token_of_a_name_looks_at_where_the_picture_shows_it(tokenizer: cha
     assert {cell for _, cell in named} == {1}, "the second box; the first shows tea"
 
 
+def test_what_a_plan_reads_is_numbered_in_question_and_plan(tokenizer: chat.Tokenizer) -> None:
+    """Every token that is read, and every one that writes what it read next; the question's end has the next number."""
+    asked, thought = "42 coins and minus 17 more?", "a42\nb-17\na=42\nb-17:2750,4120=25"
+    turns = (Turn("user", (Text(asked),)), Turn("assistant", (Text("25"),), thought))
+    made = tokenise.example(Sample("math/word", "en", "test", "CC0-1.0", turns, think=True), tokenizer, world.MODEL)
+    texts = [tokenizer.texts[token] for token in made.ids]
+    lines = {token: line for token, _, kind, line in made.looks.tolist() if kind == looks.ORDER}
+    begin = list(made.ids).index(tokenizer.id(chat.THINK))
+    told = ["".join(texts[at] for at in lines if lines[at] == line and at < begin) for line in range(3)]
+    assert [text.replace(" ", "") for text in told] == ["42", "minus17", "\n"]
+    written = [(texts[at + 1], line) for at, line in lines.items() if at > begin]
+    assert written == [("a", 0), ("4", 0), ("2", 0), ("b", 1), ("-", 1), ("1", 1), ("7", 1), ("a", 2)]
+
+
 def test_a_number_of_a_picture_is_looked_at_where_it_is_named_first(tokenizer: chat.Tokenizer) -> None:
     turns = (Turn("user", (world.picture(random.Random(0), 56, 56), Text("Tea?"))), Turn("assistant", (Text("42"),)))
     turns = (turns[0], replace(turns[1], thought="lamp (750,250)42,coins 17\na42\nb+17"))

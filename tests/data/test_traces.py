@@ -172,6 +172,13 @@ def test_a_truth_is_no_calculation() -> None:
     assert not list(traces.asked("A is honest. A says: B lies.", "A+\nA+:B-=B-"))
 
 
+def test_what_is_read_has_its_line_of_the_plan() -> None:
+    question, thought = "Ann has 42 pens. She loses 17. How many?", "a42\nb-17\na=42\nb-17:2750,4120=25"
+    found = [(question[place], line) for (_, place), line in traces.numbered("math/word", question, thought)]
+    assert {*found} == {("4", 0), ("2", 0), ("1", 1), ("7", 1), *((letter, 1) for letter in "loses"), ("?", 2)}
+    assert not list(traces.numbered("math/told", question, thought)), "a list has no order that a plan keeps"
+
+
 def test_a_line_of_work_goes_on_with_the_next_of_the_plan_and_the_last_with_nothing() -> None:
     thought = "a42\nb-17\na=42\nb-17:2750,4120=25"
     follows = list(traces.goes_on(thought))

@@ -103,14 +103,17 @@ def test_copies_are_looked_at_alike_by_a_head_of_the_layer_between(sums: Batch) 
     network = step.wrap(init.fresh(replace(world.DECODER, layers=4), 0))
     taps_BTD = network(sums, taps=look.taps(network.decoder)).taps_BTD
     totals = [look.total(part) for part in (look.points(sums), *look.copies(sums))]
-    assert look.taps(network.decoder) == (1, 2, 3) and totals[0] == totals[3] == totals[5] == 0
+    assert look.taps(network.decoder) == (1, 2, 3) and totals[0] == totals[3] == totals[5] == 0 < totals[6]
     parts = []
-    asked, own, _, clues, _ = look.copies(sums)
+    asked, own, _, clues, _, orders = look.copies(sums)
     for layer, head, looks_L5, total in zip(
         (2, 2, 1), look.heads(network.decoder), (asked, own, clues), (*totals[1:3], totals[4]), strict=True
     ):
         alone = replace(sums, looks_L5=looks_L5)
         parts.append(naive(network, layer, head, taps_BTD[layer - 1], alone, layer == 2) / total)
+    held_MD = torch.stack([taps_BTD[1][row, at] for row, at, *_ in orders.tolist()])
+    scores_MC = F.rms_norm(held_MD, held_MD.shape[-1:]) @ directions(held_MD.shape[1], 11, numbers.LINES_SEED)
+    parts.append(look.LINES_WEIGHT * F.cross_entropy(scores_MC, orders[:, 4]).item())
     found = look.loss(network.decoder, taps_BTD, sums, totals)
     assert found.item() == pytest.approx(sum(parts), rel=1e-4) and len(set(look.heads(network.decoder))) == 3
 
@@ -154,8 +157,8 @@ def test_a_head_learns_where_to_look(batch: Batch) -> None:
 
 def test_heads_learn_what_to_copy(sums: Batch) -> None:
     """Signs look at words, digits at digits; nothing is pointed at."""
-    asked, own, shown, clues, names = map(look.total, look.copies(sums))
-    assert clues > 6 * 15 and asked > 6 * 5 and own > 6 * 10 and not shown + names + len(look.points(sums))
+    asked, own, shown, clues, names, orders = map(look.total, look.copies(sums))
+    assert clues > 6 * 15 and asked > 6 * 5 and own > 6 * 10 < orders and not shown + names + len(look.points(sums))
     decoder = step.build(step.wrap(init.fresh(world.DECODER, 0)), world.stage(look_weight=1.0), CPU)
     lines = [decoder.step(sums, number, 3.0) for number in range(30)]
     assert lines[-1].looks < 0.6 * lines[0].looks
