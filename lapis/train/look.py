@@ -20,6 +20,7 @@ M = G x O.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +36,8 @@ from lapis.types import Batch
 LAYER = 1
 """Whose attention looks: the second layer, before which a token knows its neighbours, and after which there is depth
 left to say what was seen."""
+KINDS = (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER)
+"""Of looks that do not point, in the order of `Looks`."""
 HELD = 7
 """Tokens that hold a point, from the one that looks to the last digit but one: each that has a digit to come."""
 LINES_WEIGHT = 2.0
@@ -50,18 +53,34 @@ def taps(decoder: Decoder) -> tuple[int, int, int]:
     return LAYER, min(LAYER + 1, depth - 1), min(LAYER + 2, depth)
 
 
-def points(batch: Batch) -> Tensor:
-    """Looks [L, 5] that point."""
-    return batch.looks_L5[batch.looks_L5[:, 3] >= 0]
+class Looks(NamedTuple):
+    """The looks [L, 5] of a batch by what they are at."""
+
+    points: Tensor
+    """A place of a picture that is pointed at."""
+    asked: Tensor
+    """A question's text that is copied."""
+    own: Tensor
+    """The thought's own text."""
+    shown: Tensor
+    """A number of a picture."""
+    clues: Tensor
+    """What tells how to go on."""
+    names: Tensor
+    """A name of a picture that is pointed at."""
+    orders: Tensor
+    """Nothing: the token belongs to a line of a plan."""
 
 
-def copies(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Looks [L, 5] without a point: at the question, at the thought itself, at a picture's numbers, at clues, and at a
-    picture's names; then the order of what is read."""
-    at_L = batch.looks_L5[:, 3]
-    kinds = (FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER)
-    asked, own, shown, clues, names, orders = (batch.looks_L5[at_L == kind] for kind in kinds)
-    return asked, own, shown, clues, names, orders
+def parts(batch: Batch) -> Looks:
+    """The looks of a batch."""
+    looks_L5, at_L = batch.looks_L5, batch.looks_L5[:, 3]
+    return Looks(looks_L5[at_L >= 0], *(looks_L5[at_L == kind] for kind in KINDS))
+
+
+def totals(batch: Batch) -> tuple[float, ...]:
+    """G of each of a batch's `parts`."""
+    return tuple(map(total, parts(batch)))
 
 
 def total(looks_L5: Tensor) -> float:
@@ -69,25 +88,25 @@ def total(looks_L5: Tensor) -> float:
     return float(len(_tokens(looks_L5)[0]))
 
 
-def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, totals: Sequence[float]) -> Tensor:
+def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, divisors: Sequence[float]) -> Tensor:
     """Look losses in nats, each by its total over the step; scalar fp32.
 
-    `totals` are for points, question, thought, picture, clues, names and order; `taps_BTD` enter the layers of `taps`.
+    `divisors` are the step's `totals`; `taps_BTD` enter the layers of `taps`.
     """
     early_BTD, middle_BTD, late_BTD = taps_BTD
     first, second, _ = taps(decoder)
     last, early, other = heads(decoder)
-    asked_L5, own_L5, shown_L5, clues_L5, names_L5, orders_L5 = copies(batch)
-    parts = (
-        seen(decoder, first, last, early_BTD, batch, points(batch)) + held(late_BTD, points(batch)),
-        seen(decoder, second, last, middle_BTD, batch, asked_L5, alike=True),
-        seen(decoder, second, early, middle_BTD, batch, own_L5, alike=True),
-        seen(decoder, first, last, early_BTD, batch, shown_L5) + counted(late_BTD, shown_L5),
-        seen(decoder, first, other, early_BTD, batch, clues_L5),
-        seen(decoder, first, last, early_BTD, batch, names_L5),
-        LINES_WEIGHT * numbers.lines(middle_BTD[orders_L5[:, 0], orders_L5[:, 1]], orders_L5[:, 4]),
+    at = parts(batch)
+    sums = Looks(
+        points=seen(decoder, first, last, early_BTD, batch, at.points) + held(late_BTD, at.points),
+        asked=seen(decoder, second, last, middle_BTD, batch, at.asked, alike=True),
+        own=seen(decoder, second, early, middle_BTD, batch, at.own, alike=True),
+        shown=seen(decoder, first, last, early_BTD, batch, at.shown) + counted(late_BTD, at.shown),
+        clues=seen(decoder, first, other, early_BTD, batch, at.clues),
+        names=seen(decoder, first, last, early_BTD, batch, at.names),
+        orders=LINES_WEIGHT * numbers.lines(middle_BTD[at.orders[:, 0], at.orders[:, 1]], at.orders[:, 4]),
     )
-    return torch.stack([part / max(total, 1.0) for part, total in zip(parts, totals, strict=True)]).sum()
+    return torch.stack([part / max(count, 1.0) for part, count in zip(sums, divisors, strict=True)]).sum()
 
 
 def seen(

@@ -44,24 +44,8 @@ class Totals:
     """Number of image tokens."""
     numbers: float
     """Number of image tokens in which a number begins."""
-    looks: float
-    """Number of tokens that point."""
-    copies: float
-    """Number of tokens that read a question."""
-    traces: float
-    """Number of tokens that read the thought they belong to."""
-    shown: float
-    """Number of tokens that read a picture's numbers."""
-    clues: float
-    """Number of tokens that look at what tells how to go on."""
-    names: float
-    """Number of tokens of names that are pointed at."""
-    orders: float
-    """Number of tokens that belong to a line of a plan."""
-
-    @property
-    def of_looks(self) -> tuple[float, ...]:
-        return self.looks, self.copies, self.traces, self.shown, self.clues, self.names, self.orders
+    looks: tuple[float, ...]
+    """Numbers of tokens that look, by what they look at (look.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +118,13 @@ def totals(batch: Batch) -> Totals:
     counted = batch.targets_BT != IGNORE
     labelled = batch.cells_VK != IGNORE
     patches, begun, tokens = _parts(labelled)
-    copies, traces, shown, clues, names, orders = map(look.total, look.copies(batch))
     return Totals(
         targets=float(batch.weights_BT[counted].sum()),
         cells=float(tokens.any(-1).sum()),
         patches=float(patches.sum()),
         places=float(len(labelled)),
         numbers=float(begun[:, 0].sum()),
-        looks=look.total(look.points(batch)),
-        copies=copies,
-        traces=traces,
-        shown=shown,
-        clues=clues,
-        names=names,
-        orders=orders,
+        looks=look.totals(batch),
     )
 
 

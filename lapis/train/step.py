@@ -137,7 +137,7 @@ class Trainer:
             letters_A=self.letters_A,
             place_weight=stage.place_weight,
             number_weight=stage.number_weight,
-            look=look.loss(decoder, out.taps_BTD, batch, divisors.of_looks) if out.taps_BTD else None,
+            look=look.loss(decoder, out.taps_BTD, batch, divisors.looks) if out.taps_BTD else None,
             look_weight=stage.look_weight,
             teacher=self._taught(batch),
             chunk=stage.distil.chunk if stage.distil else losses.CHUNK,

@@ -91,10 +91,10 @@ def test_the_loss_is_the_attention_on_what_is_meant(batch: Batch) -> None:
     made = trainer(1.0)
     early_BTD, *_ = made.network(batch, taps=look.taps(made.network.decoder)).taps_BTD
     last, *_ = look.heads(made.network.decoder)
-    found = look.seen(made.network.decoder, look.LAYER, last, early_BTD, batch, look.points(batch))
-    totals = [look.total(part) for part in (look.points(batch), *look.copies(batch))]
-    assert totals[0] == 6 and totals[1] > 6 and totals[5] >= 6 and totals[2:5] == [0, 0, 0]
-    alone = replace(batch, looks_L5=look.points(batch))
+    found = look.seen(made.network.decoder, look.LAYER, last, early_BTD, batch, look.parts(batch).points)
+    totals = look.totals(batch)
+    assert totals[0] == 6 and totals[1] > 6 and totals[5] >= 6 and totals[2:5] == (0, 0, 0)
+    alone = replace(batch, looks_L5=look.parts(batch).points)
     assert found.item() == pytest.approx(naive(made.network, look.LAYER, last, early_BTD, alone, False), rel=1e-4)
 
 
@@ -102,10 +102,10 @@ def test_copies_are_looked_at_alike_by_a_head_of_the_layer_between(sums: Batch) 
     """The whole loss of a batch that only copies: each kind of look by its own head and its own total."""
     network = step.wrap(init.fresh(replace(world.DECODER, layers=4), 0))
     taps_BTD = network(sums, taps=look.taps(network.decoder)).taps_BTD
-    totals = [look.total(part) for part in (look.points(sums), *look.copies(sums))]
+    totals = look.totals(sums)
     assert look.taps(network.decoder) == (1, 2, 3) and totals[0] == totals[3] == totals[5] == 0 < totals[6]
     parts = []
-    asked, own, _, clues, _, orders = look.copies(sums)
+    _, asked, own, _, clues, _, orders = look.parts(sums)
     for layer, head, looks_L5, total in zip(
         (2, 2, 1), look.heads(network.decoder), (asked, own, clues), (*totals[1:3], totals[4]), strict=True
     ):
@@ -122,13 +122,13 @@ def test_what_is_held_is_the_point_in_all_tokens_of_its_digits(batch: Batch) -> 
     """Tokens that lie on the right directions have no loss, and one that does not costs its share."""
     late_BTD = torch.zeros(*batch.tokens_BT.shape, 64)
     lines = directions(64, 2 * look.SIDE)
-    for row, at, _, x, y in look.points(batch).tolist():
+    for row, at, _, x, y in look.parts(batch).points.tolist():
         told = lines[:, x * look.SIDE // 1000] + lines[:, look.SIDE + y * look.SIDE // 1000]
         late_BTD[row, at : at + look.HELD] = told
-    assert look.held(late_BTD, look.points(batch)).item() < 6 * 0.1
-    row, at = look.points(batch)[0, :2].tolist()
+    assert look.held(late_BTD, look.parts(batch).points).item() < 6 * 0.1
+    row, at = look.parts(batch).points[0, :2].tolist()
     late_BTD[row, at] *= -1
-    assert look.held(late_BTD, look.points(batch)).item() > 0.5
+    assert look.held(late_BTD, look.parts(batch).points).item() > 0.5
 
 
 def test_a_number_that_is_read_is_held_digit_by_digit() -> None:
@@ -157,8 +157,8 @@ def test_a_head_learns_where_to_look(batch: Batch) -> None:
 
 def test_heads_learn_what_to_copy(sums: Batch) -> None:
     """Signs look at words, digits at digits; nothing is pointed at."""
-    asked, own, shown, clues, names, orders = map(look.total, look.copies(sums))
-    assert clues > 6 * 15 and asked > 6 * 5 and own > 6 * 10 < orders and not shown + names + len(look.points(sums))
+    points, asked, own, shown, clues, names, orders = look.totals(sums)
+    assert clues > 6 * 15 and asked > 6 * 5 and own > 6 * 10 < orders and not shown + names + points
     decoder = step.build(step.wrap(init.fresh(world.DECODER, 0)), world.stage(look_weight=1.0), CPU)
     lines = [decoder.step(sums, number, 3.0) for number in range(30)]
     assert lines[-1].looks < 0.6 * lines[0].looks

@@ -51,7 +51,9 @@ def trimmed(batch: Batch) -> Batch:
 def gradients(trainer: step.Trainer, batches: list[Batch]) -> tuple[float, dict[str, torch.Tensor]]:
     """Loss and gradients of batches that are one global step together."""
     each = [losses.totals(batch) for batch in batches]
-    divisors = losses.Totals(*(sum(getattr(one, name) for one in each) for name in losses.Totals.__slots__))
+    single = [name for name in losses.Totals.__slots__ if name != "looks"]
+    sums = {name: sum(getattr(one, name) for one in each) for name in single}
+    divisors = losses.Totals(**sums, looks=tuple(map(sum, zip(*(one.looks for one in each), strict=True))))
     loss = 0.0
     for batch in batches:
         out = losses.compute(trainer.inputs(batch, divisors))
