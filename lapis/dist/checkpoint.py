@@ -29,6 +29,7 @@ from lapis.types import InputError
 
 log = logging.getLogger(__name__)
 
+
 class Damaged(Exception):
     """A checkpoint's files are missing or altered. The message names the file and the fault."""
 

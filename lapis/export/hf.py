@@ -75,10 +75,13 @@ tile, scaled to -1..1), `spatial_shapes` and `pixel_attention_mask`.
 def write(module: Lapis | Decoder, tokenizer: chat.Tokenizer, folder: Path) -> None:
     """Write a model and its tokenizer as a stock folder, in place of an older one; weights keep their dtype.
 
-    Raises InputError where the disk refuses, or for a tile of an odd number of patches, which stock classes cannot run.
+    Raises InputError where something else than a model stands there, where the disk refuses, or for a tile of an odd
+    number of patches, which stock classes cannot run.
     """
-    folder = Path(folder)
-    beside = folder.with_name(folder.name + ".tmp")
+    folder = Path(folder).resolve()
+    if folder.exists() and not _replaceable(folder):
+        raise InputError(f"{folder}: is no model, so it is not replaced; expected a new or empty folder, or a model's")
+    beside = folder.with_name(f".{folder.name}.lapis-new")
     shutil.rmtree(beside, ignore_errors=True)
     try:
         beside.mkdir(parents=True)
@@ -117,9 +120,16 @@ def _json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _replaceable(folder: Path) -> bool:
+    """Whether nothing but a model would be lost."""
+    if not folder.is_dir():
+        return False
+    return not any(folder.iterdir()) or ((folder / "config.json").is_file() and any(folder.glob("*.safetensors")))
+
+
 def _swap(beside: Path, folder: Path) -> None:
     """Put a written folder in its place; an older one stands until the rename."""
-    old = folder.with_name(folder.name + ".old")
+    old = folder.with_name(f".{folder.name}.lapis-old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         os.replace(folder, old)

@@ -171,11 +171,24 @@ def test_the_stock_tokenizer_renders_the_same_ids(
 
 def test_an_older_folder_is_replaced_whole(tokenizer: chat.Tokenizer, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    folder.mkdir()
+    hf.write(text(), tokenizer, folder)
     (folder / "stale.safetensors").write_text("old")
     hf.write(text(), tokenizer, folder)
     assert not (folder / "stale.safetensors").exists() and (folder / "README.md").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("there", ["notes.txt", "config.json", "weights.safetensors"])
+def test_nothing_but_a_model_is_replaced(there: str, tokenizer: chat.Tokenizer, tmp_path: Path) -> None:
+    """A folder of other things, a run's folder, a file."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / there).write_text("mine")
+    for place in (folder, folder / there):
+        with pytest.raises(InputError, match="is no model, so it is not replaced"):
+            hf.write(text(), tokenizer, place)
+    assert [path.name for path in tmp_path.rglob("*")] == ["docs", there] and (folder / there).read_text() == "mine"
+    hf.write(text(), tokenizer, tmp_path / "empty")
 
 
 def test_a_full_disk_leaves_the_older_folder(
