@@ -66,7 +66,7 @@ class Tokenizer:
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise InputError(f"{path}: no tokenizer there")
-        return cls(RawTokenizer.from_file(str(path)), tokens_per_tile)
+        return cls(read_tokenizer(path), tokens_per_tile)
 
     def id(self, special: str) -> int:
         return self._special[special]
@@ -100,6 +100,14 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int], specials: bool = False) -> str:
         return self.raw.decode(list(ids), skip_special_tokens=not specials)
+
+
+def read_tokenizer(path: Path) -> RawTokenizer:
+    """A `tokenizer.json`. Raises InputError where it is none."""
+    try:
+        return RawTokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise InputError(f"{path}: no tokenizer that can be read ({error})") from None
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ without loading torch.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import json
 import os
@@ -23,7 +22,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
-from lapis import config, recipes, run
+from lapis import config, files, recipes, run
 from lapis.types import Image, InputError
 
 Words = argparse.Namespace
@@ -58,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _fail(str(error), 2)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not files.is_full(error):
             raise
         return _fail(f"{error.filename or 'disk'}: no space left; make room, and the same command goes on", 2)
     except Terminated:
@@ -215,13 +214,9 @@ def _data(words: Words) -> None:
 
 
 def _plan(words: Words) -> None:
-    module = recipe_module(words.recipe)
-    # A recipe too large for any machine here has a model and nothing to run.
-    whole = hasattr(module, "recipe") or words.smoke or words.words
-    model = recipe_of(words).model if whole else module.model()
     from lapis.dist import plan
 
-    for name, value in plan.plan(model).items():
+    for name, value in plan.plan(recipe_of(words).model).items():
         print(f"{name:<16} {value:>14,}" if isinstance(value, int) else value)
 
 

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lapis import config
+from lapis import chat, config
 from lapis.timeline import RESERVED
-from lapis.types import KINDS, InputError
+from lapis.types import KINDS, PATCH_LABELS, InputError
 
 
 def check(recipe: config.Recipe) -> None:
@@ -16,6 +16,8 @@ def check(recipe: config.Recipe) -> None:
     rates that nothing reads, and a device that is not there."""
     _stages(recipe)
     _shapes(recipe)
+    _words(recipe)
+    _cut(recipe)
     for entry in recipe.stages:
         _mixture(entry)
         _rates(entry)
@@ -65,6 +67,9 @@ def _shapes(recipe: config.Recipe) -> None:
     vit, block = recipe.model.vit, recipe.model.vit.patch * recipe.model.adapter.shuffle
     if vit.tile % block:
         raise InputError(f"model.vit.tile: {vit.tile}, expected a multiple of {block} (patch x adapter.shuffle)")
+    if recipe.model.adapter.shuffle**2 != PATCH_LABELS:
+        shuffle = recipe.model.adapter.shuffle
+        raise InputError(f"model.adapter.shuffle: {shuffle}, expected 2 (image tokens have labels of 2 x 2 patches)")
     if vit.width % vit.heads:
         raise InputError(f"model.vit.heads: {vit.heads}, expected a divisor of width {vit.width}")
     for name, shape in (("model.decoder", recipe.model.decoder), ("teacher", recipe.teacher)):
@@ -72,6 +77,24 @@ def _shapes(recipe: config.Recipe) -> None:
             raise InputError(f"{name}.heads: {shape.heads}, expected a multiple of kv_heads {shape.kv_heads}")
         if shape.head_dim % 2:
             raise InputError(f"{name}.head_dim: {shape.head_dim}, expected an even number (RoPE turns pairs)")
+
+
+def _words(recipe: config.Recipe) -> None:
+    """Every token has a row, and images have theirs."""
+    for name, shape in (("model.decoder", recipe.model.decoder), ("teacher", recipe.teacher)):
+        if shape.vocab < recipe.data.vocab:
+            raise InputError(f"{name}.vocab: {shape.vocab}, expected data.vocab {recipe.data.vocab} or more")
+    token, place = recipe.model.image_token, chat.SPECIALS.index(chat.IMAGE)
+    if token != place:
+        raise InputError(f"model.image_token: {token}, expected {place}, where the tokenizer puts it")
+
+
+def _cut(recipe: config.Recipe) -> None:
+    """Where a stage prunes, the student can be cut out of the teacher."""
+    if any(isinstance(entry, config.Prune) for entry in recipe.stages):
+        from lapis.model import prune
+
+        prune.refuse(recipe.teacher, recipe.model.decoder)
 
 
 def _mixture(entry: Any) -> None:

@@ -10,10 +10,9 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
 from lapis.overrides import assign, check
@@ -60,8 +59,10 @@ class Yarn:
 
     factor: Annotated[float, Ge(1)]
     original: Positive
-    beta_fast: float = 32.0
-    beta_slow: float = 1.0
+    beta_fast: Annotated[float, Gt(0)] = 32.0
+    """Turns over the original context from which on a pair of channels is left alone."""
+    beta_slow: Annotated[float, Gt(0)] = 1.0
+    """Turns up to which a pair is stretched whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +227,12 @@ class Prune:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Put a text stage's decoder into a whole model with a fresh ViT and adapter."""
+    """Put a text stage's decoder into a whole model with a fresh adapter."""
 
     name: str
     parent: str
+    vision: str = ""
+    """Folder or hub repository of the SigLIP(2) tower to begin with; empty draws a fresh ViT."""
     minutes: Rate = 0.05
     op: Literal["join"] = "join"
 
@@ -263,7 +266,10 @@ class RL:
     """Answers sampled for a prompt."""
     max_tokens: Positive = 160
     temperature: Annotated[float, Gt(0)] = 1.0
+    updates: Positive = 1
+    """Optimizer updates of a step, each from its share of the answers."""
     clip_low: Share = 0.2
+    """Ratios of later updates to the weights that answered are clipped outside 1 - low to 1 + high."""
     clip_high: Share = 0.28
     kl: Rate = 0.0
     """Weight of the k3 KL estimate against the starting model."""
@@ -328,7 +334,7 @@ class Eval:
     parent: str = "rl"
     samples: Positive = 300
     """Held-out samples per task."""
-    budgets: tuple[Count, ...] = (0, 8, 16, 32, 64, 128)
+    budgets: Annotated[tuple[Count, ...], MinLen(1)] = (0, 8, 16, 32, 64, 128)
     """Thinking budgets of the curve, in tokens."""
     max_tokens: Positive = 256
     pictures: Positive = 12
@@ -391,8 +397,3 @@ def load(text: str) -> Recipe:
 def dump(value: Any) -> str:
     """A config dataclass as JSON with sorted keys."""
     return json.dumps(dataclasses.asdict(value), indent=2, sort_keys=True, ensure_ascii=False)
-
-
-def save(value: Any, folder: Path) -> None:
-    """Write a config dataclass as `config.json` into a folder."""
-    (folder / "config.json").write_text(dump(value), encoding="utf-8")

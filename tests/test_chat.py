@@ -141,6 +141,9 @@ def test_stock_transformers_renders_the_same_ids(tmp_path: Path) -> None:
 def test_a_tokenizer_without_the_special_tokens_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no tokenizer there"):
         chat.Tokenizer.load(tmp_path, 4)
+    (tmp_path / "tokenizer.json").write_text('{"version": "1.0", "trunc')
+    with pytest.raises(InputError, match=r"tokenizer\.json: no tokenizer that can be read \(.+\)$"):
+        chat.Tokenizer.load(tmp_path, 4)
     from tokenizers import Tokenizer, models
 
     Tokenizer(models.BPE()).save(str(tmp_path / "tokenizer.json"))

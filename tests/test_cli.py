@@ -143,7 +143,7 @@ def test_the_model_of_a_run_is_its_export_else_its_last(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     folder = Path("runs/tiny")
     folder.mkdir(parents=True)
-    config.save(tiny_recipe(), folder)
+    (folder / "config.json").write_text(config.dump(tiny_recipe()), encoding="utf-8")
     with pytest.raises(InputError, match="no stage of this run"):
         cli.model_folder("tiny")
     for name in ("text/model", "sft/model", "export/hf"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +14,6 @@ from tests.tiny import tiny_recipe
 def test_a_recipe_survives_the_way_to_json() -> None:
     recipe = tiny_recipe()
     assert config.load(config.dump(recipe)) == recipe
-
-
-def test_save_writes_what_load_reads(tmp_path: Path) -> None:
-    config.save(tiny_recipe(), tmp_path)
-    assert config.load((tmp_path / "config.json").read_text(encoding="utf-8")) == tiny_recipe()
 
 
 def test_overrides_reach_every_depth() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lapis import coherent, config
-from lapis.recipes import desk, pocket
+from lapis.recipes import blue3b, desk, pocket
 
 CHAIN = ("joint-b", "reason", "long", "sft")
 
@@ -20,3 +20,10 @@ def test_the_joint_stages_follow_one_schedule(recipe: config.Recipe) -> None:
     assert [plan.start for plan in plans[1:]] == [plan.end for plan in plans[:-1]] and plans[0].start == 1
     assert len({(plan.lr, plan.lr_vit, plan.lr_adapter, plan.muon, plan.vit_layer_decay) for plan in plans}) == 1
     assert plans[-1].end < 0.05
+
+
+def test_the_3b_recipe_holds_together() -> None:
+    """Begins with the public tower; every parent is there, and the student can be cut out of the teacher."""
+    recipe = blue3b.recipe()
+    coherent.check(recipe)
+    assert [entry.vision for entry in recipe.stages if isinstance(entry, config.Join)] == [blue3b.TOWER]

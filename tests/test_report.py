@@ -114,6 +114,16 @@ def test_page_is_whole_and_loads_nothing(run: Path) -> None:
     assert not re.search(r"\bnan\b|\bNone\b", re.sub(r"base64,[^\"]+", "", page))
 
 
+def test_an_evaluation_of_another_name_is_found(run: Path) -> None:
+    report.build(run)
+    before = (run / "report.html").read_text(encoding="utf-8").count("data:image")
+    (run / "eval").rename(run / "measure")
+    settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    (run / "config.json").write_text(json.dumps(settings | {"eval": {"name": "measure"}}), encoding="utf-8")
+    report.build(run)
+    assert (run / "report.html").read_text(encoding="utf-8").count("data:image") == before > 0
+
+
 def test_same_run_gives_the_same_page(run: Path) -> None:
     report.build(run)
     first = (run / "report.html").read_bytes()

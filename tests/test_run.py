@@ -68,6 +68,10 @@ def test_walk_has_all_stages_in_the_recipes_order(tmp_path: Path) -> None:
         (["model.vit.heads=5"], "model.vit.heads: 5, expected a divisor of width"),
         (["teacher.heads=3", "teacher.kv_heads=2"], "teacher.heads: 3, expected a multiple of kv_heads 2"),
         (["model.decoder.head_dim=7"], "model.decoder.head_dim: 7, expected an even number"),
+        (["data.vocab=100000"], "model.decoder.vocab: "),
+        (["teacher.vocab=20"], "teacher.vocab: 20, expected data.vocab"),
+        (["model.adapter.shuffle=1"], "model.adapter.shuffle: 1, expected 2"),
+        (["model.image_token=3"], "model.image_token: 3, expected 10"),
         (["stages.rl.optim.lr_vit=0.5"], "stages.rl.optim.lr_vit: RL trains the decoder alone"),
         *([] if torch.cuda.is_available() else [(["device=cuda"], "device: cuda is not available here")]),
     ],
@@ -89,7 +93,7 @@ def test_a_folder_that_is_not_there_is_told_before_any_work(tmp_path: Path, word
 
 
 def begun(folder: Path, *stages: str) -> None:
-    config.save(tiny_recipe(), folder)
+    (folder / "config.json").write_text(config.dump(tiny_recipe()), encoding="utf-8")
     for name in stages:
         (folder / name).mkdir()
 

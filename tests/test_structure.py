@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat": {"types"},
     "verify": {"types", "config", "chat"},
     "model": {"types", "config"},
+    "model.init": {"types", "config", "chat"},
     "processor": {*BASE, "model"},
     "data": {*BASE, "model.anyres"},
     "dist": {*BASE, "model", "data"},
@@ -125,6 +126,7 @@ def test_every_option_is_read() -> None:
     read = {
         node.attr
         for path, tree in TREES.items()
+        if path.name != "config.py"
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }

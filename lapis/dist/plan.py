@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from lapis import config
-from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
 
 
@@ -30,12 +29,6 @@ def plan(model: config.Model) -> dict[str, int | str]:
     }
     line = ", ".join(f"{name} {short(int(count))}" for name, count in counts.items())
     return counts | {"tokens_per_tile": model.tokens_per_tile, "text": line}
-
-
-def decoder_parameters(shape: config.Decoder) -> int:
-    """Parameters of a decoder alone (a teacher)."""
-    with torch.device("meta"):
-        return parameters(Decoder(shape))
 
 
 def short(count: int) -> str:

@@ -41,11 +41,6 @@ def wilson(correct: float, n: int) -> Interval:
     return Interval(share, low, high, n)
 
 
-def mean(values: Sequence[float], seed: int = 0) -> Interval:
-    """Mean of `values` with a bootstrap interval."""
-    return paired(values, values, lambda first, _: first, seed)
-
-
 def difference(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Interval:
     """mean(first) - mean(second); entry i of both is the same case asked in two ways."""
     return paired(first, second, lambda a, b: a - b, seed)

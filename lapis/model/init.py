@@ -22,6 +22,7 @@ from tokenizers import Tokenizer as RawTokenizer
 from torch import Tensor, nn
 
 from lapis import config
+from lapis.chat import read_tokenizer
 from lapis.model.convert import read_decoder, read_vit
 from lapis.model.decoder import Decoder
 from lapis.model.lookup import CONSTANT, lookup
@@ -83,10 +84,10 @@ def sine_cosine(grid: int, width: int) -> Tensor:
     return torch.cat((across, down), 1)[:, :width]
 
 
-def join(decoder: Decoder, shape: config.Model, seed: int) -> Lapis:
-    """A whole model with fresh ViT and adapter around a trained decoder.
+def join(decoder: Decoder, shape: config.Model, seed: int, vision: str = "") -> Lapis:
+    """A whole model around a trained decoder, with a fresh adapter, and the ViT that `vision` names or a fresh one.
 
-    Raises InputError where the decoder's shape is not the one that `shape` names (positions may differ).
+    Raises InputError where a part's shape is not the one that `shape` names (a decoder's positions may differ).
     """
     wanted = dataclasses.replace(shape.decoder, yarn=decoder.config.yarn, max_positions=decoder.config.max_positions)
     if decoder.config != wanted:
@@ -94,6 +95,11 @@ def join(decoder: Decoder, shape: config.Model, seed: int) -> Lapis:
     whole = fresh(dataclasses.replace(shape, decoder=decoder.config), seed)
     assert isinstance(whole, Lapis)
     whole.decoder.load_state_dict(decoder.state_dict())
+    if vision:
+        tower = read_vit(folder_of(vision), shape.vit.tile)
+        if tower.config != shape.vit:
+            raise InputError(f"{vision}: its shape is {tower.config}, the model expects {shape.vit}")
+        whole.vit.load_state_dict(tower.state_dict())
     return whole
 
 
@@ -103,16 +109,13 @@ def compose(
     specials: Sequence[str],
     image: str,
     tile: int = 392,
-    hidden: int | None = None,
-    anyres: config.AnyRes | None = None,
-    seed: int = 0,
 ) -> tuple[Lapis, RawTokenizer]:
     """A whole model from a SigLIP(2) tower and a Qwen2/2.5/3 or Llama decoder, with a fresh adapter.
 
     `vision` and `decoder` name hub repositories or local folders. The tower's positions are resized to `tile` px. The
     decoder's tokenizer gets those of `specials` that it lacks (`image` among them stands for image tokens), and the
-    embedding a row for each, the mean of the others. `hidden` is the adapter's width, the decoder's own if None.
-    Weights are bf16, as public weights are.
+    embedding a row for each, the mean of the others. The adapter is as wide as the decoder. Weights are bf16, as public
+    weights are.
     Raises InputError with one line for a source that is no such model.
     """
     dtype = torch.bfloat16
@@ -126,21 +129,21 @@ def compose(
         raise ValueError(f"{image}: not among the special tokens")
     shape = config.Model(
         tower.config,
-        config.Adapter(hidden or text.config.width),
+        config.Adapter(text.config.width),
         text.config,
-        anyres or config.AnyRes(),
+        config.AnyRes(),
         place,
     )
-    return _around(tower, text, shape, seed), raw
+    return _around(tower, text, shape), raw
 
 
-def _around(tower: ViT, text: Decoder, shape: config.Model, seed: int) -> Lapis:
+def _around(tower: ViT, text: Decoder, shape: config.Model) -> Lapis:
     """A whole model of given parts; only the adapter is drawn."""
     with torch.device("meta"):
         whole = Lapis(shape)
     whole.vit, whole.decoder = tower, text
     whole.adapter = whole.adapter.to_empty(device="cpu").to(torch.bfloat16)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     for name, parameter in whole.adapter.named_parameters():
         _fill(name, parameter.data, 1, generator)
     return whole
@@ -167,7 +170,7 @@ def special_tokenizer(folder: Path, specials: Sequence[str]) -> tuple[RawTokeniz
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise InputError(f"{path}: no tokenizer there")
-    raw = RawTokenizer.from_file(str(path))
+    raw = read_tokenizer(path)
     first = 1 + max(raw.get_vocab(with_added_tokens=True).values())
     raw.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in specials])
     return raw, first

@@ -117,7 +117,8 @@ def _largest(scores: Tensor, count: int) -> Tensor:
     return scores.topk(count).indices.sort().values
 
 
-def _refuse(teacher: config.Decoder, student: config.Decoder) -> None:
+def refuse(teacher: config.Decoder, student: config.Decoder) -> None:
+    """Raises InputError where the student cannot be cut out of the teacher."""
     same = ("head_dim", "vocab", "qk_norm", "qkv_bias", "tied", "rope_theta")
     for field in same:
         if getattr(teacher, field) != getattr(student, field):
@@ -135,7 +136,7 @@ def prune(teacher: Decoder, shape: config.Decoder, importance: Importance) -> De
 
     Raises InputError where `shape` cannot be cut out of the teacher's.
     """
-    _refuse(teacher.config, shape)
+    refuse(teacher.config, shape)
     width = _largest(importance.width_D, shape.width)
     energy_D = importance.energy_D
     gain = float((energy_D[width].mean() / energy_D.mean().clamp_min(1e-12)).sqrt())

@@ -56,6 +56,8 @@ def recipe() -> config.Recipe:
 
 
 BATCH_TOKENS = 16384 * 4096
+TOWER = "google/siglip2-so400m-patch14-384"
+"""Its positions are resized to tiles of 392 px."""
 
 
 def _steps(tokens: float) -> int:
@@ -126,7 +128,7 @@ def _joint() -> tuple[config.Join | config.Train, ...]:
         _optim(1e-4, 0.25, 0.02),
         yarn=config.Yarn(8.0, 4096),
     )
-    return (config.Join("join", "text-sft"), adapter, whole, reason, long)
+    return (config.Join("join", "text-sft", TOWER), adapter, whole, reason, long)
 
 
 def _post() -> tuple[config.Train | config.RL, ...]:

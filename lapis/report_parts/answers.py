@@ -76,7 +76,7 @@ def _benchmarks(tasks: dict[str, Json]) -> str:
 def pictures(run: Run) -> str:
     """Screens with the true box and the predicted point: right ones, then wrong ones."""
     pins = [entry for entry in run.results.get("pictures", []) if entry.get("box")]
-    folder = run.folder / "eval" / "pictures"
+    folder = run.measured / "pictures"
     good = [pin for pin in pins if pin["score"] >= 0.5]
     bad = [pin for pin in pins if pin["score"] < 0.5]
     lead = "The frame is the true box, the dot is the model's point; a line joins them where the point went astray."
@@ -186,7 +186,8 @@ def thoughts(run: Run) -> str:
         shown = [answer for answer in answers if answer["id"] in screens] if task.blind else answers
         good = [answer for answer in shown if answer["score"] >= 0.5][: THOUGHTS - 1]
         bad = [answer for answer in shown if answer["score"] < 0.5][: THOUGHTS - len(good)]
-        blocks += [_thought(task.title, answer, screens.get(answer["id"]), run.folder) for answer in (*good, *bad)]
+        folder = run.measured / "pictures"
+        blocks += [_thought(task.title, answer, screens.get(answer["id"]), folder) for answer in (*good, *bad)]
     lead = "What the model wrote between <code>&lt;think&gt;</code> and <code>&lt;/think&gt;</code>, and its answer."
     return section("Thoughts", lead, *blocks)
 
@@ -195,7 +196,7 @@ def _thought(title: str, answer: Json, screen: Json | None, folder: Path) -> str
     right = answer["score"] >= 0.5
     image = ""
     if screen is not None:
-        image = f'<img alt="the screen" src="{data_uri(folder / "eval" / "pictures" / screen["file"])}">'
+        image = f'<img alt="the screen" src="{data_uri(folder / screen["file"])}">'
     wrong = f'<b class="bad">&#10007; wrong</b>, expected {clip(str(answer["expected"]), 80)}'
     mark = '<b class="ok">&#10003; right</b>' if right else wrong
     return (

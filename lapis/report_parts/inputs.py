@@ -12,11 +12,10 @@ from typing import Any
 
 import torch
 
+from lapis.timeline import RESERVED
 from lapis.types import InputError
 
 Json = dict[str, Any]
-RESERVED = ("total", "starts")
-"""Keys of timeline.json that are no stage's name."""
 MACHINE = "machine.json"
 """What a run was made on: a report that is written elsewhere still names it."""
 
@@ -45,6 +44,8 @@ class Run:
     """One run folder."""
 
     folder: Path
+    measured: Path
+    """Folder of the evaluation."""
     recipe: str
     stages: list[Stage]
     wall_seconds: float | None
@@ -65,10 +66,11 @@ def read_run(folder: Path) -> Run:
     """Everything in the folder; a missing file is an empty value, a broken one an error."""
     timeline = _json(folder / "timeline.json")
     settings = _settings(folder)
-    data, measured = (folder / settings.get(part, {}).get("name", part) for part in ("data", "eval"))
+    data, measured, _ = (folder / name for name in _ends(settings))
     stages = [_stage(folder / name, timeline, settings) for name in _names(folder, timeline, settings)]
     return Run(
         folder=folder,
+        measured=measured,
         recipe=str(settings.get("name") or folder.name),
         stages=stages,
         wall_seconds=_wall(timeline),
@@ -104,9 +106,15 @@ def _settings(folder: Path) -> Json:
     return {}
 
 
+def _ends(settings: Json) -> list[str]:
+    """Names of the entries before and behind the stages."""
+    return [settings.get(part, {}).get("name", part) for part in ("data", "eval", "export")]
+
+
 def _names(folder: Path, timeline: Json, settings: Json) -> list[str]:
     """Stage folders in the order of the recipe, then of the clock, then of their names."""
-    order = ["data", *(entry["name"] for entry in settings.get("stages", ())), "eval", "export"] if settings else []
+    data, measured, export = _ends(settings)
+    order = [data, *(entry["name"] for entry in settings.get("stages", ())), measured, export] if settings else []
     order += [name for name in timeline if name not in RESERVED]
     order += sorted(path.parent.name for path in folder.glob("*/done.json"))
     return [name for name in dict.fromkeys(order) if (folder / name).is_dir()]

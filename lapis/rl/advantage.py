@@ -11,11 +11,10 @@ EPS = 1e-4
 """Added to the deviation, as in TRL, so that nearly equal rewards are not blown up."""
 
 
-def group_advantages(rewards_PG: Tensor, normalise: bool = True) -> Tensor:
-    """float32 [P, G]: reward less its group's mean, over the group's deviation if `normalise`.
+def group_advantages(rewards_PG: Tensor) -> Tensor:
+    """float32 [P, G]: reward less its group's mean, over the group's sample deviation.
 
-    GRPO (arXiv 2402.03300, section 4.1.2) with the sample deviation; without `normalise` it is Dr. GRPO's (arXiv
-    2503.20783), which does not weigh easy and hard groups up. A group of equal rewards has advantages of 0.
+    GRPO (arXiv 2402.03300, section 4.1.2). A group of equal rewards has advantages of 0.
     """
     centred_PG = rewards_PG.float() - rewards_PG.float().mean(1, keepdim=True)
-    return centred_PG / (rewards_PG.float().std(1, keepdim=True) + EPS) if normalise else centred_PG
+    return centred_PG / (rewards_PG.float().std(1, keepdim=True) + EPS)

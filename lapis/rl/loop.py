@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,7 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress) 
     """
     folder = run / stage.name
     folder.mkdir(parents=True, exist_ok=True)
-    config.save(stage, folder)
+    files.write_json(folder / "config.json", {**asdict(stage), "recipe": asdict(recipe)})
     place = guard.prepare(recipe)
     model = convert.read(run / stage.parent / "model")
     tokenizer = chat.Tokenizer.load(run / stage.parent / "model", recipe.model.tokens_per_tile)

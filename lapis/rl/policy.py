@@ -1,4 +1,4 @@
-"""The model under training: one optimizer update from the answers of a step.
+"""The model under training: the optimizer updates from the answers of a step.
 
 Unusual: the decoder alone is trained. A reward says too little to move the vision tower by, so a picture's features
 are computed once a step and shared by all answers to it (ours; the original does not say).
@@ -24,10 +24,13 @@ from lapis.rl.rollout import encode_images
 from lapis.rl.rows import Episode, Row, pack
 from lapis.train import optim
 
+Features = dict[bytes, Tensor]
+"""Image tokens [V, D] by an image's bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an update was. Per token means over the step's trained tokens."""
+    """What a step's updates were. Means over their trained tokens."""
 
     loss: float
     clip: float
@@ -54,27 +57,52 @@ class Policy:
         self.optimizer = optim.build(self.decoder, stage.optim)
         self.stage, self.place = stage, place
         self.updates = 0
+        """Of the optimizer, over all steps."""
 
     def update(self, episodes: Sequence[Episode], step: int) -> Result:
-        """One update. Raises guard.NonFinite before the weights are touched."""
-        tokens = sum(episode.trained for episode in episodes)
+        """`stage.updates` updates, each from its share of the answers; ratios are against the weights before the first.
+
+        Raises guard.NonFinite before an update that is not finite touches the weights.
+        """
         rate = optim.set_rates(self.optimizer, optim.factor(step, self.stage.steps, self.stage.optim))
-        features = self._features(episodes)
+        features, many = self._features(episodes), self.stage.updates
+        shares = [share for first in range(many) if (share := episodes[first::many])]
+        parts = [self._rows(share, features, len(shares) > 1) for share in shares]
+        done = [self._once(part, features, step) for part in parts]
+        names = ("grad_norm", *(field.name for field in fields(losses.Outputs)))
+        means = {name: sum(one[name] for one in done) / max(len(done), 1) for name in names}
+        rows = [row for part in parts for row, _ in part]
+        return Result(
+            **means,
+            rate=rate,
+            tokens=sum(len(row.at_M) for row in rows),
+            seen=sum(row.tokens_1L.numel() for row in rows),
+            image_tokens=sum(len(features[image.data]) for row in rows for image in row.images),
+        )
+
+    def _rows(self, episodes: Sequence[Episode], features: Features, again: bool) -> list[tuple[Row, Tensor | None]]:
+        """Packed rows, each with its log-probabilities under the weights of now where it is needed `again` later."""
         rows = [row.to(self.place.device) for row in pack(episodes, self.stage.row_tokens)]
-        parts = [self._backward(row, features, tokens) for row in rows if len(row.at_M)]
+        if not again:
+            return [(row, None) for row in rows]
+        with torch.no_grad():
+            return [(row, self._logprobs(self.decoder, self._embed(row, features), row)) for row in rows]
+
+    def _once(self, rows: Sequence[tuple[Row, Tensor | None]], features: Features, step: int) -> dict[str, float]:
+        """One update; its loss and the other means."""
+        tokens = sum(len(row.at_M) for row, _ in rows)
+        parts = [self._backward(row, old_M, features, tokens) for row, old_M in rows if len(row.at_M)]
         norm = float(nn.utils.clip_grad_norm_(self.decoder.parameters(), self.stage.optim.clip))
         sums = {field.name: sum(float(getattr(part, field.name)) for part in parts) for field in fields(losses.Outputs)}
         try:
             guard.check(step, sums["loss"], norm)
             self.optimizer.step()
+            self.updates += 1
         finally:
             self.optimizer.zero_grad()
-        self.updates += 1
-        seen = sum(row.tokens_1L.numel() for row in rows)
-        shown = sum(len(features[image.data]) for row in rows for image in row.images)
-        return Result(**sums, grad_norm=norm, rate=rate, tokens=tokens, seen=seen, image_tokens=shown)
+        return sums | {"grad_norm": norm}
 
-    def _features(self, episodes: Sequence[Episode]) -> dict[bytes, Tensor]:
+    def _features(self, episodes: Sequence[Episode]) -> Features:
         """Features [V, D] of each distinct image, by its bytes."""
         images = {image.data: image for episode in episodes for image in episode.images}
         if not images or not isinstance(self.model, Lapis):
@@ -83,7 +111,7 @@ class Policy:
             found = encode_images(self.model, list(images.values()), self.place.device)
         return dict(zip(images, found, strict=True))
 
-    def _backward(self, row: Row, features: dict[bytes, Tensor], tokens: int) -> losses.Outputs:
+    def _backward(self, row: Row, old_M: Tensor | None, features: Features, tokens: int) -> losses.Outputs:
         x_1LD = self._embed(row, features)
         stage = self.stage
         reference_M = None
@@ -91,12 +119,12 @@ class Policy:
             with torch.no_grad():
                 reference_M = self._logprobs(self.reference, x_1LD.detach(), row)
         current_M = self._logprobs(self.decoder, x_1LD, row)
-        inputs = losses.Inputs(current_M, row.engine_M, row.advantages_M, tokens, reference_M=reference_M)
+        inputs = losses.Inputs(current_M, row.engine_M, row.advantages_M, tokens, old_M, reference_M)
         out = losses.compute(inputs, losses.Settings(stage.clip_low, stage.clip_high, stage.kl, stage.is_cap))
         out.loss.backward()
         return losses.Outputs(**{field.name: getattr(out, field.name).detach() for field in fields(out)})
 
-    def _embed(self, row: Row, features: dict[bytes, Tensor]) -> Tensor:
+    def _embed(self, row: Row, features: Features) -> Tensor:
         if not row.images or not isinstance(self.model, Lapis):
             return self.decoder.embed(row.tokens_1L)
         return self.model.merge(row.tokens_1L, torch.cat([features[image.data] for image in row.images]))

@@ -128,12 +128,13 @@ def _prune(entry: config.Prune, setting: Setting) -> Made:
 
 
 def _join(entry: config.Join, setting: Setting) -> Made:
-    """Put the parent's decoder behind a fresh ViT and adapter."""
+    """Put the parent's decoder behind the entry's tower, or a fresh one, and a fresh adapter."""
     decoder = setting.model(entry.parent)
     if not isinstance(decoder, Decoder):
         raise InputError(f"stages.{entry.name}.parent: {entry.parent} has a ViT already, expected a text decoder")
+    module = init.join(decoder, setting.recipe.model, setting.recipe.seed, entry.vision)
     setting.progress.advance()
-    return init.join(decoder, setting.recipe.model, setting.recipe.seed), {"steps": 0, "parent": entry.parent}
+    return module, {"steps": 0, "parent": entry.parent}
 
 
 WORK: dict[str, Callable[[Any, Setting], Made]] = {"train": run_stage, "prune": _prune, "join": _join}

@@ -74,6 +74,19 @@ def test_joining_keeps_the_decoder() -> None:
         init.join(text, dataclasses.replace(MODEL, decoder=dataclasses.replace(DECODER, mlp=100)), 1)
 
 
+def test_joining_can_begin_with_a_public_tower(tmp_path: Path) -> None:
+    """Its positions are resized to the model's tiles; one of another shape is refused."""
+    siglip(tmp_path)
+    text = init.fresh(DECODER, 0)
+    assert isinstance(text, Decoder)
+    whole, tower = init.join(text, MODEL, 1, str(tmp_path)), convert.read_vit(tmp_path, MODEL.vit.tile)
+    assert all(torch.equal(x, y) for x, y in zip(whole.vit.parameters(), tower.parameters(), strict=True))
+    assert not torch.equal(whole.vit.patch.weight, init.join(text, MODEL, 1).vit.patch.weight)
+    wider = dataclasses.replace(MODEL, vit=dataclasses.replace(MODEL.vit, mlp=96))
+    with pytest.raises(InputError, match=r"its shape is ViT\(.*the model expects ViT\("):
+        init.join(text, wider, 1, str(tmp_path))
+
+
 def siglip(folder: Path) -> None:
     SiglipVisionModel(SiglipVisionConfig(**TOWER, image_size=70)).save_pretrained(folder)
 

@@ -115,6 +115,18 @@ def test_packed_rows_update_like_single_answers(kl: float) -> None:
     assert (numbers[1].kl > 0) == (kl > 0)
 
 
+def test_a_step_of_several_updates_clips_against_the_weights_that_answered() -> None:
+    """Each update has its share; the first is not clipped, later ones are measured against the step's first weights."""
+    decoder, plan = model(), stage(updates=3, clip_low=1e-4, clip_high=1e-4)
+    groups = answers(decoder, [question("one"), question("longer two", think=True)], plan)
+    episodes = [Episode(one, float(place) - 2) for place, one in enumerate(one for g in groups for one in g.answers)]
+    policy = Policy(decoder, plan, CPU)
+    several = policy.update(episodes, step=0)
+    assert policy.updates == 3 and several.clip > 0 and several.tokens == sum(one.trained for one in episodes)
+    once = Policy(model(), stage(clip_low=1e-4, clip_high=1e-4), CPU)
+    assert once.update(episodes, step=0).clip == 0 and once.updates == 1
+
+
 def test_pictures_are_features_of_the_frozen_tower(picture: Image) -> None:
     torch.manual_seed(1)
     whole, plan = spread(Lapis(small_shape())), stage()

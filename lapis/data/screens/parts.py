@@ -128,7 +128,7 @@ def sided(style: Style, left: str, right: str) -> str:
     return right + left if style.mirrored else left + right
 
 
-def money(rng: random.Random, style: Style, item: str, amount: int, cls: str = "st") -> str:
+def money(style: Style, item: str, amount: int, cls: str = "st") -> str:
     """A price tag."""
     sign = "¥" if style.lang == "zh" else ("$", "€", "£")[style.hue % 3]
     return value(f"{sign}{amount}", ("price", item, amount, sign), cls)

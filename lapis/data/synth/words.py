@@ -22,8 +22,6 @@ TELLING: dict[str, tuple[str, ...]] = {
     sign: (sign, *frames_en.TELLING[sign], *frames_zh.TELLING[sign]) for sign in "+-*/"
 }
 """Words of both languages, and the sign itself, by the sign that they tell."""
-SPOKEN_SIGNS = "+-*/"
-"""Changes that a sum told step by step can say; its terms are plain numbers."""
 STRANGE = 0.25
 """Share of a training bank's sentences with a made-up word in them."""
 SLOT = re.compile(r"\{[abefnops]\}")

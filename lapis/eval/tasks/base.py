@@ -14,8 +14,6 @@ class Task:
 
     name: str
     """File name in `heldout/` without its ending."""
-    figure: str
-    """Name under which the report quotes it."""
     title: str
     modes: tuple[Mode, ...]
     blind: bool = False

@@ -5,6 +5,6 @@ from lapis.eval.tasks.base import Task
 _BY = ("template", "role", "held_word", "lang")
 
 GROUNDING = (
-    Task("ground_seen", "grounding_seen", "Grounding, trained kinds", ("direct",), blind=True, breakdown=_BY),
-    Task("ground_unseen", "grounding_unseen", "Grounding, new templates", ("direct",), blind=True, breakdown=_BY),
+    Task("ground_seen", "Grounding, trained kinds", ("direct",), blind=True, breakdown=_BY),
+    Task("ground_unseen", "Grounding, new templates", ("direct",), blind=True, breakdown=_BY),
 )

@@ -3,6 +3,6 @@
 from lapis.eval.tasks.base import Task
 
 READING = (
-    Task("screen_qa", "screen_qa", "Questions about a screen", ("direct",), blind=True, share=0.5),
-    Task("needle", "needle", "A fact in a long document", ("direct",), share=0.25),
+    Task("screen_qa", "Questions about a screen", ("direct",), blind=True, share=0.5),
+    Task("needle", "A fact in a long document", ("direct",), share=0.25),
 )

@@ -32,7 +32,7 @@ def _row(rng: random.Random, words: Words, style: Style, price: int, label: str)
     name = words.pick("food", "goods")
     thumb = parts.picture(rng, "width:1.6em;height:1.6em;border-radius:var(--r)") if style.rich else ""
     buy = parts.button(label, "o sm", of=name) if style.span > 15 else ""
-    inside = thumb + parts.box(name, "g") + parts.money(rng, style, name, price) + buy
+    inside = thumb + parts.box(name, "g") + parts.money(style, name, price) + buy
     return parts.el("item", name, inside, "item")
 
 
@@ -47,5 +47,5 @@ def _cards(rng: random.Random, words: Words, style: Style, reserve: float) -> st
 def _card(rng: random.Random, words: Words, style: Style, price: int) -> str:
     name = words.pick("food", "goods")
     art = parts.picture(rng, "flex:1;min-height:1em;border-radius:var(--r)") if style.rich else ""
-    line = parts.money(rng, style, name, price)
+    line = parts.money(style, name, price)
     return parts.el("item", name, parts.shuffled(rng, [art, parts.box(name)]) + line, "card col")

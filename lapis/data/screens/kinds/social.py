@@ -21,20 +21,20 @@ def chat(rng: random.Random, words: Words, style: Style) -> str:
         rows = "".join(_conversation(rng, words, style) for _ in range(style.rows(2.9 if style.rich else 2.0)))
         action = parts.icon(words, "add") if style.rich else ""
         return parts.shell(rng, words, style, nav[0], parts.box(rows, "list"), nav, action)
-    bubbles = "".join(_bubble(rng, words, style) for _ in range(style.rows(2.3, 2.2, 8)))
+    bubbles = "".join(_bubble(rng, words) for _ in range(style.rows(2.3, 2.2, 8)))
     send = parts.icon(words, "share") if style.rich and rng.random() < 0.3 else parts.button(words.ui("Send", "发送"))
-    entry = parts.box(_entry(rng, words, style, send), "row")
+    entry = parts.box(_entry(words, style, send), "row")
     action = parts.icon(words, "call") if style.rich else ""
     return parts.shell(rng, words, style, words.person(), parts.box(bubbles, "list") + entry, nav, action)
 
 
-def _entry(rng: random.Random, words: Words, style: Style, send: str) -> str:
+def _entry(words: Words, style: Style, send: str) -> str:
 
     entry = parts.field(words.ui("Message", "消息"), "flex:1")
     return parts.sided(style, entry, send) if style.rich else entry + send
 
 
-def _bubble(rng: random.Random, words: Words, style: Style) -> str:
+def _bubble(rng: random.Random, words: Words) -> str:
     mine = rng.random() < 0.5
     tint = "background:var(--ac);color:var(--oa);margin-left:auto" if mine else "background:var(--sf)"
     return parts.text(words.message(), "card wrap fit", f"max-width:86%;flex:none;{tint}")
@@ -63,13 +63,13 @@ def mail(rng: random.Random, words: Words, style: Style) -> str:
         words.ui("Compose", "写信"), css=f"align-self:{rng.choice(('flex-end', 'flex-start', 'stretch'))}"
     )
     two = style.span > 13 or style.rich
-    rows = "".join(_mail(rng, words, style, two) for _ in range(style.rows(3.0 if two else 2.0, 2.2)))
+    rows = "".join(_mail(words, style, two) for _ in range(style.rows(3.0 if two else 2.0, 2.2)))
     body = parts.shuffled(rng, [compose, parts.box(rows, "list")])
     action = parts.icon(words, rng.choice(("search", "refresh"))) if style.rich else ""
     return parts.shell(rng, words, style, folders[0], body, folders, action)
 
 
-def _mail(rng: random.Random, words: Words, style: Style, two: bool) -> str:
+def _mail(words: Words, style: Style, two: bool) -> str:
     sender, subject = words.person(), words.pick("study", "transport", "goods", "place")
     time = words.time()
     when = parts.value(time, ("time", sender, time, ""), "mu sm e") if style.span > 14 else ""

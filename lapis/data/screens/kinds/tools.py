@@ -67,7 +67,7 @@ def map_(rng: random.Random, words: Words, style: Style) -> str:
     search = parts.field(words.ui("Search", "搜索"), "margin:.3em .4em;flex:none")
     blocks = [ground]
     if style.height > 200 and rng.random() < 0.7:
-        blocks.append(_route(rng, words, style))
+        blocks.append(_route(words, style))
     if rng.random() < 0.7:
         blocks.append(search)
     nav = [words.ui("Explore", "探索"), words.ui("Saved", "收藏"), words.ui("Nearby", "附近")]
@@ -111,7 +111,7 @@ def _zoom(rng: random.Random, words: Words, style: Style) -> str:
     return parts.box(parts.icon(words, "add") + parts.icon(words, rng.choice(("home", "refresh", "share"))), "row", css)
 
 
-def _route(rng: random.Random, words: Words, style: Style) -> str:
+def _route(words: Words, style: Style) -> str:
     """Ways to get there and how long each takes."""
     unit = "分" if style.lang == "zh" else "min"
     ways = []
@@ -191,7 +191,7 @@ def form(rng: random.Random, words: Words, style: Style) -> str:
     labels += [words.pick("study", "health", "goods") for _ in range(count - len(labels))]
     fields = [_field(rng, words, label, beside) for label in labels]
     if choice:
-        fields.append(_choice(rng, words, style))
+        fields.append(_choice(rng, words))
     ways = rng.sample(
         [words.ui("Submit", "提交"), words.ui("Cancel", "取消"), words.ui("Reset", "重置"), words.ui("Save", "保存")], 2
     )
@@ -214,7 +214,7 @@ def _field(rng: random.Random, words: Words, label: str, beside: bool) -> str:
     return parts.box(head + entry, "row" if beside else "col", "flex:none")
 
 
-def _choice(rng: random.Random, words: Words, style: Style) -> str:
+def _choice(rng: random.Random, words: Words) -> str:
     role, chosen = rng.choice(("radio", "checkbox")), rng.randrange(2)
     names = [words.pick("food", "animal", "hobby") for _ in range(2)]
     ways = [parts.check(role, name, number == chosen) + parts.text(name) for number, name in enumerate(names)]
@@ -259,5 +259,5 @@ def _lines(rng: random.Random, words: Words, style: Style, fields: list[str], to
 def _cell(rng: random.Random, words: Words, style: Style, field: str, name: str) -> str:
     amount = words.number(2, 99)
     if field == "price":
-        return parts.money(rng, style, name, amount, "fit")
+        return parts.money(style, name, amount, "fit")
     return parts.value(str(amount), (field, name, amount, ""), "fit")

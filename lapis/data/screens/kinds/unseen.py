@@ -89,7 +89,7 @@ def ticket(rng: random.Random, words: Words, style: Style) -> str:
     details = parts.box("".join(cells), "grid", "grid-template-columns:1fr 1fr;gap:.3em")
     who = words.person()
     person = parts.box(
-        parts.value(who, ("passenger", "", who, ""), "st") + parts.money(rng, style, end, words.number(20, 99), "e"),
+        parts.value(who, ("passenger", "", who, ""), "st") + parts.money(style, end, words.number(20, 99), "e"),
         "row",
     )
     bars = parts.box(
