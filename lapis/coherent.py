@@ -28,8 +28,11 @@ def check(recipe: config.Recipe) -> None:
 
 
 def check_inputs(recipe: config.Recipe) -> None:
-    """Raises InputError for a folder of texts without any, one that is empty or not UTF-8, and one of ScreenSpot that
-    is not whole."""
+    """What the data stage and the evaluation need from outside.
+
+    Raises InputError for a folder of texts without any, one that is empty or not UTF-8, one of ScreenSpot that is not
+    whole, and a machine without a browser or without Chinese fonts.
+    """
     if recipe.data.texts:
         from lapis.data.sources import prose
 
@@ -39,6 +42,11 @@ def check_inputs(recipe: config.Recipe) -> None:
         from lapis.eval import grounding
 
         grounding.read(Path(recipe.eval.screenspot))
+    from lapis.data.screens import browser
+
+    browser.installed_fonts()
+    with browser.Browser(browser.find_browser()):
+        pass
 
 
 def _stages(recipe: config.Recipe) -> None:

@@ -239,7 +239,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """Weights of the shaped reward: correctness + format - repetition - length (design section 8)."""
+    """Weights of the shaped reward: correctness + format - repetition - length (rl/shaping.py)."""
 
     correct: Rate = 1.0
     format: Rate = 0.1

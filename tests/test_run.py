@@ -92,6 +92,13 @@ def test_a_folder_that_is_not_there_is_told_before_any_work(tmp_path: Path, word
     assert not (tmp_path / "run").exists()
 
 
+def test_a_machine_without_fonts_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="fc-list: not found"):
+        run.run(tiny_recipe(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def begun(folder: Path, *stages: str) -> None:
     (folder / "config.json").write_text(config.dump(tiny_recipe()), encoding="utf-8")
     for name in stages:

@@ -112,7 +112,14 @@ def make_prose(stage: Stage) -> dict[str, Any]:
 def _packages(stage: Stage) -> tuple[list[packages.Package], list[str]]:
     if not stage.recipe.data.packages:
         return [], ["packages are off in this recipe: Python's own documentation only"]
-    return packages.fetch(stage.cache)
+    found, notes = _fetched(stage.cache)
+    return found, [*notes]
+
+
+@cache
+def _fetched(where: Path) -> tuple[list[packages.Package], list[str]]:
+    """Asked for once: without a network every further try would wait for nothing."""
+    return packages.fetch(where)
 
 
 def _parsed(data: config.Data, found: list[packages.Package]) -> Generator[Sample, None, None]:

@@ -1,5 +1,6 @@
-"""Dense labels of a tile: the character of each patch, and for each image token the number that begins in it and the
-text tokens that lie over it (ours).
+"""Dense labels of a tile, for its patches and its image tokens (ours).
+
+A patch has its character; an image token the number that begins in it and the text tokens that lie over it.
 
 Characters teach a ViT to read; tokens teach an image token to mean what the decoder calls the same text. An image token
 holds three digits or more and keeps no order of what its patches show, so one of them, the token in which a number

@@ -52,4 +52,4 @@ GOALS: dict[str, Goal] = {
     "screen_math_think_blind": Goal("Numbers on a screen, thinking, image swapped"),
     "screen_math_direct_blind": Goal("Numbers on a screen, direct, image swapped"),
 }
-"""Figure name to its goal (issue 2, "Figures to reach"); the last four are baselines that should be low."""
+"""Figure name to its goal; the last four are baselines that should be low."""

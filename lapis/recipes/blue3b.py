@@ -1,4 +1,4 @@
-"""The 3B recipe: BlueLM-2.5-3B's published sizes, and ours where it published none (design section 4.4).
+"""The 3B recipe: BlueLM-2.5-3B's published sizes, and ours where it published none.
 
 Decoder and teacher shapes are ours: the original gives only totals (2.9B in all, a 7B teacher).
 """

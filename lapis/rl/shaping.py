@@ -1,6 +1,6 @@
 """The pieces of the reward, as pure functions of plain values: correctness + format - repetition - length.
 
-The original names these pieces (design section 8); their formulas are not published, so each says whose it is.
+The original names these pieces; their formulas are not published, so each says whose it is.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     idle -> counting -> grace -> forcing -> answering
 
-Design section 5; the states are those of llama.cpp's reasoning-budget sampler, the grace is NVIDIA NIM's, kept inside
+The states are those of llama.cpp's reasoning-budget sampler, the grace is NVIDIA NIM's, kept inside
 the budget. What is unusual, and ours:
 
 - Every token between `<think>` and `</think>` counts against the budget B: the opening newline, thought that stands in

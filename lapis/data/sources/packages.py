@@ -99,7 +99,8 @@ def _download(cache: Path, names: Sequence[str]) -> None:
     missing."""
     if names and not _apt(cache, ["download", *map(_pinned, names)]):
         (cache / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-        _apt(cache, ["update"])
+        if not _apt(cache, ["update"]):
+            return
         for name in names:
             if not _archives(cache, name) and not _apt(cache, ["download", _pinned(name)]):
                 _apt(cache, ["download", name])
