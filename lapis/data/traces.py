@@ -33,7 +33,7 @@ ITEM = re.compile(r"[^\s,][^\n,]*\s(?:\(\d+,\d+\))?(\d+)(?=,|$)")
 NAME = re.compile(r"([^\s,(][^\n,(]*) (?=\(\d)")
 """What stands before a point."""
 STOP = re.compile(r"[.。?!]")
-BY = ("/", "除以")
+BY = ("/", "/ ", "除以")
 """What stands before a divisor that is written as a number."""
 
 

@@ -172,6 +172,14 @@ def test_a_truth_is_no_calculation() -> None:
     assert not list(traces.asked("A is honest. A says: B lies.", "A+\nA+:B-=B-"))
 
 
+def test_a_formula_with_spaces_is_read_like_one_without() -> None:
+    thought = "a42\nb/2\nc-17\na=42\nb/2:0420,0210=21\nc-17:1740,2100=4"
+    pairs = [
+        [(q[place], thought[one]) for one, place in traces.asked(q, thought)] for q in ("42/2-17?", "42 / 2 - 17?")
+    ]
+    assert pairs[0] == pairs[1] and ("/", "/") in pairs[0] and ("7", "7") in pairs[0]
+
+
 def test_what_is_read_has_its_line_of_the_plan() -> None:
     question, thought = "Ann has 42 pens. She loses 17. How many?", "a42\nb-17\na=42\nb-17:2750,4120=25"
     found = [(question[place], line) for (_, place), line in traces.numbered("math/word", question, thought)]

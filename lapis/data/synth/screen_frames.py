@@ -8,21 +8,35 @@ from __future__ import annotations
 
 import random
 
+from lapis.data.synth import words
+
 COUNTS = {"en": ("zero", "one", "two", "three"), "zh": ("零", "一", "两", "三")}
 """Small numbers as words, so that they are no values to compute with."""
 OPENINGS = {
     "en": (
         "", "", "", "Look: ", "Please: ", "Look at the screen. ", "One question: ", "A quick question. ", "Question: ",
         "I need to know: ", "Can you say: ", "From the picture: ", "Here is a screen. ", "Next: ", "Please answer. ",
-        "Check the screen. ", "Hello! ", "Now: ",
+        "Check the screen. ", "Hello! ", "Now: ", "In {l}: ", "On the {l}, ", "{l}: ", "With the {l}: ",
     ),
     "zh": (
         "", "", "", "看一下:", "请看屏幕。", "麻烦看看,", "想知道:", "帮我看看,", "根据画面,", "看图回答:",
         "有个问题:", "从这里看,",
-        "请回答。", "你好,", "问题:",
+        "请回答。", "你好,", "问题:", "在{l}里,", "{l}:", "说到{l},", "{l}上,",
     ),
 }  # fmt: skip
-"""What may stand before a training sentence."""
+"""What may stand before a training sentence; `{l}` is a made-up word."""
+TAILS = {
+    "en": ("", "", "", " here", " now", " on this screen", " in the list", " today", " in the {l}", " for {l}"),
+    "zh": ("", "", "", "呢", "呀", "啊"),
+}
+"""What may stand before its last mark."""
+QUANTITIES = {
+    "en": ("number", "number", "value", "count", "amount", "figure", "{l}"),
+    "zh": ("数", "数", "数字", "数值", "数量", "{l}"),
+}
+"""What a number may be called in it."""
+CALLED = {"en": ("number", ""), "zh": ("的数", "的")}
+"""Where a sentence names what is asked for, and what stays of that."""
 ASK: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     ("en", "train"): {
         "read": (
@@ -141,6 +155,13 @@ LIST = {
 
 
 def say(lang: str, split: str, kind: str, rng: random.Random, **names: str) -> str:
-    """One sentence with names filled in, in training behind an opening."""
-    opening = rng.choice(OPENINGS[lang]) if split == "train" else ""
-    return opening + rng.choice(ASK[lang, split][kind]).format(**names)
+    """One sentence with names filled in. In training it stands behind an opening, with a tail and another word for the
+    number now and then, made-up ones among them, so that new sentences are read by their names."""
+    sentence = rng.choice(ASK[lang, split][kind])
+    if split != "train":
+        return sentence.format(**names)
+    named, kept = CALLED[lang]
+    sentence = sentence.replace(named, kept + rng.choice(QUANTITIES[lang]))
+    tail = rng.choice(TAILS[lang]) if sentence[-1] == "?" else ""
+    sentence = f"{rng.choice(OPENINGS[lang])}{sentence[:-1]}{tail}{sentence[-1]}"
+    return words.filled(sentence, words.FRAMES[lang, split], rng, **names)

@@ -24,6 +24,8 @@ TELLING: dict[str, tuple[str, ...]] = {
 """Words of both languages, and the sign itself, by the sign that they tell."""
 STRANGE = 0.25
 """Share of a training bank's sentences with a made-up word in them."""
+SPACED = 0.3
+"""Share of a training bank's formulas with spaces around their signs."""
 SLOT = re.compile(r"\{[abefnops]\}")
 """What such a word may stand before."""
 
@@ -41,7 +43,10 @@ def expression(program: Program) -> str:
 
 def asked_sum(program: Program, frames: Frames, rng: random.Random) -> str:
     """`What is (37+48)*2?`"""
-    return say(rng.choice(frames.sums), frames, rng, e=expression(program))
+    asked, shown = rng.choice(frames.sums), expression(program)
+    if frames.blended and rng.random() < SPACED:
+        shown = re.sub(r"([-+*/])", r" \1 ", shown)
+    return say(asked, frames, rng, e=shown)
 
 
 def spoken_sum(program: Program, frames: Frames, rng: random.Random) -> str:
@@ -74,11 +79,17 @@ def word_problem(program: Program, frames: Frames, rng: random.Random) -> str:
 def say(template: str, frames: Frames, rng: random.Random, **known: object) -> str:
     """A sentence of a bank, filled in. A training bank makes up what `{l}` is, and now and then puts such a word where
     none belongs, so that a sentence of words that were never read is still read by its numbers and names."""
-    if not frames.blended:
-        return template.format(**known)
-    if rng.random() < STRANGE and (slots := [slot.start() for slot in SLOT.finditer(template)]):
+    slots = [slot.start() for slot in SLOT.finditer(template)]
+    if frames.blended and slots and rng.random() < STRANGE:
         at = rng.choice(slots)
         template = f"{template[:at]}{{l}}{frames.joint}{template[at:]}"
+    return filled(template, frames, rng, **known)
+
+
+def filled(template: str, frames: Frames, rng: random.Random, **known: object) -> str:
+    """A sentence with its braces filled in; each has a made-up word of its own where the bank makes up any."""
+    if not frames.blended:
+        return template.format(**known)
     things = [thing for thing, _ in frames.things]
     return template.format(**known, l=blend(rng.choice(things), rng.choice(things), rng))
 
