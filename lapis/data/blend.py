@@ -8,11 +8,17 @@ strange in them but the word itself. The share of them is ours; the original pub
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 
 def blend(first: str, second: str, rng: random.Random) -> str:
     """About half of each word: `mango` and `ticket` give `mancket`. Words of one character are joined."""
     return first[: _cut(first, rng) or 1] + second[_cut(second, rng) :]
+
+
+def perhaps(word: str, words: Sequence[str], share: float, rng: random.Random) -> str:
+    """The word, or in a share of draws a blend of it and another; a share of 0 draws nothing."""
+    return blend(word, rng.choice(words), rng) if share and rng.random() < share else word
 
 
 def _cut(word: str, rng: random.Random) -> int:

@@ -2,8 +2,8 @@
 
     idle -> counting -> grace -> forcing -> answering
 
-The states are those of llama.cpp's reasoning-budget sampler, the grace is NVIDIA NIM's, kept inside
-the budget. What is unusual, and ours:
+The states are those of llama.cpp's reasoning-budget sampler, the grace is NVIDIA NIM's, kept inside the budget. What is
+unusual, and ours:
 
 - Every token between `<think>` and `</think>` counts against the budget B: the opening newline, thought that stands in
   the prompt already, and the forced closing message. From B = 1 on, `</think>` itself fits inside B too.

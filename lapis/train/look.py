@@ -10,8 +10,8 @@ same: of the layer between, one head is told what of the question it reads, anot
 comes next in a question is found by what came last, and a digit is worked out by its line's sign: in the layer before,
 a head of its own looks at these clues, in question and thought alike; and what enters the layer between holds which
 line of the plan a token is for (numbers.py), since two numbers can be alike and two places in an order are not. A
-number that is read from a picture is looked
-at like what is pointed at, and its digits are held along directions of their own (numbers.py).
+number that is read from a picture is looked at like what is pointed at, and its digits are held along directions of
+their own (numbers.py).
 
 Shape legend: B rows, T tokens, D width, E head dimension, G tokens that look, L looks, O tokens that hold a point,
 M = G x O.

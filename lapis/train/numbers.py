@@ -19,8 +19,8 @@ from lapis.types import IGNORE
 
 SEED, LINES_SEED = 1, 2
 """Of the directions for digits, and for lines of a plan: others than those of places."""
-MOST_LINES = 10
-"""Lines of a plan that are told apart; the rest count as one."""
+MOST_LINES = END
+"""Lines of a plan that are told apart, as many as digits have classes; the rest count as one."""
 
 
 def image_tokens(features_VD: Tensor, digits_VN: Tensor) -> Tensor:

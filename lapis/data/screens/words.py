@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from lapis.data.blend import blend
+from lapis.data.blend import perhaps
 
 TOPICS = ("food", "goods", "nature", "animal", "place", "study", "tech", "transport", "health", "hobby", "music", "job")
 ONE_IN = {"en": 5, "zh": 3}
@@ -192,7 +192,7 @@ class Words:
         """In training, the word itself or a blend, unless that is kept back or already on the screen."""
         if self.held:
             return word
-        made = blend(word, self.rng.choice(words), self.rng) if self.rng.random() < BLENDED else word
+        made = perhaps(word, words, BLENDED, self.rng)
         known = _sides(self.lang, made, self.han) != {False} or made.casefold() in self._used
         return word if known else made
 

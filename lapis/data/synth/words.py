@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
 
-from lapis.data.blend import blend
+from lapis.data.blend import blend, perhaps
 from lapis.data.synth import frames_en, frames_zh
 from lapis.data.synth.frames import Frames
 from lapis.data.synth.program import Program, Term, bracketed
@@ -62,9 +61,9 @@ def word_problem(program: Program, frames: Frames, rng: random.Random) -> str:
     """A little story with one sentence a change, and a question at its end."""
     (_, pronoun, them), *_ = people = rng.sample(frames.people, 3)
     names, things = [name for name, _, _ in people], [thing for thing, _ in frames.things]
-    name, *others = (made_up(one, names, frames, rng) for one in names)
+    name, *others = (perhaps(one, names, frames.blended, rng) for one in names)
     thing, classifier = rng.choice(frames.things)
-    known = {"s": name, "p": pronoun, "h": them, "o": made_up(thing, things, frames, rng), "c": classifier}
+    known = {"s": name, "p": pronoun, "h": them, "o": perhaps(thing, things, frames.blended, rng), "c": classifier}
     opening = rng.choice(frames.openings[program.start.sign])
     said = [_capital(say(opening, frames, rng, **known, **_numbers(program.start)))]
     link = ""
@@ -92,11 +91,6 @@ def filled(template: str, frames: Frames, rng: random.Random, **known: object) -
         return template.format(**known)
     things = [thing for thing, _ in frames.things]
     return template.format(**known, l=blend(rng.choice(things), rng.choice(things), rng))
-
-
-def made_up(word: str, words: Sequence[str], frames: Frames, rng: random.Random) -> str:
-    """The word itself, or in a share of the bank's stories a blend of it and another."""
-    return blend(word, rng.choice(words), rng) if frames.blended and rng.random() < frames.blended else word
 
 
 def _numbers(term: Term) -> dict[str, int]:
