@@ -244,13 +244,13 @@ def model_folder(name: str) -> Path:
     """
     if not Path(name).exists() and not (RUNS / name).exists():
         raise InputError(f"{name}: no such run or folder")
-    if _is_model(Path(name)):
+    if files.is_model(Path(name)):
         return Path(name)
     try:
         folder = run_folder(name)
     except InputError:
         raise InputError(f"{name}: no model there; expected config.json and *.safetensors, or a run") from None
-    found = next(filter(_is_model, _models(folder)), None)
+    found = next(filter(files.is_model, _models(folder)), None)
     if found is None:
         raise InputError(f"{folder}: no stage of this run has finished a model yet")
     return found
@@ -260,10 +260,6 @@ def _models(folder: Path) -> Iterator[Path]:
     recipe = recipe_in(folder)
     yield folder / recipe.export.name / "hf"
     yield from (folder / stage.name / "model" for stage in reversed(recipe.stages))
-
-
-def _is_model(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -322,7 +318,7 @@ def _export(words: Words) -> None:
     folder = run_folder(words.run)
     recipe = recipe_in(folder)
     model = folder / recipe.export.parent / "model"
-    if not _is_model(model):
+    if not files.is_model(model):
         raise InputError(f"{model}: no model there yet; `lapis run` has to finish stage {recipe.export.parent}")
     out = out_of(words, folder / recipe.export.name / words.to)
     run.export_to(model, out)

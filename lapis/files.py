@@ -21,6 +21,11 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and (error.errno in FULL or "No space left" in str(error))
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model in the stock form."""
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+
+
 @contextmanager
 def room(path: Path) -> Iterator[None]:
     """Turn a full disk into InputError that names `path`."""

@@ -16,7 +16,7 @@ from typing import Any
 from huggingface_hub import save_torch_state_dict
 from safetensors import SafetensorError
 
-from lapis import chat
+from lapis import chat, files
 from lapis.model import shapes
 from lapis.model.convert import to_hf
 from lapis.model.decoder import Decoder
@@ -124,7 +124,7 @@ def _replaceable(folder: Path) -> bool:
     """Whether nothing but a model would be lost."""
     if not folder.is_dir():
         return False
-    return not any(folder.iterdir()) or ((folder / "config.json").is_file() and any(folder.glob("*.safetensors")))
+    return not any(folder.iterdir()) or files.is_model(folder)
 
 
 def _swap(beside: Path, folder: Path) -> None:
