@@ -264,7 +264,8 @@ class RL:
     """Groups of a step."""
     group: Annotated[int, Ge(2)] = 8
     """Answers sampled for a prompt."""
-    max_tokens: Positive = 160
+    max_tokens: Positive = 256
+    """Of an answer; the engine ends thoughts within its last tokens, so it must leave room for the longest."""
     temperature: Annotated[float, Gt(0)] = 1.0
     updates: Positive = 1
     """Optimizer updates of a step, each from its share of the answers."""
@@ -317,6 +318,8 @@ class Data:
     """Generated training questions."""
     held_questions: Positive = 400
     """Held-out questions of each kind."""
+    fresh: Positive = 1000
+    """Rendered screens, and as many questions, that only RL asks."""
     captions: Count = 600
     """Most figure-caption pairs."""
     needles: Count = 500
@@ -334,7 +337,7 @@ class Eval:
     parent: str = "rl"
     samples: Positive = 300
     """Held-out samples per task."""
-    budgets: Annotated[tuple[Count, ...], MinLen(1)] = (0, 8, 16, 32, 64, 128)
+    budgets: Annotated[tuple[Count, ...], MinLen(1)] = (0, 8, 16, 32, 64, 128, 192)
     """Thinking budgets of the curve, in tokens."""
     max_tokens: Positive = 256
     pictures: Positive = 12

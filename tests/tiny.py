@@ -35,7 +35,7 @@ def tiny_recipe() -> config.Recipe:
         name="tiny",
         model=config.Model(vit, config.Adapter(hidden=32), decoder),
         teacher=decoder,
-        data=config.Data(vocab=512, screens=4, held_screens=2, questions=8, held_questions=4, minutes=1.0),
+        data=config.Data(vocab=512, screens=4, held_screens=2, questions=8, held_questions=4, fresh=4, minutes=1.0),
         stages=(
             config.Train("text", None, {"prose": 1.0}, steps=2, pack=pack, shape="student", minutes=2.0),
             config.Join("join", "text"),

@@ -41,7 +41,8 @@ EXAMPLES = 5
 """Dropped documents shown per reason."""
 NEEDLE_LENGTHS = (0.9, 0.45, 0.225)
 """Lengths of long documents as shares of the longest row."""
-
+FRESH_SEED = 2
+"""Added to the run's seed for RL's questions; the tokenizer's have one."""
 NEEDLE_TEXTS = 500
 """Documents that long ones are made of: enough to vary, few enough to measure all of them."""
 
@@ -63,6 +64,10 @@ class Stage:
     @property
     def held(self) -> Path:
         return self.out / "heldout"
+
+    @property
+    def fresh(self) -> Path:
+        return self.out / "fresh"
 
     def tokenizer(self) -> chat.Tokenizer:
         return chat.Tokenizer.load(self.out / "tokenizer", self.recipe.model.tokens_per_tile)
@@ -316,6 +321,21 @@ def make_questions(stage: Stage) -> dict[str, Any]:
     many = recipe.data.held_questions * len(questions.HELD_KINDS)
     held = questions.generate(many, recipe.seed, "held", count)
     return {"held": store.write_samples(stage.held / "math.parquet", held)}
+
+
+def make_fresh(stage: Stage) -> dict[str, Any]:
+    """What RL asks and no stage before it has read: the screens after training's last one, and further questions."""
+    recipe, count = stage.recipe, stage.count()
+    data, start = recipe.data, recipe.data.screens
+    shown = render.render(data.fresh, recipe.seed, "train", data.workers, stage.progress, limits(data), start=start)
+    store.write_samples(stage.fresh / "screens.parquet", screen_samples(shown, recipe.seed, count))
+    read = set(store.read_column(stage.samples / "questions.parquet", "key"))
+    asked = questions.generate(data.fresh, recipe.seed + FRESH_SEED, "train", count)
+    return {
+        "questions": store.write_samples(
+            stage.fresh / "questions.parquet", (one for one in asked if store.key(one) not in read)
+        )
+    }
 
 
 def _counted(samples: Iterator[Sample], progress: Progress) -> Iterator[Sample]:

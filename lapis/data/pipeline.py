@@ -62,7 +62,7 @@ class Step:
 
 
 def build(recipe: config.Recipe, out: Path, progress: Progress, cache: Path | None = None) -> None:
-    """Make everything under `out`: samples/, heldout/, tokenizer/, shards/, counts.json, and last done.json.
+    """Make everything under `out`: samples/, heldout/, fresh/, tokenizer/, shards/, counts.json, and last done.json.
 
     `progress` advances by UNITS in all; what was done before counts at once. `cache` keeps fetched packages between
     runs. Raises InputError for a bad text source, a missing browser or font, and a full disk.
@@ -90,10 +90,15 @@ def _run(step: Step, stage: Stage) -> None:
 
 
 def decontaminate(stage: Stage) -> dict[str, Any]:
-    """Training samples that equal a held-out one by normalised text: counted here, and left out of the shards."""
+    """Training samples that equal a held-out one by normalised text: counted here, and left out of the shards.
+
+    RL's own questions are counted beside them.
+    """
     held = {key for path in sorted(stage.held.glob("*.parquet")) for key in store.read_column(path, "key")}
     leaked = {path.stem: _leaks(path, held) for path in _files(stage)}
-    return {"leaked": {name: len(keys) for name, keys in leaked.items()}, "keys": sorted(set().union(*leaked.values()))}
+    asked = {f"fresh/{path.stem}": len(_leaks(path, held)) for path in sorted(stage.fresh.glob("*.parquet"))}
+    counts = {name: len(keys) for name, keys in leaked.items()} | asked
+    return {"leaked": counts, "keys": sorted(set().union(*leaked.values()))}
 
 
 def _leaks(path: Path, held: set[str]) -> list[str]:
@@ -223,10 +228,11 @@ STEPS = (
     Step("prose", 90, gather.make_prose),
     Step("captions", 30, gather.make_captions),
     Step("tokenizer", 50, gather.make_tokenizer),
-    Step("screens", 400, gather.make_screens, lambda data: data.screens),
+    Step("screens", 360, gather.make_screens, lambda data: data.screens),
     Step("pages", 100, gather.make_pages, lambda data: data.pages),
     Step("held_screens", 40, gather.make_held_screens, lambda data: 2 * data.held_screens),
     Step("questions", 60, gather.make_questions, lambda data: data.questions),
+    Step("fresh", 40, gather.make_fresh, lambda data: data.fresh),
     Step("needles", 20, gather.make_needles),
     Step("decontaminate", 10, decontaminate),
     Step("shards", 195, make_shards, lambda data: 100),

@@ -17,15 +17,15 @@ STEPS = {
     "text-sft": 1400,
     "vision": 5000,
     "joint-a": 30,
-    "joint-b": 4600,
+    "joint-b": 4800,
     "reason": 600,
     "long": 60,
     "sft": 1800,
-    "rl": 100,
+    "rl": 60,
 }
 """Of each stage: most go to what a small model learns last, reading screens, pointing and thinking straight."""
-PROMPTS = 12
-"""Groups of an RL step: half as many again as in pocket, so that a step follows what they have in common."""
+PROMPTS = 32
+"""Groups of an RL step: more than in pocket, so that a step follows what they have in common."""
 
 
 def recipe() -> Recipe:
@@ -35,7 +35,14 @@ def recipe() -> Recipe:
         base,
         name="desk",
         data=replace(
-            base.data, screens=16000, pages=10000, questions=80000, held_screens=400, held_questions=400, minutes=8.0
+            base.data,
+            screens=16000,
+            pages=10000,
+            questions=80000,
+            fresh=2500,
+            held_screens=400,
+            held_questions=400,
+            minutes=8.5,
         ),
         stages=tuple(_longer(entry) for entry in base.stages),
         eval=Eval(samples=400, minutes=3.5),

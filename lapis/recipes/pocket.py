@@ -194,8 +194,9 @@ def later() -> tuple[Train | RL, ...]:
         epochs={"screen/math": 9, "math": 9, "screen": 3},
         minutes=4.0,
     )
-    asked = {"math/arith": 0.2, "math/word": 0.2, "screen/ground": 0.6}
-    grpo = RL("rl", "sft", asked, 50, prompts=8, group=8, minutes=2.4)
+    asked = {"math/arith": 0.05, "math/word": 0.15, "screen/ground": 0.8}
+    rise = Optim(lr=1e-4, weight_decay=0.0, warmup=0.1)
+    grpo = RL("rl", "sft", asked, 24, prompts=24, group=8, refill=1, optim=rise, minutes=3.5)
     return (reason, long, sft, grpo)
 
 
@@ -205,7 +206,7 @@ def recipe() -> Recipe:
         "pocket",
         model(),
         teacher(),
-        Data(vocab=4096, token_bytes=4, screens=8000, difficulty=0.5, han=600, pages=5000, questions=36000),
+        Data(vocab=4096, token_bytes=4, screens=8000, difficulty=0.5, han=600, pages=5000, questions=36000, fresh=800),
         (*text(), *joint(), *later()),
         Eval(),
         Export(),
@@ -234,6 +235,7 @@ def smoke() -> Recipe:
             held_screens=12,
             questions=300,
             held_questions=30,
+            fresh=24,
             captions=8,
             needles=6,
             minutes=0.5,

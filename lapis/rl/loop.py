@@ -178,7 +178,7 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress) 
         return len(answerer.prompt(request(sample, 0)).ids) + stage.max_tokens <= stage.row_tokens
 
     wanted = max(1, stage.steps * stage.prompts * (1 + stage.refill))
-    asked = questions.draw(run / recipe.data.name / "samples", stage.mixture, wanted, recipe.seed, fits)
+    asked = questions.draw(run / recipe.data.name / "fresh", stage.mixture, wanted, recipe.seed, fits)
     held = questions.held(run / recipe.data.name / "heldout", stage, recipe.seed, fits)
     transport = InProcess(policy.decoder, answerer.decoder)
     loop = Loop(stage, policy, answerer, transport, rewarder(stage), asked, recipe.seed)

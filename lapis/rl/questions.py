@@ -1,8 +1,7 @@
-"""The questions that RL asks: drawn from the stage's samples by its mixture, and the held-out ones.
+"""The questions that RL asks: drawn by the stage's mixture from those that SFT has not read, and the held-out ones.
 
 A question is a conversation with one answer to give and a verifier in its `meta`; of one that points several times a
-single point is asked. Unusual: pictures are read by row groups, a few questions from each, because a run asks some
-hundreds of a file's many thousands.
+single point is asked. Files are read by row groups, only as many as the run needs.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ from lapis.types import InputError, Sample, Text
 
 HELD = {"math": "math", "screen/math": "screen_math_seen", "screen/ground": "ground_seen"}
 """Kind to the held-out file that measures it."""
-FROM_GROUP = 64
-"""Most questions taken from one row group."""
 Fits = Callable[[Sample], bool]
 """Whether a question and its answer fit the engine and a training row."""
 
@@ -72,7 +69,7 @@ def _take(
         fitting = [one for one in store.read_group(path, group) if match(one.kind, mixture) == prefix]
         fitting = [one for one in (one_point(one, rng) for one in fitting) if is_question(one)]
         rng.shuffle(fitting)
-        found += [one for one in fitting[:FROM_GROUP] if fits(one)]
+        found += [one for one in fitting if fits(one)]
     return found[:wanted]
 
 
@@ -96,6 +93,7 @@ def held(folder: Path, stage: config.RL, seed: int, fits: Fits) -> list[Sample]:
     drawn: list[Sample] = []
     for rank, name in enumerate(names):
         share = stage.held_out * (rank + 1) // len(names) - stage.held_out * rank // len(names)
-        asked = [one for one in store.read_samples(folder / f"{name}.parquet") if is_question(one) and fits(one)]
+        asked = [one for one in store.read_samples(folder / f"{name}.parquet") if match(one.kind, stage.mixture)]
+        asked = [one for one in asked if is_question(one) and fits(one)]
         drawn += rng.sample(asked, min(share, len(asked)))
     return drawn

@@ -54,6 +54,7 @@ def recipe(texts: Path) -> config.Recipe:
         held_screens=3,
         questions=30,
         held_questions=3,
+        fresh=4,
         captions=2,
         needles=3,
         workers=1,
@@ -79,6 +80,11 @@ def test_everything_is_made_and_made_again_the_same(tmp_path: Path, texts: Path,
     assert {path.stem for path in (out / "heldout").glob("*.parquet")} == HELD
     counts = json.loads((out / "counts.json").read_text(encoding="utf-8"))
     assert not any(counts["leaked"].values())
+    fresh = set(store.read_column(out / "fresh" / "questions.parquet", "key"))
+    assert fresh and not fresh & set(store.read_column(out / "samples" / "questions.parquet", "key"))
+    assert not set(store.read_column(out / "fresh" / "screens.parquet", "key")) & {
+        key for path in (out / "samples").glob("screens-*") for key in store.read_column(path, "key")
+    }
     assert {"prose", "math/arith", "screen/ground", "screen/math", "long/needle"} <= set(counts["kinds"])
     assert any("packages are off" in note for note in counts["notes"])
     shards = Shards(out / "shards", fingerprint(out / "tokenizer"))

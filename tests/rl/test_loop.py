@@ -150,8 +150,8 @@ def test_a_loss_that_is_no_number_changes_nothing_and_stops_the_second_time() ->
 
 def write_data(root: Path) -> None:
     document = Sample("math/digit", "en", "test", "CC0-1.0", (Turn("assistant", (Text("1+1=2"),)),), document=True)
-    store.write_samples(root / "samples" / "questions.parquet", [*(question(n) for n in range(30)), document])
-    store.write_samples(root / "samples" / "prose.parquet", [replace(document, kind="prose")])
+    store.write_samples(root / "fresh" / "questions.parquet", [*(question(n) for n in range(30)), document])
+    store.write_samples(root / "fresh" / "prose.parquet", [replace(document, kind="prose")])
     store.write_samples(root / "heldout" / "math.parquet", [question(n) for n in range(100, 140)])
 
 
@@ -194,14 +194,14 @@ def test_held_out_questions_are_answered_as_in_a_rollout_and_greedily() -> None:
 def test_questions_follow_the_mixture_and_leave_the_rest_out(tmp_path: Path) -> None:
     write_data(tmp_path)
     words = [question(number, "math/word") for number in range(50)]
-    store.write_samples(tmp_path / "samples" / "words.parquet", words)
+    store.write_samples(tmp_path / "fresh" / "words.parquet", words)
     mixture = {"math": 1.0, "math/word": 3.0}
-    drawn = questions.draw(tmp_path / "samples", mixture, 40, 0, lambda sample: True)
+    drawn = questions.draw(tmp_path / "fresh", mixture, 40, 0, lambda sample: True)
     assert sum(one.kind == "math/word" for one in drawn) == 30 and all(map(questions.is_question, drawn))
-    assert drawn == questions.draw(tmp_path / "samples", mixture, 40, 0, lambda sample: True)
-    even = questions.draw(tmp_path / "samples", {"math": 1.0}, 10, 0, lambda sample: sample.think)
+    assert drawn == questions.draw(tmp_path / "fresh", mixture, 40, 0, lambda sample: True)
+    even = questions.draw(tmp_path / "fresh", {"math": 1.0}, 10, 0, lambda sample: sample.think)
     assert all(one.think for one in even)
     with pytest.raises(InputError, match="prose"):
-        questions.draw(tmp_path / "samples", {"prose": 1.0}, 4, 0, lambda sample: True)
+        questions.draw(tmp_path / "fresh", {"prose": 1.0}, 4, 0, lambda sample: True)
     with pytest.raises(InputError, match="held-out"):
         questions.held(tmp_path / "heldout", replace(STAGE, mixture={"prose": 1.0}), 0, lambda sample: True)
