@@ -148,9 +148,13 @@ def _use_verbs(verbs: Any) -> None:
 
 
 def _make_verbs(verbs: Any) -> None:
-    export = _verb(verbs, "export", _export, "write a run's model for other programs", "lapis export pocket --to hf")
-    export.add_argument("run", metavar="RUN", help="a run, its name or folder")
-    export.add_argument("--to", choices=("hf",), required=True, help="hf: a folder that stock transformers loads")
+    export = _verb(verbs, "export", _export, "write a model for other programs", "lapis export pocket --to hf")
+    export.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a folder of weights")
+    forms = "hf: a folder that stock transformers loads; megatron: a decoder for Megatron-core's GPTModel"
+    export.add_argument("--to", choices=("hf", "megatron"), required=True, help=forms)
+    export.add_argument("--spec", choices=("te", "local"), help="whose layers: Transformer Engine's or Megatron's own")
+    export.add_argument("--tp", metavar="N", type=int, help="ranks of tensor parallelism, a file for each")
+    export.add_argument("--vocab-multiple", metavar="N", type=int, help="Megatron's make_vocab_size_divisible_by")
     _takes_words(export, "out=DIR for another place than the run's export folder")
     report = _verb(verbs, "report", _report, "write a run's report again", "lapis report pocket")
     report.add_argument("run", metavar="RUN", help="a run, its name or folder")
@@ -158,7 +162,7 @@ def _make_verbs(verbs: Any) -> None:
     init = _verb(verbs, "init", _init, "compose a model from public weights", example)
     init.add_argument("--vision", metavar="X", required=True, help="SigLIP2 tower: a hub name or a folder of its form")
     init.add_argument("--decoder", metavar="Y", required=True, help="Qwen2, Qwen3 or Llama: a hub name or a folder")
-    init.add_argument("--tile", metavar="PX", type=int, default=392, help="side of an image tile, a multiple of 28")
+    init.add_argument("--tile", metavar="PX", type=int, default=392, help="a tile's side, a multiple of 28 or 32")
     _takes_words(init, "out=DIR, the folder to write")
 
 
@@ -315,14 +319,42 @@ def _eval(words: Words) -> None:
 
 def _export(words: Words) -> None:
     _only_out(words)
-    folder = run_folder(words.run)
+    given = {"spec": words.spec, "tp": words.tp, "multiple": words.vocab_multiple}
+    how = {name: value for name, value in given.items() if value is not None}
+    if how and words.to != "megatron":
+        raise InputError("--spec, --tp and --vocab-multiple: expected --to megatron with them")
+    folder, stock = Path(words.model), words.to == "hf"
+    ranks = any(folder.glob("mp_rank_*"))
+    if ranks or (files.is_model(folder) and not stock):
+        model, out = folder, out_of(words)
+    else:
+        model, place = _trained(run_folder(words.model))
+        out = out_of(words, place / words.to)
+    if stock and not ranks:
+        run.export_to(model, out)
+    else:
+        _megatron(model, out, None if stock else how)
+    print(out)
+
+
+def _trained(folder: Path) -> tuple[Path, Path]:
+    """The model that a run exports, and the folder of its exports. Raises InputError where there is none yet."""
     recipe = recipe_in(folder)
     model = folder / recipe.export.parent / "model"
     if not files.is_model(model):
         raise InputError(f"{model}: no model there yet; `lapis run` has to finish stage {recipe.export.parent}")
-    out = out_of(words, folder / recipe.export.name / words.to)
-    run.export_to(model, out)
-    print(out)
+    return model, folder / recipe.export.name
+
+
+def _megatron(model: Path, out: Path, how: dict[str, Any] | None) -> None:
+    """To Megatron's form in a layout, or back from it where there is none."""
+    from lapis.export import megatron
+    from lapis.model.megatron import Layout
+
+    if how is None:
+        megatron.write_back(model, out)
+    else:
+        megatron.write(model, out, Layout(**how))
 
 
 def _report(words: Words) -> None:
@@ -336,8 +368,8 @@ def _report(words: Words) -> None:
 def _init(words: Words) -> None:
     _only_out(words)
     out = out_of(words)
-    if words.tile < 28 or words.tile % 28:
-        raise InputError(f"--tile {words.tile}: expected a multiple of 28")
+    if words.tile < 28 or (words.tile % 28 and words.tile % 32):
+        raise InputError(f"--tile {words.tile}: expected a multiple of 28 or 32, two patches of the tower")
     from lapis import chat
     from lapis.export import hf
     from lapis.model import init

@@ -13,7 +13,7 @@ from lapis.types import KINDS, PATCH_LABELS, InputError
 
 def check(recipe: config.Recipe) -> None:
     """Raises InputError for stages that do not follow from each other, shapes that do not fit, kinds that nobody makes,
-    rates that nothing reads, and a device that is not there."""
+    rates that nothing reads, processes that do not divide the work, and a device that is not there."""
     _stages(recipe)
     _shapes(recipe)
     _words(recipe)
@@ -21,6 +21,7 @@ def check(recipe: config.Recipe) -> None:
     for entry in recipe.stages:
         _mixture(entry)
         _rates(entry)
+        _spread(entry, recipe)
     if recipe.device == "cuda":
         from lapis.dist import guard
 
@@ -112,6 +113,22 @@ def _mixture(entry: Any) -> None:
         for prefix in getattr(entry, field, {}):
             if not any(belongs(kind, prefix) for kind in KINDS):
                 raise InputError(f"stages.{entry.name}.{field}.{prefix}: no such kind; there are {', '.join(KINDS)}")
+
+
+def _spread(entry: Any, recipe: config.Recipe) -> None:
+    """A training stage's mesh divides what it splits."""
+    if recipe.dist == config.Dist() or not isinstance(entry, config.Train):
+        return
+    from lapis.dist import mesh
+
+    shape = mesh.shaped(recipe.dist, entry.pack, recipe.dist.nproc)
+    decoder = recipe.teacher if entry.shape == "teacher" else recipe.model.decoder
+    try:
+        mesh.fits(shape, decoder, entry.pack, recipe.dist.nproc)
+    except InputError as error:
+        raise InputError(f"stage {entry.name}: {error}") from None
+    if shape.tp > 1 and entry.look_weight:
+        raise InputError(f"stages.{entry.name}.look_weight: {entry.look_weight}, expected 0 with dist.tp = {shape.tp}")
 
 
 def _rates(entry: Any) -> None:

@@ -16,106 +16,12 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
 from lapis.overrides import assign, check
+from lapis.shape import Adapter, AnyRes, Count, Decoder, Model, Positive, Rate, Share, ViT, Yarn
 from lapis.types import InputError
 
-Count = Annotated[int, Ge(0)]
-Positive = Annotated[int, Ge(1)]
-Rate = Annotated[float, Ge(0.0)]
-Share = Annotated[float, Ge(0.0), Le(1.0)]
+__all__ = ["Adapter", "AnyRes", "Decoder", "Model", "ViT", "Yarn"]
+
 Part = Literal["vit", "adapter", "decoder"]
-
-
-@dataclass(frozen=True, slots=True)
-class ViT:
-    """Vision tower in SigLIP2's form (arXiv 2502.14786): learned positions, LayerNorm, GELU-tanh MLP."""
-
-    width: Positive
-    layers: Positive
-    heads: Positive
-    mlp: Positive
-    patch: Positive = 14
-    """Pixels of a patch's side."""
-    tile: Positive = 252
-    """Pixels of a tile's side; a multiple of twice the patch."""
-    eps: Annotated[float, Gt(0)] = 1e-6
-
-    @property
-    def grid(self) -> int:
-        """Patches along a tile's side."""
-        return self.tile // self.patch
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """2x2 neighbours concatenated, then a two-layer MLP into the decoder's width (BlueLM-V-3B, section 3)."""
-
-    hidden: Positive
-    shuffle: Positive = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Yarn:
-    """YaRN (arXiv 2309.00071): context extended by `factor` over `original` positions."""
-
-    factor: Annotated[float, Ge(1)]
-    original: Positive
-    beta_fast: Annotated[float, Gt(0)] = 32.0
-    """Turns over the original context from which on a pair of channels is left alone."""
-    beta_slow: Annotated[float, Gt(0)] = 1.0
-    """Turns up to which a pair is stretched whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decoder:
-    """Qwen3-style decoder; `qk_norm=False` with `qkv_bias` gives Qwen2, without it Llama."""
-
-    width: Positive
-    layers: Positive
-    heads: Positive
-    kv_heads: Positive
-    head_dim: Positive
-    mlp: Positive
-    vocab: Positive
-    rope_theta: Annotated[float, Gt(0)] = 1e6
-    yarn: Yarn | None = None
-    max_positions: Positive = 4096
-    """Positions that the model was trained for, in tokens (after YaRN)."""
-    qk_norm: bool = True
-    qkv_bias: bool = False
-    tied: bool = True
-    """Input and output embeddings are one matrix."""
-    eps: Annotated[float, Gt(0)] = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class AnyRes:
-    """Tiling of an image (BlueLM-V-3B's relaxed aspect-ratio matching)."""
-
-    columns: Positive = 4
-    """Most tiles side by side."""
-    rows: Positive = 4
-    """Most tiles on top of each other."""
-    alpha: Share = 0.1
-    """How much larger the effective resolution must be to win over less waste."""
-    thumbnail: Literal["always", "several"] = "always"
-    """Whether a one-tile image gets a thumbnail too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The whole network."""
-
-    vit: ViT
-    adapter: Adapter
-    decoder: Decoder
-    anyres: AnyRes = field(default_factory=AnyRes)
-    image_token: Count = 10
-    """Id of the `<image>` placeholder (its place in chat.SPECIALS, which our tokenizers put first)."""
-
-    @property
-    def tokens_per_tile(self) -> int:
-        """Image tokens of one tile; an odd grid is padded to even."""
-        return (-(-self.vit.grid // self.adapter.shuffle)) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +111,12 @@ class Train:
     """Kind prefix to the most passes over its samples (SFT: 3 of ordinary, 9 of long thoughts)."""
     eval_every: Count = 0
     """Steps between held-out losses while training; 0 measures at the end only."""
+    watch_every: Count = 20
+    """Steps between measurements of norms by module; 0 measures none."""
     checkpoint_every: Positive = 100
     """Steps between training checkpoints."""
+    spike: Rate = 30.0
+    """Typical deviations above the usual loss from which on a step is not taken; 0 takes all."""
     minutes: Rate = 0.0
     """Rough wall time on the reference machine, for the progress bar before the first steps are timed."""
     op: Literal["train"] = "train"
@@ -326,7 +236,43 @@ class Data:
     """Long documents with a hidden fact."""
     workers: Positive = 2
     """Processes that render and generate."""
+    shards: str = ""
+    """Folder or URL (s3://bucket/path) of shards to train on, by this run's tokenizer; empty takes its own."""
     minutes: Rate = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Where shards of an object store are kept on this machine's disk; shards in a local folder are read in place."""
+
+    folder: Annotated[str, MinLen(1)] = "~/.cache/lapis/shards"
+    """May be shared by processes and by runs."""
+    gigabytes: Annotated[float, Gt(0)] = 100.0
+    """Most of them; files that are open or have just arrived may stand over it."""
+    ahead: Count = 16
+    """Coming steps whose shards are fetched ahead of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dist:
+    """How training is spread over processes; what it computes does not depend on it, up to the order of sums."""
+
+    nproc: Positive = 1
+    """Processes on this machine: one a GPU, or one a core."""
+    replicate: Positive = 1
+    """Copies of the sharded weights (hybrid sharding); data-parallel ranks are what cp and tp leave."""
+    cp: Positive = 1
+    """Context parallel: ranks that split the tokens of a row."""
+    tp: Positive = 1
+    """Tensor parallel: ranks that split heads and MLP channels."""
+    restarts: Count = 3
+    """Times that a stage's processes are started again after one died or hung."""
+    patience: Annotated[float, Gt(0)] = 600.0
+    """Seconds that processes wait for each other before they are taken for hung."""
+    grace: Positive = 30
+    """Seconds that they have to save and end after SIGTERM."""
+    context: Literal["gather", "ulysses"] = "gather"
+    """How context ranks see each other's keys: all gathered, or heads exchanged for tokens (arXiv 2309.14509)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +322,8 @@ class Recipe:
     """Threads of the trainer; 0 takes all cores."""
     compile: bool = False
     """torch.compile the training step."""
+    dist: Dist = field(default_factory=Dist)
+    cache: Cache = field(default_factory=Cache)
 
 
 def resolve(recipe: Recipe, overrides: Sequence[str]) -> Recipe:

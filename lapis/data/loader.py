@@ -1,8 +1,9 @@
 """Planned rows become batches, ahead of the trainer.
 
-A batch is a pure function of (shards, plan, step), so that resuming needs a step's number only. Unusual: threads of our
-own read ahead (tiles are decoded there) instead of Grain, whose threads outlive its iterator for a moment: here closing
-waits for them, so that a stage ends with no thread left.
+A batch is a pure function of (shards, plan, step), so that resuming needs a step's number only; a rank's batch is its
+share of the same rows (deal.py). Shards may lie in an object store, and those of coming steps are fetched ahead of the
+batches (cache.py). Unusual: threads of our own read ahead (tiles are decoded there) instead of Grain, whose threads
+outlive its iterator for a moment: here closing waits for them, so that a stage ends with no thread left.
 
 Shape legend: B rows, T tokens of a row, N tiles, S pixels of a tile's side, V image tokens, K labels of one,
 L looks.
@@ -24,6 +25,7 @@ import torch
 
 from lapis import chat, config
 from lapis.data import pack as packing
+from lapis.data.deal import TOKENS, Cost, deal, share_of
 from lapis.data.labels import LABELS
 from lapis.data.looks import COLUMNS
 from lapis.data.shards import Shards, cells_array
@@ -63,17 +65,19 @@ class _Rows:
 
 
 class Loader:
-    """Batches of a stage.
+    """Batches of a stage; `shards_root` is a local folder or a URL, whose shards are kept as `cache` says.
 
+    `share` (rank, ranks) gives a rank its rows of each step, dealt by `cost`; the steps are those of one rank alone.
     `steps` is how many steps there are: the wanted number, or fewer where every kind reached its most passes (a step
     past it raises InputError). `left_out` counts samples per kind that fit in no row, `passes` the passes over each
-    mixture entry. The plan is saved beside the shards and read from there when the same stage begins again.
-    Raises InputError for damaged shards and for a mixture that matches no sample.
+    mixture entry. The plan is saved beside the shards (those of a URL: in the cache) and read from there when the same
+    stage begins again. Raises InputError for damaged shards, a mixture that matches no sample, and ranks that do not
+    divide the rows.
     """
 
     def __init__(
         self,
-        shards_root: Path,
+        shards_root: Path | str,
         mixture: dict[str, float],
         pack: config.Pack,
         steps: int,
@@ -81,43 +85,60 @@ class Loader:
         epochs: dict[str, int],
         tokens_per_tile: int,
         tokenizer: str | None = None,
+        share: tuple[int, int] = (0, 1),
+        cost: Cost = TOKENS,
+        cache: config.Cache | None = None,
     ):
-        self.shards = Shards(shards_root, tokenizer)
-        self.kinds, self.pack = self.shards.kinds, pack
+        self.rank, self.ranks = share
+        self.pack, self.part, self.cost = pack, share_of(pack, self.ranks), cost
+        self.cache = cache or config.Cache()
+        self.shards = Shards(shards_root, tokenizer, self.cache)
+        self.kinds = self.shards.kinds
         self.shape = TileShape(self.shards.side, tokens_per_tile)
         index = self.shards
         self.pieces = packing.cut_pieces(index.lengths, index.tiles, index.kind, index.documents, index.kinds, pack)
-        self.plan = self._planned(shards_root, mixture, steps, seed, epochs)
+        self.plan = self._planned(mixture, steps, seed, epochs)
         self.steps = self.plan.steps
         self.left_out = self.pieces.left_out
         self.passes = self.plan.passes
 
-    def _planned(
-        self, root: Path, mixture: Mapping[str, float], steps: int, seed: int, epochs: Mapping[str, int]
-    ) -> packing.Plan:
+    def _planned(self, mixture: Mapping[str, float], steps: int, seed: int, epochs: Mapping[str, int]) -> packing.Plan:
         name = packing.plan_name(self.shards.digest, list(mixture.items()), epochs, self.pack, steps, seed)
-        path = root / "plans" / name
+        path = self.shards.plans / name
         if not path.is_file():
             plan = packing.make_plan(self.pieces, self.kinds, mixture, epochs, self.pack, steps, seed)
             packing.save_plan(path, plan)
         return packing.load_plan(path)
 
     def batch(self, step: int) -> Batch:
-        """The rows of a step."""
+        """This rank's rows of a step."""
         if not 0 <= step < self.steps:
             raise InputError(f"step {step}: the data holds {self.steps} steps; lower `steps` or raise `epochs`")
-        rows = [self.plan.row(step, row) for row in range(self.pack.rows)]
-        return assemble(rows, self.pieces, self.shards, self.kinds, self.pack, self.shape)
+        return assemble(self._rows(step), self.pieces, self.shards, self.kinds, self.part, self.shape)
+
+    def _rows(self, step: int) -> list[packing.Ints]:
+        """Piece numbers of this rank's rows."""
+        mine = deal(self.cost.rows(self.pieces, self.plan, step), self.ranks)[self.rank]
+        return [self.plan.row(step, row) for row in mine.tolist()]
+
+    def _samples(self, step: int) -> packing.Ints:
+        """Samples that a step's batch reads, in order."""
+        return self.pieces.sample[np.concatenate(self._rows(step))]
 
     def iterate(self, start: int = 0) -> Iterator[Batch]:
         """Batches from a step on, read ahead. Closing the generator (`close()`, or its end) ends the threads first."""
         steps = iter(range(start, self.steps))
-        with ThreadPoolExecutor(THREADS, "lapis-loader") as pool:
+        soon = iter(range(start, self.steps) if self.cache.ahead else ())
+        with self.shards.ahead(self._samples) as fetch, ThreadPoolExecutor(THREADS, "lapis-loader") as pool:
+            for step in islice(soon, self.cache.ahead):
+                fetch(step)
             ahead = deque(pool.submit(self.batch, step) for step in islice(steps, AHEAD))
             try:
                 while ahead:
                     batch = ahead.popleft().result()
                     ahead.extend(pool.submit(self.batch, step) for step in islice(steps, 1))
+                    for step in islice(soon, 1):
+                        fetch(step)
                     yield batch
             finally:
                 pool.shutdown(cancel_futures=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lapis import files
+from lapis import config, files
+from lapis.data.cache import Cache, Shelf, is_url
 from lapis.data.labels import LABELS
 from lapis.data.looks import COLUMNS
 from lapis.data.tokenise import Example, unpng
@@ -33,6 +35,7 @@ SAMPLES = pa.schema(
     ]
 )
 TILES = pa.schema([("png", pa.binary()), ("cells", pa.binary())])
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +95,30 @@ def fingerprint(tokenizer_folder: Path) -> str:
 
 
 class Shards:
-    """A folder of shards, opened by memory map and checked against its index.
+    """A folder of shards, opened by memory map and checked against its index; or a URL, whose shards are fetched into
+    a cache (cache.py) when they are first read, and checked there.
 
     Raises InputError for a missing or broken index, a shard that is missing, truncated or altered (by name), or ids of
     another tokenizer than `tokenizer` (both fingerprints are told).
     """
 
-    def __init__(self, folder: Path, tokenizer: str | None = None):
-        index = _index(folder)
+    def __init__(self, root: Path | str, tokenizer: str | None = None, cache: config.Cache | None = None):
+        store = Cache(str(root), cache or config.Cache()) if is_url(root) else None
+        raw = _read(Path(root) / "index.json") if store is None else store.read("index.json")
+        index = _index(raw, f"{root}/index.json")
         if tokenizer is not None and tokenizer != index["tokenizer"]:
-            raise InputError(f"{folder}: written with tokenizer {index['tokenizer']}, expected {tokenizer}")
-        for shard in index["shards"]:
-            for name, expected in shard["sha256"].items():
-                _verify(folder / name, expected)
+            raise InputError(f"{root}: written with tokenizer {index['tokenizer']}, expected {tokenizer}")
         self.kinds: tuple[str, ...] = tuple(index["kinds"])
-        self.digest = _sha256(folder / "index.json")
+        self.digest = hashlib.sha256(raw).hexdigest()
         self.lengths = _column(index, "lengths")
         self.tiles = _column(index, "tiles")
         self.kind = _column(index, "kinds")
         self.documents = _column(index, "documents").astype(bool)
+        self.plans = (Path(root) if store is None else store.folder) / "plans"
+        """Where plans of steps over these shards are kept."""
         self._starts = np.cumsum([0, *(len(shard["lengths"]) for shard in index["shards"])])
-        self._shards = [_Shard(folder, shard["name"]) for shard in index["shards"]]
+        sums = [shard["sha256"] for shard in index["shards"]]
+        self._shards = _checked(Path(root), sums) if store is None else Shelf(store, sums, _Shard)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -125,18 +131,37 @@ class Shards:
 
     def read(self, number: int) -> Example:
         """A sample by its number; ids and mask are views into the file."""
-        shard = int(np.searchsorted(self._starts, number, side="right")) - 1
+        shard = int(self._shard_of(number))
         kind = self.kinds[self.kind[number]]
         document = bool(self.documents[number])
         return Example(kind, document, *self._shards[shard].read(number - int(self._starts[shard])))
+
+    @contextmanager
+    def ahead(self, samples: Callable[[int], Ints]) -> Iterator[Callable[[int], None]]:
+        """A function that has the shards of a coming step fetched meanwhile; `samples` gives the numbers it reads."""
+        if isinstance(self._shards, list):
+            yield lambda step: None
+            return
+        with self._shards.ahead() as ask:
+            yield lambda step: ask(list(dict.fromkeys(self._shard_of(samples(step)).tolist())))
+
+    def _shard_of(self, numbers: Ints | int) -> Ints:
+        return np.searchsorted(self._starts, numbers, side="right") - 1
+
+
+def _checked(folder: Path, sums: Sequence[Mapping[str, str]]) -> list[_Shard]:
+    """Shards of a local folder, every file read once against its checksum."""
+    for shard in sums:
+        for name, expected in shard.items():
+            _verify(folder / name, expected)
+    return [_Shard([folder / name for name in shard]) for shard in sums]
 
 
 class _Shard:
     """The two files of a shard as flat arrays."""
 
-    def __init__(self, folder: Path, name: str):
-        rows = _map(folder / f"{name}.arrow")
-        tiles = _map(folder / f"{name}.tiles.arrow")
+    def __init__(self, paths: Sequence[Path]):
+        rows, tiles = (_map(path) for path in paths)
         self.ids, self.starts = _flat(rows, "ids")
         self.trained, _ = _flat(rows, "trained")
         self.places, self.tile_starts = _flat(rows, "tiles")
@@ -197,14 +222,18 @@ def _map(path: Path) -> pa.Table:
         raise InputError(f"{path}: not a whole Arrow file ({str(error).splitlines()[0]})") from None
 
 
-def _index(folder: Path) -> dict[str, Any]:
-    path = folder / "index.json"
+def _read(path: Path) -> bytes:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no shards there, expected the index that the data stage writes last") from None
+
+
+def _index(raw: bytes, name: str) -> dict[str, Any]:
+    try:
+        return json.loads(raw.decode("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"{path}: not an index of shards") from None
+        raise InputError(f"{name}: not an index of shards") from None
 
 
 def _column(index: dict[str, Any], name: str) -> npt.NDArray[np.int64]:

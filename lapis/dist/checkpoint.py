@@ -16,51 +16,121 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 
 from lapis import files
+from lapis.dist.mesh import Mesh, alone
 from lapis.types import InputError
 
 log = logging.getLogger(__name__)
+
+ALONE = alone()
 
 
 class Damaged(Exception):
     """A checkpoint's files are missing or altered. The message names the file and the fault."""
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], keep: int = 2) -> Path:
+class Saver:
+    """Saves beside training: tensors are copied at once and written by a thread; one save at a time.
+
+    A context manager; its end waits for the last save. Every process of the mesh has one.
+    """
+
+    def __init__(self, folder: Path, mesh: Mesh = ALONE):
+        self.folder, self.mesh = folder, mesh.aside()
+        self.pool = ThreadPoolExecutor(1, "checkpoint")
+        self.stager = DefaultStager(StagingOptions(False, False, False, False))
+        self.last: Future[Path] | None = None
+
+    def __enter__(self) -> Saver:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self.wait()
+        finally:
+            self.pool.shutdown()
+            self.stager.close()
+
+    def save(self, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Begin a save. Raises what the one before it met, InputError where the disk is full."""
+        self.wait()
+        copies = cast(dict[str, Tensor], self.stager.stage(dict(tensors)))
+        self.last = self.pool.submit(save, self.folder, step, copies, facts, mesh=self.mesh)
+
+    def wait(self) -> None:
+        """Until nothing is being written."""
+        last, self.last = self.last, None
+        if last is not None:
+            last.result()
+
+
+def save(
+    folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], keep: int = 2, mesh: Mesh = ALONE
+) -> Path:
     """Write `folder/step-N` and remove all but the last `keep`. Tensors of any dtype and device, facts as JSON.
 
-    Raises InputError where the disk is full; nothing half-written stays and earlier checkpoints are untouched.
+    Every process of the mesh calls it with its pieces. Raises InputError where the disk is full; nothing half-written
+    stays and earlier checkpoints are untouched.
     """
     final = folder / f"step-{step:08d}"
     beside = final.with_name(final.name + ".tmp")
-    shutil.rmtree(beside, ignore_errors=True)
+    mesh.once(lambda: _empty(beside))
     try:
         with files.room(final):
-            beside.mkdir(parents=True)
-            _write(beside, step, tensors, facts)
-            shutil.rmtree(final, ignore_errors=True)
-            os.replace(beside, final)
+            _write(beside, tensors, mesh)
+        mesh.once(lambda: _finish(beside, final, step, tensors, facts))
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    for old in _steps(folder)[:-keep]:
-        shutil.rmtree(old)
+        if mesh.first:
+            shutil.rmtree(beside, ignore_errors=True)
+            for old in _steps(folder)[:-keep]:
+                shutil.rmtree(old)
     return final
 
 
-def load(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any] | None:
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with files.room(folder):
+        folder.mkdir(parents=True)
+
+
+def _finish(beside: Path, final: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Facts and sums last, then the name that says it is whole."""
+    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    with files.room(final):
+        _json(beside / "state.json", {**facts, "step": step, "shapes": shapes})
+        _json(beside / "sums.json", {path.name: _sum(path) for path in sorted(beside.iterdir())})
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(beside, final)
+
+
+def load(folder: Path, tensors: Mapping[str, Tensor], mesh: Mesh = ALONE) -> dict[str, Any] | None:
     """Fill `tensors` in place from the newest readable checkpoint and return its facts with `step`; None without any.
 
-    A damaged checkpoint is logged and the one before is taken. Raises InputError where none is readable, and where
-    the newest readable one holds other tensors than these (another model).
+    The mesh may be another than the one that saved. A damaged checkpoint is logged and the one before is taken. Raises
+    InputError where none is readable, and where the newest readable one holds other tensors than these (another model).
     """
+    found = mesh.once(lambda: _newest(folder, tensors))
+    if found is None:
+        return None
+    name, facts = found
+    with _quiet():
+        reader = HuggingFaceStorageReader(str(folder / name))
+        dcp.load(dict(tensors), storage_reader=reader, no_dist=mesh.world == 1)
+    return facts
+
+
+def _newest(folder: Path, tensors: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]] | None:
+    """Name and facts of the newest readable checkpoint."""
     found = _steps(folder)
     for path in reversed(found):
         try:
@@ -69,8 +139,7 @@ def load(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any] | None:
             log.warning("checkpoint %s is damaged (%s); falling back to the one before", path, fault)
             continue
         _match(path, facts.pop("shapes"), tensors)
-        _read(path, tensors)
-        return facts
+        return path.name, facts
     if found:
         raise InputError(f"{folder}: none of {len(found)} checkpoints is readable; delete the folder to start anew")
     return None
@@ -82,21 +151,13 @@ def _cause(error: BaseException) -> BaseException:
     return next((cause for cause in map(_cause, faults) if files.is_full(cause)), error)
 
 
-def _write(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+def _write(folder: Path, tensors: Mapping[str, Tensor], mesh: Mesh) -> None:
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
     try:
         with _quiet():
-            dcp.save(dict(tensors), storage_writer=writer, no_dist=True)
+            dcp.save(dict(tensors), storage_writer=writer, process_group=mesh.every, no_dist=mesh.world == 1)
     except dcp.CheckpointException as error:
         raise _cause(error) from None
-    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
-    _json(folder / "state.json", {**facts, "step": step, "shapes": shapes})
-    _json(folder / "sums.json", {path.name: _sum(path) for path in sorted(folder.iterdir())})
-
-
-def _read(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    with _quiet():
-        dcp.load(dict(tensors), storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=True)
 
 
 @contextmanager

@@ -11,7 +11,11 @@ import logging
 import math
 import os
 import platform
+import signal
+import statistics
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -24,6 +28,8 @@ log = logging.getLogger(__name__)
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Numbers of mallopt's parameters in glibc's malloc.h."""
+WINDOW, LEAST, MOST = 50, 0.02, 3
+"""Steps that a loss is compared with, the smallest typical deviation as a share of the loss, and batches left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +44,16 @@ class Place:
     """Parts of a step that run at once: two on a CPU with two threads or more (lapis/train/micro.py)."""
 
 
-def prepare(recipe: config.Recipe) -> Place:
-    """Set threads and seed from the recipe, choose device and precision. Raises InputError for a GPU not there."""
-    torch.set_num_threads(recipe.threads or cores())
+def prepare(recipe: config.Recipe, processes: int = 1) -> Place:
+    """Set threads and seed from the recipe, choose device and precision; `processes` share this machine's cores.
+
+    Raises InputError for a GPU that is not there.
+    """
+    torch.set_num_threads(recipe.threads or max(1, cores() // processes))
     keep_memory()
     torch.manual_seed(recipe.seed)
     device = device_of(recipe.device)
-    lanes = 2 if device.type == "cpu" and torch.get_num_threads() > 1 else 1
+    lanes = 2 if device.type == "cpu" and torch.get_num_threads() > 1 and processes == 1 else 1
     return Place(device, dtype_of(recipe.dtype, device), recipe.compile, lanes)
 
 
@@ -85,12 +94,20 @@ def cpu_has_bf16() -> bool:
     return any(features.get(name, False) for name in ("avx512_bf16", "amx_bf16", "amx_tile", "bf16"))
 
 
-class NonFinite(Exception):
-    """A step's loss or gradient norm was not a finite number; nothing was updated."""
+class Fault(Exception):
+    """A step that must not count; nothing was updated."""
 
     def __init__(self, step: int, reason: str):
         super().__init__(f"step {step}: {reason}")
         self.step = step
+
+
+class NonFinite(Fault):
+    """A step's loss or gradient norm was not a finite number."""
+
+
+class Spike(Fault):
+    """A step's loss was far above those before it."""
 
 
 def check(step: int, loss: float, grad_norm: float) -> None:
@@ -101,19 +118,49 @@ def check(step: int, loss: float, grad_norm: float) -> None:
 
 
 @dataclass(slots=True)
+class Spikes:
+    """Finds a loss that lies more than `limit` typical deviations above the median of the steps before; 0 finds none.
+
+    The rule is ours: the median and the median deviation of a window are moved by no single step.
+    """
+
+    limit: float
+    losses: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+
+    def check(self, step: int, loss: float) -> None:
+        """Raises Spike, before the weights are touched; else the loss joins the window."""
+        if self.limit and len(self.losses) == WINDOW:
+            middle = statistics.median(self.losses)
+            typical = statistics.median(abs(one - middle) for one in self.losses)
+            if loss > middle + self.limit * max(typical, LEAST * abs(middle)):
+                raise Spike(step, f"loss is {loss:.3f}, and {middle:.3f} was usual")
+        self.losses.append(loss)
+
+
+@dataclass(slots=True)
 class Skips:
     """Batches that are left out because they broke a step. They are kept in every checkpoint."""
 
     stage: str
     steps: set[int] = field(default_factory=set)
+    spiked: set[int] = field(default_factory=set)
+    """Steps whose loss was too high once: tried again from the last checkpoint first."""
 
     def restore(self, steps: Iterable[int]) -> None:
         """Add what a checkpoint knew; a skip decided since then stays."""
         self.steps |= set(steps)
 
-    def add(self, fault: NonFinite) -> None:
-        """Leave a batch out, and say so. Raises InputError the second time: then not the batch is at fault."""
-        if self.steps:
+    def add(self, fault: Fault) -> None:
+        """Try again, or leave a batch out, and say so.
+
+        Raises InputError for the second batch whose numbers are none, or the fourth that is left out: then not the
+        batches are at fault.
+        """
+        if isinstance(fault, Spike) and fault.step not in self.spiked:
+            self.spiked.add(fault.step)
+            log.warning("%s: %s; going back to the last checkpoint", self.stage, fault)
+            return
+        if len(self.steps) >= (1 if isinstance(fault, NonFinite) else MOST):
             earlier = ", ".join(map(str, sorted(self.steps)))
             raise InputError(
                 f"{self.stage}: {fault}, after the batch of step {earlier} was skipped for the same; "
@@ -121,3 +168,28 @@ class Skips:
             )
         self.steps.add(fault.step)
         log.warning("%s: %s; going back to the last checkpoint and skipping the batch of that step", self.stage, fault)
+
+
+class Stop:
+    """Whether SIGTERM came; a context manager around work that can end at its next good place.
+
+    Afterwards the signal is passed on to who handled it before. Outside a main thread it knows of no signal.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+
+    def __enter__(self) -> Stop:
+        self.main = threading.current_thread() is threading.main_thread()
+        if self.main:
+            self.before = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def _note(self, number: int, frame: object) -> None:
+        self.wanted = True
+
+    def __exit__(self, *error: object) -> None:
+        if self.main:
+            signal.signal(signal.SIGTERM, self.before)
+            if self.wanted:
+                signal.raise_signal(signal.SIGTERM)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,12 @@ from lapis import config
 
 SHORT = 512
 """Longest run whose scores are multiplied out in bf16 on a CPU; beyond it memory traffic eats the gain (measured)."""
+
+
+class Documents(Protocol):
+    """How tokens of packed rows see each other."""
+
+    def attend(self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,15 @@ class Layout:
     """Each row is one document, perhaps with padding behind it: one causal call serves all."""
     padded: bool
     documents_BT: Tensor
+
+    def attend(self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor) -> Tensor:
+        """Causal attention inside each document, [B, T, H, D] in v's dtype; zero on padding."""
+        if q_BTHD.is_cuda:
+            return _flex(q_BTHD, k_BTGD, v_BTGD, self.documents_BT)
+        if not self.whole:
+            return _by_run(q_BTHD, k_BTGD, v_BTGD, self)
+        o_BTHD = causal(q_BTHD, k_BTGD, v_BTGD)
+        return o_BTHD.masked_fill((self.documents_BT < 0)[..., None, None], 0) if self.padded else o_BTHD
 
 
 @torch.compiler.disable
@@ -54,7 +70,7 @@ def layout(documents_BT: Tensor) -> Layout:
     return Layout(tuple((ends - starts).tolist()), numbers, whole, -1 in numbers, documents_BT)
 
 
-def attend(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, documents: Tensor | Layout | None = None) -> Tensor:
+def attend(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, documents: Tensor | Documents | None = None) -> Tensor:
     """Causal attention with grouped keys; documents of a packed row do not see each other.
 
     `documents` is int [B, T] (-1 = padding), its `layout`, or None where every row is one document.
@@ -62,13 +78,8 @@ def attend(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, documents: Tensor | L
     """
     if documents is None:
         return causal(q_BTHD, k_BTGD, v_BTGD)
-    plan = documents if isinstance(documents, Layout) else layout(documents)
-    if q_BTHD.is_cuda:
-        return _flex(q_BTHD, k_BTGD, v_BTGD, plan.documents_BT)
-    if not plan.whole:
-        return _by_run(q_BTHD, k_BTGD, v_BTGD, plan)
-    o_BTHD = causal(q_BTHD, k_BTGD, v_BTGD)
-    return o_BTHD.masked_fill((plan.documents_BT < 0)[..., None, None], 0) if plan.padded else o_BTHD
+    plan = layout(documents) if isinstance(documents, Tensor) else documents
+    return plan.attend(q_BTHD, k_BTGD, v_BTGD)
 
 
 def causal(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Weights to and from Hugging Face folders, and modules read from them.
 
 Unusual: our modules keep query, key and value (and gate and up) as one matrix, so one of our names stands for several
-of theirs, laid out one under the other. The table of names below serves both directions. Only safetensors are read.
+of theirs, whose rows take turns. The table of names below serves both directions. Only safetensors are read.
 
 Shape legend: W ViT width, P patches of a tile.
 """
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lapis import config
 from lapis.model import shapes
-from lapis.model.decoder import Decoder
+from lapis.model.decoder import Decoder, channel_rows, head_rows
 from lapis.model.vit import ViT
 from lapis.model.vlm import Lapis
 from lapis.types import InputError
@@ -87,16 +87,24 @@ def _place(name: str, parts: tuple[tuple[str, str, Names], ...]) -> tuple[str, .
     raise KeyError(name)
 
 
+def pieces_of(name: str, rows: int, module: nn.Module) -> tuple[Tensor, ...]:
+    """Rows of one of our parameters that each of theirs holds, int64."""
+    ours = name.removeprefix("decoder.")
+    if isinstance(module, Lapis | Decoder) and ours.startswith("layers."):
+        shape = module.decoder.config if isinstance(module, Lapis) else module.config
+        if ".qkv." in ours:
+            return tuple(rows_NE.flatten() for rows_NE in head_rows(shape))
+        if ".gate_up." in ours:
+            return channel_rows(shape.mlp)
+    return torch.arange(rows).chunk(3 if ".qkv." in name else 1)
+
+
 def to_hf(module: Lapis | Decoder) -> dict[str, Tensor]:
     """State dict in Hugging Face's names (Lfm2VlForConditionalGeneration, or a causal LM), without a tied head."""
-    shape = module.decoder.config if isinstance(module, Lapis) else module.config
-    grouped = [size * shape.head_dim for size in (shape.heads, shape.kv_heads, shape.kv_heads)]
     state: dict[str, Tensor] = {}
     for name, tensor in module.state_dict().items():
-        found = _place(name, _parts(module))
-        fused = "qkv" in name and not name.startswith("vit.")
-        pieces = tensor.split(grouped) if fused else tensor.chunk(len(found))
-        state.update(zip(found, (piece.clone() for piece in pieces), strict=True))
+        pieces = pieces_of(name, len(tensor), module)
+        state.update(zip(_place(name, _parts(module)), (tensor[rows].clone() for rows in pieces), strict=True))
     return state
 
 
@@ -105,12 +113,12 @@ def from_hf(module: nn.Module, get: Get, parts: tuple[tuple[str, str, Names], ..
     state: dict[str, Tensor] = {}
     for name, parameter in module.state_dict().items():
         found = _place(name, parts)
-        pieces = [get(key) for key in found]
-        tensor = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
-        if tensor.shape != parameter.shape:
-            sizes = f"{list(tensor.shape)}, expected {list(parameter.shape)}"
+        stacked = torch.cat([get(key) for key in found])
+        if stacked.shape != parameter.shape:
+            sizes = f"{list(stacked.shape)}, expected {list(parameter.shape)}"
             raise InputError(f"{found[0]}: its size and its neighbours' together is {sizes}")
-        state[name] = tensor.to(dtype)
+        order = torch.cat(pieces_of(name, len(stacked), module)).argsort()
+        state[name] = stacked[order].to(dtype)
     module.load_state_dict(state, assign=True)
 
 

@@ -1,28 +1,63 @@
 """Qwen3-style decoder (also Qwen2 and Llama by config): RMSNorm, QK-norm, GQA, SwiGLU, RoPE or YaRN.
 
 Unusual: query, key and value weights are one matrix, and gate and up another, so that a low-precision run casts each
-input once; `convert` splits them into Hugging Face's names. The embedding is called apart from the layers, because
-image features take the place of some of its rows (`vlm.merge`).
+input once; `convert` splits them into Hugging Face's names. Their rows are ordered by KV group (its queries, its key,
+its value) and by block (gates, ups), so that any even cut of the rows is a whole model of fewer heads and channels. The
+embedding is called apart from the layers, because image features take the place of some of its rows (`vlm.merge`).
 
-Shape legend: B rows, T tokens, D width, H query heads, G key-value heads, E head dimension, F MLP width,
-V vocabulary, P = E / 2 rotated pairs.
+Shape legend: B rows, T tokens, D width, H query heads, G key-value heads, R = H / G, E head dimension, F MLP width,
+K blocks of it, S rows of `qkv` or `gate_up`, V vocabulary, P = E / 2 rotated pairs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lapis import config
-from lapis.model.attention import CacheView, Layout, attend, attend_cache, layout
+from lapis.model.attention import CacheView, Documents, attend, attend_cache, layout
 
 Rotation = tuple[Tensor, Tensor]
 """cos and sin, fp32 [B, T, 1, P]."""
+Heads = tuple[Tensor, Tensor]
+"""Queries [B, T, H, E] and keys [B, T, G, E] of a layer, normed and turned."""
+
+
+class Tap(NamedTuple):
+    """What passes one place between layers."""
+
+    x_BTD: Tensor
+    """What enters the layer."""
+    heads: Heads | None
+    """The layer's queries and keys; None behind the last layer."""
+
+
+BLOCKS = 8
+"""Most blocks of gates and ups, and so most ways of a cut (ours)."""
+
+
+def blocks(hidden: int) -> int:
+    """Blocks in which an MLP's gates and ups take turns."""
+    return math.gcd(hidden, BLOCKS)
+
+
+def head_rows(shape: config.Decoder) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of `qkv` of every query head [H, E], key head [G, E] and value head [G, E], int64."""
+    rows = torch.arange((shape.heads + 2 * shape.kv_heads) * shape.head_dim)
+    rows_GRE = rows.view(shape.kv_heads, -1, shape.head_dim)
+    return rows_GRE[:, :-2].flatten(0, 1), rows_GRE[:, -2], rows_GRE[:, -1]
+
+
+def channel_rows(hidden: int) -> tuple[Tensor, Tensor]:
+    """Rows of `gate_up` of every gate [F] and up [F], int64."""
+    gate_KF, up_KF = torch.arange(2 * hidden).view(blocks(hidden), 2, -1).unbind(1)
+    return gate_KF.flatten(), up_KF.flatten()
 
 
 class RMSNorm(nn.Module):
@@ -80,31 +115,30 @@ class Attention(nn.Module):
 
     def __init__(self, shape: config.Decoder):
         super().__init__()
-        self.sizes = [shape.heads, shape.kv_heads, shape.kv_heads]
-        self.dim = shape.head_dim
-        self.qkv = nn.Linear(shape.width, sum(self.sizes) * self.dim, bias=shape.qkv_bias)
-        self.out = nn.Linear(shape.heads * self.dim, shape.width, bias=False)
-        self.q_norm = RMSNorm(self.dim, shape.eps) if shape.qk_norm else nn.Identity()
-        self.k_norm = RMSNorm(self.dim, shape.eps) if shape.qk_norm else nn.Identity()
+        self.group = (shape.heads // shape.kv_heads + 2, shape.head_dim)
+        self.qkv = nn.Linear(shape.width, shape.kv_heads * math.prod(self.group), bias=shape.qkv_bias)
+        self.out = nn.Linear(shape.heads * shape.head_dim, shape.width, bias=False)
+        self.q_norm = RMSNorm(shape.head_dim, shape.eps) if shape.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(shape.head_dim, shape.eps) if shape.qk_norm else nn.Identity()
 
     def forward(
         self,
         x_BTD: Tensor,
         positions_BT: Tensor,
         turn: Rotation,
-        documents: Layout | None,
+        documents: Documents | None,
         cache: CacheView | None,
         layer: int,
-    ) -> Tensor:
-        heads = self.qkv(x_BTD).unflatten(-1, (-1, self.dim))
-        q_BTHE, k_BTGE, v_BTGE = heads.split(self.sizes, dim=2)
-        q_BTHE, k_BTGE = rotate(self.q_norm(q_BTHE), turn), rotate(self.k_norm(k_BTGE), turn)
+    ) -> tuple[Tensor, Heads]:
+        groups = self.qkv(x_BTD).unflatten(-1, (-1, *self.group))
+        q_BTHE = rotate(self.q_norm(groups[..., :-2, :]).flatten(2, 3), turn)
+        k_BTGE, v_BTGE = rotate(self.k_norm(groups[..., -2, :]), turn), groups[..., -1, :]
         if cache is None:
             o_BTHE = attend(q_BTHE, k_BTGE, v_BTGE, documents)
         else:
             k, v, mask_BTM = cache.update(layer, k_BTGE, v_BTGE, positions_BT)
             o_BTHE = attend_cache(q_BTHE, k.to(q_BTHE.dtype), v.to(q_BTHE.dtype), mask_BTM)
-        return self.out(o_BTHE.flatten(2))
+        return self.out(o_BTHE.flatten(2)), (q_BTHE, k_BTGE)
 
 
 class MLP(nn.Module):
@@ -112,12 +146,13 @@ class MLP(nn.Module):
 
     def __init__(self, width: int, hidden: int):
         super().__init__()
+        self.block = (2, hidden // blocks(hidden))
         self.gate_up = nn.Linear(width, 2 * hidden, bias=False)
         self.down = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        gate_BTF, up_BTF = self.gate_up(x_BTD).chunk(2, -1)
-        return self.down(F.silu(gate_BTF) * up_BTF)
+        gate_BTKF, up_BTKF = self.gate_up(x_BTD).unflatten(-1, (-1, *self.block)).unbind(-2)
+        return self.down((F.silu(gate_BTKF) * up_BTKF).flatten(2))
 
 
 class Layer(nn.Module):
@@ -135,12 +170,14 @@ class Layer(nn.Module):
         x_BTD: Tensor,
         positions_BT: Tensor,
         turn: Rotation,
-        documents: Layout | None,
+        documents: Documents | None,
         cache: CacheView | None,
         layer: int,
-    ) -> Tensor:
-        x_BTD = x_BTD + self.attention(self.norm1(x_BTD), positions_BT, turn, documents, cache, layer)
-        return x_BTD + self.mlp(self.norm2(x_BTD))
+    ) -> tuple[Tensor, Heads]:
+        """The new x, and the queries and keys that the attention turned."""
+        seen_BTD, heads = self.attention(self.norm1(x_BTD), positions_BT, turn, documents, cache, layer)
+        x_BTD = x_BTD + seen_BTD
+        return x_BTD + self.mlp(self.norm2(x_BTD)), heads
 
 
 class Decoder(nn.Module):
@@ -153,6 +190,8 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.norm = RMSNorm(shape.width, shape.eps)
         self.head = None if shape.tied else nn.Linear(shape.width, shape.vocab, bias=False)
+        self.arrange: Callable[[Tensor], Documents] = layout
+        """From document numbers to attention between them; another where rows are spread over processes."""
 
     @property
     def unembedding_VD(self) -> Tensor:
@@ -185,8 +224,8 @@ class Decoder(nn.Module):
 
     def tapped(
         self, x_BTD: Tensor, positions_BT: Tensor, documents_BT: Tensor | None, taps: Sequence[int]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Like `forward`, with what enters the layers of `taps` (their number names the end)."""
+    ) -> tuple[Tensor, tuple[Tap, ...]]:
+        """Like `forward`, with what passes at the layers of `taps` (their number names the end)."""
         return self._run(x_BTD, positions_BT, documents_BT, None, taps)
 
     def _run(
@@ -196,14 +235,16 @@ class Decoder(nn.Module):
         documents_BT: Tensor | None,
         cache: CacheView | None,
         taps: Sequence[int],
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        documents = None if documents_BT is None or cache is not None else layout(documents_BT)
-        turn, seen = rotation(self.config, positions_BT), {0: x_BTD}
+    ) -> tuple[Tensor, tuple[Tap, ...]]:
+        documents = None if documents_BT is None or cache is not None else self.arrange(documents_BT)
+        turn, passed = rotation(self.config, positions_BT), {}
         for number, layer in enumerate(self.layers):
-            x_BTD = layer(x_BTD, positions_BT, turn, documents, cache, number)
-            if number + 1 in taps:
-                seen[number + 1] = x_BTD
-        return self.norm(x_BTD), tuple(seen[tap] for tap in taps)
+            entering_BTD = x_BTD
+            x_BTD, heads = layer(x_BTD, positions_BT, turn, documents, cache, number)
+            if number in taps:
+                passed[number] = Tap(entering_BTD, heads)
+        passed[len(self.layers)] = Tap(x_BTD, None)
+        return self.norm(x_BTD), tuple(passed[tap] for tap in taps)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of the next token, [..., V], in the matrix product's dtype."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lapis import config
-from lapis.model.decoder import Attention, Decoder, Layer, RMSNorm, frequencies
+from lapis.model.decoder import Attention, Decoder, Layer, RMSNorm, frequencies, head_rows
 
 STEPS = 3
 """Tokens before each that it is told of."""
@@ -76,10 +76,10 @@ def _sharpen(attention: Attention, gain: float) -> None:
 
 def _rows(shape: config.Decoder, head: int) -> tuple[slice, slice, slice]:
     """Rows of `qkv` of a query head, and of its group's keys and values."""
-    group = shape.heads + head // (shape.heads // shape.kv_heads)
-    query, key, value = (
-        slice(at * shape.head_dim, (at + 1) * shape.head_dim) for at in (head, group, group + shape.kv_heads)
-    )
+    queries_HE, keys_GE, values_GE = head_rows(shape)
+    group = head // (shape.heads // shape.kv_heads)
+    firsts = (int(rows[0]) for rows in (queries_HE[head], keys_GE[group], values_GE[group]))
+    query, key, value = (slice(first, first + shape.head_dim) for first in firsts)
     return query, key, value
 
 
@@ -95,7 +95,8 @@ def _step_back(attention: Attention, shape: config.Decoder, head: int, codes: li
     weight_SD[query, 0] = FIRM * _turned(swift_P, -beyond * angles_P)
     weight_SD[key, 0] = FIRM * _turned(swift_P, (head + 1 - beyond) * angles_P)
     weight_SD[value][: len(codes[0])] = codes[0]
-    attention.out.weight.data[:, query.start : query.start + len(codes[0])] = PASS * codes[head + 1].T
+    column = head * shape.head_dim
+    attention.out.weight.data[:, column : column + len(codes[0])] = PASS * codes[head + 1].T
 
 
 def _turned(pairs_P: Tensor, by_P: Tensor) -> Tensor:

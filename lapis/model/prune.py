@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lapis import config
-from lapis.model.decoder import Decoder, Layer
+from lapis.model.decoder import Decoder, Heads, Layer, channel_rows
 from lapis.types import Batch, InputError
 
 
@@ -73,8 +73,8 @@ class _Meter:
             reach_F = layer.mlp.down.weight.float().cpu().norm(dim=0)
             self.mlp_LF[number] += self._of(args[0]).abs().sum(0) * reach_F
 
-        def change(_: nn.Module, args: tuple[Tensor, ...], out_BTD: Tensor) -> None:
-            same_M = F.cosine_similarity(self._of(args[0]), self._of(out_BTD), dim=-1)
+        def change(_: nn.Module, args: tuple[Tensor, ...], out: tuple[Tensor, Heads]) -> None:
+            same_M = F.cosine_similarity(self._of(args[0]), self._of(out[0]), dim=-1)
             self.layers_L[number] += (1 - same_M).sum()
 
         return [
@@ -166,12 +166,11 @@ def _copy(target: Tensor, source: Tensor) -> None:
 
 def _cut_attention(old: Layer, new: Layer, width: Tensor, groups: Tensor, shape: config.Decoder) -> None:
     """Whole KV groups: a key head, a value head and the query heads that read them."""
-    dim, repeat = shape.head_dim, shape.heads // shape.kv_heads
+    repeat = shape.heads // shape.kv_heads
     heads = (groups[:, None] * repeat + torch.arange(repeat)).flatten()
-    queries = _rows_of(heads, dim)
-    keys = _rows_of(shape.heads + groups, dim)
-    values = _rows_of(shape.heads + shape.kv_heads + groups, dim)
-    rows = torch.cat((queries, keys, values))
+    queries = (heads[:, None] * shape.head_dim + torch.arange(shape.head_dim)).flatten()
+    every = torch.arange(len(old.attention.qkv.weight)).view(shape.kv_heads, -1)
+    rows = every[groups].flatten()
     _copy(new.attention.qkv.weight, old.attention.qkv.weight[rows][:, width])
     if old.attention.qkv.bias is not None:
         _copy(new.attention.qkv.bias, old.attention.qkv.bias[rows])
@@ -180,12 +179,8 @@ def _cut_attention(old: Layer, new: Layer, width: Tensor, groups: Tensor, shape:
     new.attention.k_norm.load_state_dict(old.attention.k_norm.state_dict())
 
 
-def _rows_of(heads: Tensor, dim: int) -> Tensor:
-    return (heads[:, None] * dim + torch.arange(dim)).flatten()
-
-
 def _cut_mlp(old: Layer, new: Layer, width: Tensor, channels: Tensor) -> None:
-    up = channels + old.mlp.down.in_features
-    rows = torch.cat((channels, up))
-    _copy(new.mlp.gate_up.weight, old.mlp.gate_up.weight[rows][:, width])
+    pairs = zip(channel_rows(new.mlp.down.in_features), channel_rows(old.mlp.down.in_features), strict=True)
+    for kept, every in pairs:
+        new.mlp.gate_up.weight[kept] = old.mlp.gate_up.weight[every[channels]][:, width]
     _copy(new.mlp.down.weight, old.mlp.down.weight[width][:, channels])

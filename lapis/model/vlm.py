@@ -9,21 +9,20 @@ K patches of an image token, P patches of a tile, W the ViT's width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from lapis import config
 from lapis.model.adapter import Adapter
-from lapis.model.decoder import Decoder
+from lapis.model.decoder import Decoder, Tap
 from lapis.model.vit import ViT
 from lapis.types import Batch
 
 
-@dataclass(slots=True)
-class Output:
+class Output(NamedTuple):
     """What a forward gives; logits are left to the loss, which computes them in chunks."""
 
     hidden_BTD: Tensor | None
@@ -32,8 +31,8 @@ class Output:
     """Image tokens in order of appearance; 0 rows in a batch without images."""
     patches_VKD: Tensor | None = None
     """What each patch of an image token gives by itself (Adapter.alone), where it was asked for."""
-    taps_BTD: tuple[Tensor, ...] = ()
-    """What enters the decoder layers that were asked for."""
+    taps: tuple[Tap, ...] = ()
+    """What passes at the decoder layers that were asked for."""
 
 
 @torch.compiler.disable
@@ -53,6 +52,8 @@ class Lapis(nn.Module):
         self.vit = ViT(shape.vit)
         self.adapter = Adapter(shape.adapter, shape.vit.width, shape.decoder.width)
         self.decoder = Decoder(shape.decoder)
+        self.deliver: Callable[[Tensor, Tensor], Tensor] = lambda tokens_BT, features_VD: features_VD
+        """Which features belong to these tokens; another where tiles are dealt over processes."""
 
     @property
     def config(self) -> config.Model:
@@ -77,14 +78,13 @@ class Lapis(nn.Module):
     def forward(self, batch: Batch, decode: bool = True, alone: bool = False, taps: Sequence[int] = ()) -> Output:
         """Encode the tiles and, unless `decode` is false, run the decoder over the packed rows.
 
-        `alone` also gives what each patch would by itself, `taps` what enters those layers
-        of the decoder.
+        `alone` also gives what each patch would by itself, `taps` what passes at those layers of the decoder.
         """
         hidden_NPW = self.vit(batch.tiles_NSS3)
         features_VD = self.adapter(hidden_NPW).flatten(0, 1)
         patches_VKD = self.adapter.alone(hidden_NPW).flatten(0, 1) if alone else None
         if not decode:
             return Output(None, features_VD, patches_VKD)
-        x_BTD = self.merge(batch.tokens_BT, features_VD)
-        hidden_BTD, taps_BTD = self.decoder.tapped(x_BTD, batch.positions_BT, batch.documents_BT, taps)
-        return Output(hidden_BTD, features_VD, patches_VKD, taps_BTD)
+        x_BTD = self.merge(batch.tokens_BT, self.deliver(batch.tokens_BT, features_VD))
+        hidden_BTD, passed = self.decoder.tapped(x_BTD, batch.positions_BT, batch.documents_BT, taps)
+        return Output(hidden_BTD, features_VD, patches_VKD, passed)

@@ -144,11 +144,7 @@ class Policy:
         """What a resumed run needs, as the live tensors."""
         weights = {f"model.{name}": tensor for name, tensor in self.decoder.state_dict().items()}
         start = {} if self.reference is None else self.reference.state_dict()
-        return (
-            weights
-            | {f"start.{name}": tensor for name, tensor in start.items()}
-            | optim.state(self.decoder, self.optimizer)
-        )
+        return weights | {f"start.{name}": tensor for name, tensor in start.items()} | optim.state(self.optimizer)
 
     def restored(self, updates: int) -> None:
         """After a checkpoint filled `tensors()`."""

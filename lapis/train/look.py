@@ -23,12 +23,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lapis.data import labels
 from lapis.data.looks import CLUE, FROM_PICTURE, FROM_QUESTION, FROM_THOUGHT, NAME, ORDER
-from lapis.model.decoder import Decoder, Layer, rotate, rotation
+from lapis.model.decoder import Decoder, Tap
 from lapis.train import numbers
 from lapis.train.places import named
 from lapis.types import Batch
@@ -48,7 +47,7 @@ is about as high as half of one."""
 
 
 def taps(decoder: Decoder) -> tuple[int, int, int]:
-    """Layers whose input `loss` needs: for eyes on pictures, for eyes on text, and for what is held."""
+    """Layers at which `loss` must see what passes: for eyes on pictures, for eyes on text, and for what is held."""
     depth = len(decoder.layers)
     return LAYER, min(LAYER + 1, depth - 1), min(LAYER + 2, depth)
 
@@ -88,36 +87,33 @@ def total(looks_L5: Tensor) -> float:
     return float(len(_tokens(looks_L5)[0]))
 
 
-def loss(decoder: Decoder, taps_BTD: tuple[Tensor, ...], batch: Batch, divisors: Sequence[float]) -> Tensor:
+def loss(decoder: Decoder, passed: tuple[Tap, ...], batch: Batch, divisors: Sequence[float]) -> Tensor:
     """Look losses in nats, each by its total over the step; scalar fp32.
 
-    `divisors` are the step's `totals`; `taps_BTD` enter the layers of `taps`.
+    `divisors` are the step's `totals`; `passed` is what passes at the layers of `taps`.
     """
-    early_BTD, middle_BTD, late_BTD = taps_BTD
-    first, second, _ = taps(decoder)
+    first, second, end = passed
     last, early, other = heads(decoder)
     at = parts(batch)
     sums = Looks(
-        points=seen(decoder, first, last, early_BTD, batch, at.points) + held(late_BTD, at.points),
-        asked=seen(decoder, second, last, middle_BTD, batch, at.asked, alike=True),
-        own=seen(decoder, second, early, middle_BTD, batch, at.own, alike=True),
-        shown=seen(decoder, first, last, early_BTD, batch, at.shown) + counted(late_BTD, at.shown),
-        clues=seen(decoder, first, other, early_BTD, batch, at.clues),
-        names=seen(decoder, first, last, early_BTD, batch, at.names),
-        orders=LINES_WEIGHT * numbers.lines(middle_BTD[at.orders[:, 0], at.orders[:, 1]], at.orders[:, 4]),
+        points=seen(first, last, batch, at.points) + held(end.x_BTD, at.points),
+        asked=seen(second, last, batch, at.asked, alike=True),
+        own=seen(second, early, batch, at.own, alike=True),
+        shown=seen(first, last, batch, at.shown) + counted(end.x_BTD, at.shown),
+        clues=seen(first, other, batch, at.clues),
+        names=seen(first, last, batch, at.names),
+        orders=LINES_WEIGHT * numbers.lines(second.x_BTD[at.orders[:, 0], at.orders[:, 1]], at.orders[:, 4]),
     )
     return torch.stack([part / max(count, 1.0) for part, count in zip(sums, divisors, strict=True)]).sum()
 
 
-def seen(
-    decoder: Decoder, layer: int, head: int, x_BTD: Tensor, batch: Batch, looks_L5: Tensor, alike: bool = False
-) -> Tensor:
-    """Sum over looking tokens of -log of a head's attention, in a layer that `x_BTD` enters, on what they may look at:
-    on all of it together, or `alike` on each, so that no part of a word is passed over."""
+def seen(passed: Tap, head: int, batch: Batch, looks_L5: Tensor, alike: bool = False) -> Tensor:
+    """Sum over looking tokens of -log of a head's attention on what they may look at: on all of it together, or
+    `alike` on each, so that no part of a word is passed over."""
     if not len(looks_L5):
-        return x_BTD.sum() * 0.0
+        return passed.x_BTD.sum() * 0.0
     tokens_G2, of_L = _tokens(looks_L5)
-    scores_GT = _scores(decoder, layer, head, x_BTD, tokens_G2, batch)
+    scores_GT = _scores(passed, head, tokens_G2, batch)
     wanted_GT = torch.zeros_like(scores_GT, dtype=torch.bool)
     wanted_GT[of_L, looks_L5[:, 2]] = True
     if alike:
@@ -156,19 +152,14 @@ def _tokens(looks_L5: Tensor) -> tuple[Tensor, Tensor]:
     return found, of_L
 
 
-def _scores(decoder: Decoder, number: int, head: int, x_BTD: Tensor, tokens_G2: Tensor, batch: Batch) -> Tensor:
+def _scores(passed: Tap, head: int, tokens_G2: Tensor, batch: Batch) -> Tensor:
     """A head's scores of looking tokens over their rows, fp32 [G, T]; -inf for what they cannot see."""
-    layer, shape = decoder.layers[number], decoder.config
-    assert isinstance(layer, Layer)
+    assert passed.heads is not None
+    queries_BTHE, keys_BTGE = passed.heads
     rows_G, at_G = tokens_G2.unbind(1)
-    group = shape.heads + head // (shape.heads // shape.kv_heads)
-    query_ED, key_ED = (layer.attention.qkv.weight.unflatten(0, (-1, shape.head_dim))[at] for at in (head, group))
-    turn = rotation(shape, batch.positions_BT)
-    normal_BTD = layer.norm1(x_BTD)
-    key_BTE = layer.attention.k_norm(F.linear(normal_BTD, key_ED).float())
-    query_BTE = layer.attention.q_norm(F.linear(normal_BTD, query_ED).float())
-    key_BTE, query_BTE = (rotate(one_BTE[:, :, None], turn)[:, :, 0] for one_BTE in (key_BTE, query_BTE))
-    scores_GT = (query_BTE @ key_BTE.mT)[rows_G, at_G] * shape.head_dim**-0.5
+    share = queries_BTHE.shape[2] // keys_BTGE.shape[2]
+    query_BTE, key_BTE = queries_BTHE[:, :, head].float(), keys_BTGE[:, :, head // share].float()
+    scores_GT = (query_BTE @ key_BTE.mT)[rows_G, at_G] * query_BTE.shape[-1] ** -0.5
     documents_GT, places_T = batch.documents_BT[rows_G], torch.arange(scores_GT.shape[1], device=rows_G.device)
     same_GT = documents_GT == batch.documents_BT[rows_G, at_G][:, None]
     return scores_GT.masked_fill(~same_GT | (places_T > at_G[:, None]), float("-inf"))

@@ -7,6 +7,7 @@ as values (`Job`), so that a test, and later a rank of many, runs the very same 
 
 from __future__ import annotations
 
+import logging
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -17,11 +18,15 @@ from typing import Any, Protocol
 
 from lapis import config
 from lapis.dist import checkpoint
-from lapis.dist.guard import NonFinite, Skips
+from lapis.dist.checkpoint import Saver
+from lapis.dist.guard import WINDOW, Fault, Skips, Stop
 from lapis.train import optim
-from lapis.train.metrics import Metrics, last_loss, line_of
-from lapis.train.step import Network, Trainer
+from lapis.train.metrics import Metrics, last_loss, line_of, recent
+from lapis.train.monitor import Alarms, peak
+from lapis.train.step import Trainer
 from lapis.types import Batch, Progress
+
+log = logging.getLogger(__name__)
 
 
 class Batches(Protocol):
@@ -66,9 +71,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A trained network and the stage's summary (`done.json`)."""
+    """A trainer at its last step and the stage's summary (`done.json`)."""
 
-    network: Network
+    trainer: Trainer
     summary: dict[str, Any]
 
 
@@ -90,7 +95,7 @@ def train(job: Job) -> Finished:
     while True:
         try:
             return _attempt(job, job.build(), skips, bar)
-        except NonFinite as fault:
+        except Fault as fault:
             skips.add(fault)
 
 
@@ -103,22 +108,33 @@ def _attempt(job: Job, trainer: Trainer, skips: Skips, bar: _Bar) -> Finished:
     tally = _resume(job, trainer, skips)
     bar.reach(tally.step)
     heldout: dict[str, float] = {}
-    with Metrics(job.folder, tally.step) as metrics, closing(_batches(job, tally.step)) as batches:
+    trainer.spikes.losses.extend(recent(job.folder / "metrics.jsonl", tally.step, WINDOW))
+    with (
+        Stop() as stop,
+        Saver(job.folder / "checkpoint", trainer.mesh) as saver,
+        Metrics(job.folder, tally.step, trainer.mesh.first) as metrics,
+        closing(_batches(job, tally.step)) as batches,
+    ):
+        full, alarms = peak(trainer.place) * trainer.mesh.world, Alarms()
         began = time.perf_counter()
         for batch in batches:
-            line = _step(job, trainer, batch, tally, skips, began)
+            line = _step(job, trainer, batch, tally, skips, began, full)
             last = tally.step == job.batches.steps
             if last or _due(tally.step, job.stage.eval_every):
                 heldout = line["heldout"] = job.heldout.losses(trainer)
             if "loss" in line:
+                _warn(line, alarms, job.stage.name, trainer.mesh.first)
                 metrics.write(line)
-            if last or _due(tally.step, job.stage.checkpoint_every):
-                _save(job, trainer, tally, skips)
+            ends = trainer.mesh.any(stop.wanted)
+            if last or ends or _due(tally.step, job.stage.checkpoint_every):
+                _save(saver, trainer, tally, skips)
+            if ends and not last:
+                raise KeyboardInterrupt
             bar.reach(tally.step, f"loss {line['loss']:.3f}" if "loss" in line else "")
             began = time.perf_counter()
     heldout = heldout or job.heldout.losses(trainer)
     bar.reach(job.stage.steps)
-    return Finished(trainer.network, _summary(job, tally, skips, heldout))
+    return Finished(trainer, _summary(job, tally, skips, heldout))
 
 
 def _due(step: int, every: int) -> bool:
@@ -129,7 +145,18 @@ def _batches(job: Job, start: int) -> Generator[Batch, None, None]:
     yield from job.batches.iterate(start)
 
 
-def _step(job: Job, trainer: Trainer, batch: Batch, tally: Tally, skips: Skips, began: float) -> dict[str, Any]:
+def _warn(line: dict[str, Any], alarms: Alarms, stage: str, speaks: bool) -> None:
+    """What is wrong with a step goes into its line and, from one process, into the log."""
+    found = alarms.check(line)
+    if found:
+        line["alarms"] = found
+    for alarm in found if speaks else ():
+        log.warning("%s, step %d: %s", stage, line["step"], alarm)
+
+
+def _step(
+    job: Job, trainer: Trainer, batch: Batch, tally: Tally, skips: Skips, began: float, full: float
+) -> dict[str, Any]:
     """Train on one batch, or pass over it; returns its metrics line, without a loss where it was skipped."""
     number = tally.step
     tally.step += 1
@@ -140,13 +167,13 @@ def _step(job: Job, trainer: Trainer, batch: Batch, tally: Tally, skips: Skips, 
     tally.tokens += result.tokens
     tally.tiles += result.tiles
     tally.seconds += seconds
-    return line_of(tally.step, result, seconds)
+    return line_of(tally.step, result, seconds, full)
 
 
 def _resume(job: Job, trainer: Trainer, skips: Skips) -> Tally:
     """Put the last checkpoint into the trainer, if there is one."""
     tensors = trainer.tensors()
-    facts = checkpoint.load(job.folder / "checkpoint", tensors)
+    facts = checkpoint.load(job.folder / "checkpoint", tensors, trainer.mesh)
     if facts is None:
         return Tally()
     trainer.restored(tensors, facts["updates"])
@@ -154,9 +181,9 @@ def _resume(job: Job, trainer: Trainer, skips: Skips) -> Tally:
     return Tally(**facts["tally"])
 
 
-def _save(job: Job, trainer: Trainer, tally: Tally, skips: Skips) -> None:
+def _save(saver: Saver, trainer: Trainer, tally: Tally, skips: Skips) -> None:
     facts = {"tally": asdict(tally), "updates": trainer.updates, "skipped": sorted(skips.steps)}
-    checkpoint.save(job.folder / "checkpoint", tally.step, trainer.tensors(), facts)
+    saver.save(tally.step, trainer.tensors(), facts)
 
 
 def _summary(job: Job, tally: Tally, skips: Skips, heldout: dict[str, float]) -> dict[str, Any]:

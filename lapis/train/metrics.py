@@ -19,14 +19,20 @@ from lapis.train.step import Result
 logging.getLogger("tensorboard").setLevel(logging.WARNING)
 
 
-class Metrics:
-    """Writer of both; a context manager. `done` steps of earlier starts are kept."""
+EXTRAS = ("distil", "cells", "patches", "places", "numbers", "looks", "norms")
+"""What a line holds only where there is any."""
 
-    def __init__(self, folder: Path, done: int):
+
+class Metrics:
+    """Writer of both; a context manager. `done` steps of earlier starts are kept. Of several processes one writes."""
+
+    def __init__(self, folder: Path, done: int, writes: bool = True):
         self.path = folder / "metrics.jsonl"
-        self.folder, self.done = folder, done
+        self.folder, self.done, self.writes = folder, done, writes
 
     def __enter__(self) -> Metrics:
+        if not self.writes:
+            return self
         with files.room(self.path):
             cut(self.path, self.done)
             self.file: TextIO = self.path.open("a", encoding="utf-8")
@@ -34,11 +40,14 @@ class Metrics:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.file.close()
-        self.board.close()
+        if self.writes:
+            self.file.close()
+            self.board.close()
 
     def write(self, line: Mapping[str, Any]) -> None:
         """One line with `step` and `loss`. Raises InputError where the disk is full."""
+        if not self.writes:
+            return
         with files.room(self.path):
             self.file.write(json.dumps(line) + "\n")
             self.file.flush()
@@ -46,8 +55,9 @@ class Metrics:
             self.board.add_scalar(name, value, line["step"])
 
 
-def line_of(step: int, result: Result, seconds: float) -> dict[str, Any]:
-    """A step's metrics line. `step` counts from 1; `seconds` is the step's wall time with its wait for data."""
+def line_of(step: int, result: Result, seconds: float, peak: float) -> dict[str, Any]:
+    """A step's metrics line. `step` counts from 1; `seconds` is the step's wall time with its wait for data; `peak` is
+    what all processes' machines could do, in FLOPs per second."""
     line = {
         "step": step,
         "loss": result.loss,
@@ -57,10 +67,16 @@ def line_of(step: int, result: Result, seconds: float) -> dict[str, Any]:
         "tokens": result.tokens,
         "targets": result.targets,
         "tiles": result.tiles,
+        "seconds": round(seconds, 4),
         "tokens_per_s": round(result.tokens / max(seconds, 1e-9), 1),
+        "mfu": round(result.flops / max(seconds, 1e-9) / peak, 4),
+        "imbalance": round(result.imbalance, 4),
+        "rates": result.rates,
         "kinds": result.kinds,
     }
-    extras = {name: getattr(result, name) for name in ("distil", "cells", "patches", "places", "numbers", "looks")}
+    extras = {
+        name: getattr(result, name) for name in ("distil", "cells", "patches", "places", "numbers", "looks", "norms")
+    }
     return line | {name: value for name, value in extras.items() if value}
 
 
@@ -79,6 +95,12 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(text)
 
 
+def recent(path: Path, done: int, lines: int) -> list[float]:
+    """Losses of the last lines of steps up to `done`; none without a file."""
+    found = [line["loss"] for line in read(path) if line["step"] <= done] if path.is_file() else []
+    return found[-lines:]
+
+
 def last_loss(path: Path, lines: int = 20) -> float | None:
     """Mean loss of the last lines; None without any."""
     losses = [line["loss"] for line in read(path)][-lines:] if path.is_file() else []
@@ -88,6 +110,6 @@ def last_loss(path: Path, lines: int = 20) -> float | None:
 def _scalars(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name, value in line.items():
         if isinstance(value, Mapping):
-            yield from ((f"{name}/{key}", float(number)) for key, number in value.items())
-        elif name != "step":
+            yield from ((f"{name}/{key}", number) for key, number in _scalars(value))
+        elif name not in ("step", "alarms"):
             yield name, float(value)

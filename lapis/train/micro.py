@@ -34,11 +34,11 @@ def cut(batch: Batch, tiles_B: Tensor, lanes: int, most: int = MICRO_TOKENS) -> 
     tokens (or one row). `tiles_B` int64 [B] counts each row's tiles, on the host."""
     rows, length = batch.tokens_BT.shape
     if lanes > 1 and 1 < rows <= 2 * max(1, most // length):
-        return list(_parts(batch, tiles_B, [0, _middle(tiles_B, length), rows]))
+        return list(parts(batch, tiles_B, [0, _middle(tiles_B, length), rows]))
     step = max(1, most // length)
     if step >= rows:
         return [batch]
-    return list(_parts(batch, tiles_B, [*range(0, rows, step), rows]))
+    return list(parts(batch, tiles_B, [*range(0, rows, step), rows]))
 
 
 def run(work: Callable[[Part], Done], parts: Sequence[Part], lanes: int) -> list[Done]:
@@ -60,8 +60,8 @@ def _middle(tiles_B: Tensor, length: int) -> int:
     return 1 + int((done_B[:-1] * 2 - done_B[-1]).abs().argmin())
 
 
-def _parts(batch: Batch, tiles_B: Tensor, bounds: Sequence[int]) -> Iterator[Batch]:
-    """The rows between bounds with their own tiles and cells."""
+def parts(batch: Batch, tiles_B: Tensor, bounds: Sequence[int]) -> Iterator[Batch]:
+    """The rows between bounds with their own tiles, cells and looks."""
     ends = [0, *tiles_B.cumsum(0).tolist()]
     per_tile = len(batch.cells_VK) // max(len(batch.tiles_NSS3), 1)
     for start, stop in zip(bounds, bounds[1:], strict=False):

@@ -3,7 +3,8 @@
 Unusual: Muon's matrices are dealt to as many optimizers as there are lanes, so that two CPU threads share its work as
 they share a step's (micro.py); each matrix is one thread's, so updates are the same to the bit. State is allocated at
 once, so that a checkpoint can be read into it in place, and it is named by parameter rather than by number, so that it
-survives another order of groups and another world size.
+survives another order of groups and another world size. Over several processes each optimizer works on this process's
+pieces; Muon, which needs whole matrices, has each orthogonalised by one process (muon.py).
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from lapis import config
+from lapis.dist import shard
+from lapis.dist.mesh import Mesh
 from lapis.train import micro
+from lapis.train.muon import MOMENTUM, SpreadMuon
 
 NO_DECAY = ("embedding", "positions")
 """Names of matrices that no weight decay pulls to zero: tables of tokens and places."""
-MOMENTUM = 0.95
-"""Of Muon (its author's)."""
-
 Named = Mapping[str, nn.Parameter]
 
 
@@ -39,18 +40,22 @@ def freeze(network: nn.Module, trains: Iterable[str]) -> None:
 class Optimizer:
     """AdamW, and Muon beside it where a stage asks for it, behind the few calls that a step makes."""
 
-    def __init__(self, parts: Sequence[torch.optim.Optimizer], lanes: int = 1):
+    def __init__(self, parts: Sequence[torch.optim.Optimizer], pieces: Named, parameters: Named, lanes: int = 1):
         self.parts, self.lanes = parts, lanes
+        self.pieces, self.parameters = pieces, parameters
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
         """Groups of both; each knows its `peak` rate and its `part` of the model."""
         return [group for part in self.parts for group in part.param_groups]
 
-    def moments(self, parameter: nn.Parameter) -> dict[str, Tensor]:
-        """What is remembered of a parameter: two averages by AdamW, one by Muon."""
-        values = next(part.state[parameter] for part in self.parts if parameter in part.state)
-        return {name: value for name, value in values.items() if name != "step"}
+    def moments(self) -> Iterator[tuple[str, str, Tensor]]:
+        """(parameter, name, value) of all that is remembered: two averages by AdamW, one by Muon; spread as the
+        parameter is."""
+        for name, piece in self.pieces.items():
+            values = next(part.state[piece] for part in self.parts if piece in part.state)
+            for moment in sorted(values.keys() - {"step"}):
+                yield name, moment, shard.like(self.parameters[name], values[moment])
 
     def set_updates(self, updates: int) -> None:
         """Tell AdamW how many updates its moments hold (its bias correction; Muon has none)."""
@@ -58,6 +63,10 @@ class Optimizer:
             values["step"].fill_(updates)
 
     def step(self) -> None:
+        for name, piece in self.pieces.items():
+            grad = self.parameters[name].grad
+            if piece is not self.parameters[name] and grad is not None:
+                piece.grad = shard.own(grad)
         muons = [part for part in self.parts if isinstance(part, torch.optim.Muon)]
         for part in self.parts:
             if part not in muons:
@@ -65,11 +74,11 @@ class Optimizer:
         micro.run(lambda part: part.step(), muons, self.lanes)
 
     def zero_grad(self) -> None:
-        for part in self.parts:
-            part.zero_grad()
+        for one in (*self.pieces.values(), *self.parameters.values()):
+            one.grad = None
 
 
-def build(network: nn.Module, optim: config.Optim, lanes: int = 1) -> Optimizer:
+def build(network: nn.Module, optim: config.Optim, lanes: int = 1, mesh: Mesh | None = None) -> Optimizer:
     """The optimizer of the parameters that have gradients on, over one or two threads.
 
     Muon (K. Jordan, 2024; `torch.optim.Muon`) takes the matrices of layers and adapter where `optim.muon` is above
@@ -77,10 +86,21 @@ def build(network: nn.Module, optim: config.Optim, lanes: int = 1) -> Optimizer:
     stay with AdamW. The original names AdamW alone; Muon is ours, for models that start from nothing.
     """
     named = dict(_trained(network))
-    hidden = {name: one for name, one in named.items() if optim.muon and _is_hidden(name, one)}
-    rest = {name: one for name, one in named.items() if name not in hidden}
+    pieces = {name: _piece(one) for name, one in named.items()}
+    hidden = {name: pieces[name] for name, one in named.items() if optim.muon and _is_hidden(name, one)}
+    rest = {name: piece for name, piece in pieces.items() if name not in hidden}
     parts = [_adamw(network, rest, optim)] if rest else []
-    return Optimizer([*parts, *(_muon(network, share, optim) for share in _dealt(hidden, lanes) if share)], lanes)
+    if mesh is not None and mesh.world > 1 and hidden:
+        groups = _groups(network, hidden, optim, optim.muon)
+        parts.append(SpreadMuon(groups, {pieces[name]: named[name] for name in hidden}, mesh))
+    else:
+        parts += [_muon(network, share, optim) for share in _dealt(hidden, lanes) if share]
+    return Optimizer(parts, pieces, named, lanes)
+
+
+def _piece(parameter: nn.Parameter) -> nn.Parameter:
+    """This process's piece as a parameter of its own that shares memory; the parameter itself where it is whole."""
+    return nn.Parameter(shard.own(parameter.detach())) if shard.is_spread(parameter) else parameter
 
 
 def _dealt(named: Named, lanes: int) -> list[dict[str, nn.Parameter]]:
@@ -174,10 +194,6 @@ def set_rates(optimizer: Optimizer, scale: float) -> float:
     return max((group["lr"] for group in optimizer.param_groups), default=0.0)
 
 
-def state(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+def state(optimizer: Optimizer) -> dict[str, Tensor]:
     """What is remembered of every trained parameter, by name, fp32; the tensors are the optimizer's own."""
-    return {
-        f"optim.{name}.{moment}": values
-        for name, parameter in _trained(network)
-        for moment, values in optimizer.moments(parameter).items()
-    }
+    return {f"optim.{name}.{moment}": values for name, moment, values in optimizer.moments()}

@@ -7,17 +7,20 @@ folder with `done.json` is complete and one without is resumed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from lapis import chat, config, files
+from lapis.data.deal import cost_of
 from lapis.data.loader import Loader
 from lapis.data.shards import fingerprint
-from lapis.dist import guard
+from lapis.dist import guard, mesh, processes
+from lapis.dist.mesh import Mesh, alone
 from lapis.export import hf
 from lapis.model import convert, init, prune
 from lapis.model.decoder import Decoder
@@ -39,6 +42,7 @@ class Setting:
     recipe: config.Recipe
     run: Path
     progress: Progress
+    mesh: Mesh = field(default_factory=alone)
 
     @property
     def data(self) -> Path:
@@ -53,7 +57,7 @@ class Setting:
 
     def batches(self, name: str, mixture: Mapping[str, float], pack: config.Pack, steps: int, epochs: Any) -> Loader:
         return Loader(
-            self.data / "shards",
+            self.recipe.data.shards or self.data / "shards",
             dict(mixture),
             pack,
             steps,
@@ -61,38 +65,65 @@ class Setting:
             dict(epochs),
             self.recipe.model.tokens_per_tile,
             fingerprint(self.data / "tokenizer"),
+            share=(self.mesh.row_rank, self.mesh.rows),
+            cost=cost_of(self.recipe.model),
+            cache=self.recipe.cache,
         )
 
 
 def run_entry(entry: Entry, recipe: config.Recipe, run: Path, progress: Progress) -> None:
     """Run or resume one entry; afterwards `run/NAME/` holds config.json, model/ and done.json.
 
-    Raises InputError for a missing parent, damaged data, a full disk, or numbers that stay broken.
+    Training is spread over processes where the recipe says so. Raises InputError for a missing parent, damaged data, a
+    full disk, or numbers that stay broken.
     """
-    folder = run / entry.name
-    folder.mkdir(parents=True, exist_ok=True)
-    setting = Setting(recipe, run, progress)
-    files.write_json(folder / "config.json", {**asdict(entry), "recipe": asdict(recipe)})
+    if isinstance(entry, config.Train) and recipe.dist.nproc > 1:
+        processes.run(work, recipe, run, entry.name, progress)
+    else:
+        perform(entry, Setting(recipe, run, progress))
+
+
+def work(recipe: config.Recipe, run: Path, name: str, progress: Progress) -> None:
+    """One process's part of a stage; the process group stands."""
+    entry = next(one for one in recipe.stages if one.name == name)
+    assert isinstance(entry, config.Train)
+    shape = mesh.shaped(recipe.dist, entry.pack, dist.get_world_size())
+    perform(entry, Setting(recipe, run, progress, mesh.build(shape, guard.device_of(recipe.device))))
+
+
+def perform(entry: Entry, setting: Setting) -> None:
+    """One process's part of an entry: all of it where there is one process only."""
+    folder = setting.run / entry.name
+    setting.mesh.once(lambda: _begin(entry, setting, folder))
     module, summary = WORK[entry.op](entry, setting)
+    setting.mesh.once(lambda: _end(module, summary, setting, folder))
+
+
+def _begin(entry: Entry, setting: Setting, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_json(folder / "config.json", {**asdict(entry), "recipe": asdict(setting.recipe)})
+
+
+def _end(module: Lapis | Decoder, summary: dict[str, Any], setting: Setting, folder: Path) -> None:
     hf.write(module.cpu(), setting.tokenizer(), folder / "model")
     files.write_json(folder / "done.json", summary)
 
 
 def run_stage(stage: config.Train, setting: Setting) -> Made:
     """Train: the parent's model, or fresh weights, on the stage's mixture."""
-    where = guard.prepare(setting.recipe)
+    where = guard.prepare(setting.recipe, setting.recipe.dist.nproc if setting.mesh.world > 1 else 1)
     teacher = step.wrap(setting.model(stage.distil.teacher)) if stage.distil else None
     letters = _letters(setting.tokenizer())
     job = loop.Job(
         stage=stage,
         folder=setting.run / stage.name,
-        build=lambda: step.build(step.wrap(_start(stage, setting)), stage, where, teacher, letters),
+        build=lambda: step.build(step.wrap(_start(stage, setting)), stage, where, teacher, letters, setting.mesh),
         batches=setting.batches(stage.name, stage.mixture, stage.pack, stage.steps, stage.epochs),
         heldout=HeldOut(setting.data / "heldout", setting.tokenizer(), setting.recipe.model, stage.pack),
         progress=setting.progress,
     )
     done = loop.train(job)
-    return step.unwrap(done.network), done.summary
+    return step.gathered(done.trainer), done.summary
 
 
 def _letters(tokenizer: chat.Tokenizer) -> Tensor:

@@ -12,21 +12,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from lapis import config
-from lapis.dist import guard
+from lapis.data.deal import TOKENS, Cost, cost_of, cost_of_text
+from lapis.dist import guard, shard
+from lapis.dist.context import Alone, Context, Spread
 from lapis.dist.guard import Place
-from lapis.model.decoder import Decoder
+from lapis.dist.mesh import Mesh, alone
+from lapis.model.decoder import Decoder, Tap
 from lapis.model.vlm import Lapis, Output
 from lapis.train import look, micro, optim
 from lapis.train import loss as losses
+from lapis.train.monitor import Monitor, flops, rates
 from lapis.types import Batch, InputError
 
 log = logging.getLogger(__name__)
+
+EYES = ("cells", "patches", "places", "numbers")
+"""Losses of tiles."""
 
 
 class TextOnly(nn.Module):
@@ -41,8 +49,8 @@ class TextOnly(nn.Module):
         features_VD = x_BTD.new_zeros(0, x_BTD.shape[-1])
         if not decode:
             return Output(None, features_VD)
-        hidden_BTD, taps_BTD = self.decoder.tapped(x_BTD, batch.positions_BT, batch.documents_BT, taps)
-        return Output(hidden_BTD, features_VD, taps_BTD=taps_BTD)
+        hidden_BTD, passed = self.decoder.tapped(x_BTD, batch.positions_BT, batch.documents_BT, taps)
+        return Output(hidden_BTD, features_VD, taps=passed)
 
 
 Network = Lapis | TextOnly
@@ -56,6 +64,18 @@ def wrap(module: Lapis | Decoder) -> Network:
 def unwrap(network: Network) -> Lapis | Decoder:
     """The module that `wrap` was given."""
     return network.decoder if isinstance(network, TextOnly) else network
+
+
+def gathered(trainer: Trainer) -> Lapis | Decoder:
+    """The whole trained module on the CPU; of several processes on the first alone, elsewhere it stays empty."""
+    module = unwrap(trainer.network)
+    if trainer.mesh.world == 1:
+        return module.cpu()
+    with torch.device("meta"):
+        fresh = Lapis(module.config) if isinstance(module, Lapis) else Decoder(module.config)
+    state = {name: tensor for name, tensor in shard.full_state(module) if trainer.mesh.first}
+    fresh.load_state_dict(state, strict=trainer.mesh.first, assign=True)
+    return fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +101,14 @@ class Result:
     tiles: int
     kinds: dict[str, float]
     """Weighted mean cross-entropy of each kind that has targets."""
+    rates: dict[str, float]
+    """Largest learning rate of each part."""
+    flops: int
+    """Of the step on all processes, by the model's shape."""
+    imbalance: float
+    """How far the dearest process is over the mean, as a share of it."""
+    norms: dict[str, dict[str, float]]
+    """By module (monitor.py), on the steps that are watched."""
 
 
 @dataclass(slots=True)
@@ -94,34 +122,95 @@ class Trainer:
     teacher: Network | None = None
     letters_A: Tensor | None = None
     updates: int = 0
+    monitor: Monitor = field(init=False)
+    mesh: Mesh = field(default_factory=alone)
+    context: Context = field(default_factory=Alone)
+    spikes: guard.Spikes = field(default_factory=lambda: guard.Spikes(0.0))
+    cost: Cost = TOKENS
+
+    def __post_init__(self) -> None:
+        self.monitor = Monitor(self.optimizer, self.mesh, self.stage.watch_every)
 
     def step(self, batch: Batch, number: int, scale: float) -> Result:
-        """Train on one batch at `scale` x the peak rates. Raises guard.NonFinite before anything is changed."""
+        """Train on one batch at `scale` x the peak rates. Raises guard.Fault before anything is changed."""
         rate = optim.set_rates(self.optimizer, scale)
         batch = batch.to(self.place.device)
-        divisors = losses.totals(batch)
+        divisors = self.divisors(batch)
         parts = micro.cut(batch, tiles_per_row(self.network, batch), self.place.lanes)
-        whole = _sum(micro.run(lambda part: self._backward(part, divisors), parts, self.place.lanes))
-        trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        norm = float(nn.utils.clip_grad_norm_(trained, self.stage.optim.clip))
+        last = len(parts) - 1
+        work = partial(self._backward, divisors=divisors)
+        whole = self.summed(micro.run(work, [(part, at == last) for at, part in enumerate(parts)], self.place.lanes))
+        norm = self._clip()
         try:
             guard.check(number, float(whole.loss), norm)
-            self.optimizer.step()
+            self.spikes.check(number, float(whole.loss))
+            with self.monitor.around(number):
+                self.optimizer.step()
         finally:
             self.optimizer.zero_grad()
         self.updates += 1
-        return _result(whole, batch, norm, rate)
+        return _result(whole, batch, norm, rate, self)
 
-    def _backward(self, batch: Batch, divisors: losses.Totals) -> losses.Outputs:
+    def divisors(self, batch: Batch) -> losses.Totals:
+        """What the sums of a step are divided by: of all rows of all processes."""
+        mine = losses.totals(batch)
+        if self.mesh.world == 1:
+            return mine
+        *counts, looks = astuple(mine)
+        sums = self.mesh.sum(torch.tensor([*counts, *looks], dtype=torch.float64)) * self.mesh.rows / self.mesh.world
+        targets, cells, patches, places, numbers, *looked = sums.tolist()
+        return losses.Totals(targets, cells, patches, places, numbers, tuple(looked))
+
+    def _backward(self, part: tuple[Batch, bool], divisors: losses.Totals) -> losses.Outputs:
+        """Gradients of a micro-batch; those of the last one are added up over processes, with all before it."""
+        batch, last = part
+        shard.sync_gradients(self.network, last)
         out = losses.compute(self.inputs(batch, divisors))
         if out.loss.requires_grad:
             out.loss.backward()
         return replace(out, loss=out.loss.detach())
 
+    def _clip(self) -> float:
+        """Norm of all gradients before they are clipped."""
+        trained = list(self.optimizer.parameters.values())
+        if self.mesh.world == 1:
+            return float(nn.utils.clip_grad_norm_(trained, self.stage.optim.clip))
+        norm = float(shard.norm(trained, self.mesh))
+        for one in trained:
+            if one.grad is not None:
+                shard.own(one.grad).mul_(min(1.0, self.stage.optim.clip / (norm + 1e-6)))
+        return norm
+
+    def summed(self, parts: list[losses.Outputs]) -> losses.Outputs:
+        """All micro-batches of all processes. They share the step's divisors, so every field simply adds up."""
+        mine = _sum(parts)
+        if self.mesh.world == 1:
+            return mine
+        share = 1 / self.mesh.shape.tp
+        eyes = self._eyes(mine)
+        values = {field.name: getattr(mine, field.name) for field in fields(mine)}
+        once = {name: value if name in EYES else value * share for name, value in values.items()}
+        once["loss"] = (mine.loss - eyes) * share + eyes
+        sums = self.mesh.sum(torch.cat([value.reshape(-1) for value in once.values()]))
+        pieces = sums.split([value.numel() for value in once.values()])
+        shapes = [value.shape for value in once.values()]
+        return losses.Outputs(*(piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)))
+
+    def _eyes(self, out: losses.Outputs) -> Tensor:
+        """The part of the loss that comes of tiles, which no two processes share; tensor ranks hold the rest alike."""
+        stage = self.stage
+        return (
+            stage.cell_weight * out.cells
+            + stage.patch_weight * out.patches
+            + stage.place_weight * out.places
+            + stage.number_weight * out.numbers
+        )
+
     def inputs(self, batch: Batch, divisors: losses.Totals) -> losses.Inputs:
         """The forward, and how the stage weighs what it gave."""
-        stage, decoder = self.stage, self.network.decoder
+        stage, decoder, whole = self.stage, self.network.decoder, batch
         taps = look.taps(decoder) if stage.look_weight else ()
+        batch = self.context.local(whole)
         out = forward(self.network, batch, self.place, stage.lm_weight > 0, stage.patch_weight > 0, taps)
         return losses.Inputs(
             batch=batch,
@@ -137,12 +226,17 @@ class Trainer:
             letters_A=self.letters_A,
             place_weight=stage.place_weight,
             number_weight=stage.number_weight,
-            look=look.loss(decoder, out.taps_BTD, batch, divisors.looks) if out.taps_BTD else None,
+            look=self._looks(out.taps, whole, divisors),
             look_weight=stage.look_weight,
             teacher=self._taught(batch),
             chunk=stage.distil.chunk if stage.distil else losses.CHUNK,
             dtype=self.place.dtype,
         )
+
+    def _looks(self, passed: tuple[Tap, ...], batch: Batch, divisors: losses.Totals) -> Tensor | None:
+        if not passed:
+            return None
+        return look.loss(self.network.decoder, self.context.whole(passed), self.context.looks(batch), divisors.looks)
 
     def _taught(self, batch: Batch) -> losses.Teacher | None:
         if self.teacher is None or self.stage.distil is None:
@@ -156,7 +250,7 @@ class Trainer:
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs, as the live tensors: weights, moments, and the CPU's random state."""
         weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        return {**weights, **optim.state(self.network, self.optimizer), "rng": torch.get_rng_state()}
+        return {**weights, **optim.state(self.optimizer), "rng": torch.get_rng_state()}
 
     def restored(self, tensors: dict[str, Tensor], updates: int) -> None:
         """Take over what a checkpoint filled `tensors()` with."""
@@ -182,10 +276,12 @@ def build(
     place: Place,
     teacher: Network | None = None,
     letters_A: Tensor | None = None,
+    mesh: Mesh | None = None,
 ) -> Trainer:
     """A trainer on its device with fresh optimizer state; parts that the stage does not name are frozen.
 
-    `letters_A` are the rising ids of what a patch may show, int64; None for the whole vocabulary.
+    `letters_A` are the rising ids of what a patch may show, int64; None for the whole vocabulary. With a `mesh` of
+    several processes network and teacher are spread over them.
 
     Raises InputError where the network has none of the parts that the stage trains.
     """
@@ -198,7 +294,31 @@ def build(
     if place.compiled:
         compile_layers(network)
     letters_A = None if letters_A is None else letters_A.to(place.device)
-    return Trainer(network, optim.build(network, stage.optim, place.lanes), stage, place, teacher, letters_A)
+    mesh = mesh or alone()
+    context = _spread(mesh, [network, teacher] if teacher else [network]) if mesh.world > 1 else Alone()
+    optimizer = optim.build(network, stage.optim, place.lanes, mesh)
+    return Trainer(
+        network,
+        optimizer,
+        stage,
+        place,
+        teacher,
+        letters_A,
+        mesh=mesh,
+        context=context,
+        spikes=guard.Spikes(stage.spike),
+        cost=cost_of(network.config) if isinstance(network, Lapis) else cost_of_text(network.decoder.config),
+    )
+
+
+def _spread(mesh: Mesh, networks: Sequence[Network]) -> Context:
+    """Spread networks over a mesh, the first and its teacher alike."""
+    first = networks[0]
+    context = Spread(mesh, first.config.image_token if isinstance(first, Lapis) else -1)
+    for network in networks:
+        context.attach(unwrap(network))
+        shard.shard(network, mesh)
+    return context
 
 
 def compile_layers(network: Network) -> None:
@@ -223,14 +343,18 @@ def tiles_per_row(network: Network, batch: Batch) -> Tensor:
 
 
 def _sum(parts: list[losses.Outputs]) -> losses.Outputs:
-    """Micro-batches share the step's divisors, so every field simply adds up."""
+    """All micro-batches of this process."""
     if len(parts) == 1:
         return parts[0]
     names = [field.name for field in fields(losses.Outputs)]
     return losses.Outputs(**{name: torch.stack([getattr(part, name) for part in parts]).sum(0) for name in names})
 
 
-def _result(whole: losses.Outputs, batch: Batch, norm: float, rate: float) -> Result:
+def _result(whole: losses.Outputs, batch: Batch, norm: float, rate: float, trainer: Trainer) -> Result:
+    mesh, work = trainer.mesh, flops(batch, trainer.cost)
+    counted = int((batch.documents_BT >= 0).sum()), int((batch.targets_BT >= 0).sum()), len(batch.tiles_NSS3), work
+    every = mesh.sum(torch.tensor(counted)) * mesh.rows // mesh.world
+    tokens, targets, tiles, total = every.tolist()
     sums, weights = whole.kind_sums_J.tolist(), whole.kind_weights_J.tolist()
     kinds = {kind: total / weight for kind, total, weight in zip(batch.kinds, sums, weights, strict=True) if weight}
     return Result(
@@ -244,8 +368,12 @@ def _result(whole: losses.Outputs, batch: Batch, norm: float, rate: float) -> Re
         looks=float(whole.looks),
         grad_norm=norm,
         rate=rate,
-        tokens=int((batch.documents_BT >= 0).sum()),
-        targets=int((batch.targets_BT >= 0).sum()),
-        tiles=len(batch.tiles_NSS3),
+        tokens=tokens,
+        targets=targets,
+        tiles=tiles,
         kinds=kinds,
+        rates=rates(trainer.optimizer),
+        flops=total,
+        imbalance=mesh.largest(work) * mesh.rows / max(total, 1) - 1,
+        norms=trainer.monitor.norms,
     )

@@ -1,4 +1,4 @@
-"""Batches against what the samples say, resume, read-ahead, and held-out batches."""
+"""Batches against what the samples say, resume, read-ahead, shares of ranks, and held-out batches."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import torch
 
 from lapis import chat, config
 from lapis.data import shards, tokenise
+from lapis.data.deal import cost_of
 from lapis.data.labels import LABELS
 from lapis.data.loader import Loader, eval_batches
 from lapis.types import IGNORE, Batch, InputError
 from tests.data import world
 
 PACK = config.Pack(row_tokens=96, rows=3, tiles=8)
+WIDE = config.Pack(row_tokens=96, rows=12, tiles=30)
+COST = cost_of(world.MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +31,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(root: Path, steps: int = 12, **changes: object) -> Loader:
-    options = {"mixture": {"prose": 1.0, "screen": 1.0}, "epochs": {}, "seed": 0, **changes}
-    return Loader(root, pack=PACK, steps=steps, tokens_per_tile=world.MODEL.tokens_per_tile, **options)
+    options = {"mixture": {"prose": 1.0, "screen": 1.0}, "epochs": {}, "seed": 0, "pack": PACK, **changes}
+    return Loader(root, steps=steps, tokens_per_tile=world.MODEL.tokens_per_tile, **options)
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -114,6 +117,69 @@ def test_the_end_of_capped_data_is_told(root: Path) -> None:
     assert loader.passes == {"prose": 1.0, "screen": 2.0}
     with pytest.raises(InputError, match=f"holds {loader.steps} steps"):
         loader.batch(loader.steps)
+
+
+def rows_of(batch: Batch) -> list[tuple[bytes, ...]]:
+    """Each row with all that belongs to it, as bytes."""
+    per_tile = world.MODEL.tokens_per_tile
+    ends = [0, *((batch.tokens_BT == world.MODEL.image_token).sum(1) // per_tile).cumsum(0).tolist()]
+    names = ("tokens_BT", "targets_BT", "weights_BT", "documents_BT", "positions_BT", "kinds_BT")
+    found = []
+    for row, (start, stop) in enumerate(zip(ends, ends[1:], strict=False)):
+        looks = batch.looks_L5[batch.looks_L5[:, 0] == row][:, 1:]
+        tiles, cells = batch.tiles_NSS3[start:stop], batch.cells_VK[start * per_tile : stop * per_tile]
+        parts = [*(getattr(batch, name)[row] for name in names), tiles, cells, looks]
+        found.append(tuple(part.numpy().tobytes() for part in parts))
+    return found
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 6, 12])
+def test_ranks_together_have_the_rows_of_one(root: Path, ranks: int) -> None:
+    alone = load(root, pack=WIDE)
+    parts = [load(root, pack=WIDE, share=(rank, ranks), cost=COST) for rank in range(ranks)]
+    for step in (0, 5, 11):
+        batches = [part.batch(step) for part in parts]
+        assert all(len(batch.tokens_BT) == 12 // ranks for batch in batches)
+        whole, dealt = rows_of(alone.batch(step)), [rows_of(batch) for batch in batches]
+        assert sorted(row for rows in dealt for row in rows) == sorted(whole)
+
+
+def test_a_run_goes_on_at_another_world_size(root: Path) -> None:
+    whole = [sorted(rows_of(batch)) for batch in load(root, pack=WIDE).iterate()]
+    found = []
+    for ranks, steps in ((2, range(4)), (6, range(4, 9)), (1, range(9, 12))):
+        streams = [load(root, pack=WIDE, share=(rank, ranks), cost=COST).iterate(steps[0]) for rank in range(ranks)]
+        found += [sorted(row for stream in streams for row in rows_of(next(stream))) for _ in steps]
+        for stream in streams:
+            stream.close()
+    assert found == whole
+
+
+def test_one_rank_has_the_rows_of_the_plan_in_order(root: Path) -> None:
+    loader = load(root, cost=COST)
+    opened = shards.Shards(root)
+    for step in range(loader.steps):
+        for row, tokens in enumerate(loader.batch(step).tokens_BT):
+            samples = loader.pieces.sample[loader.plan.row(step, row)].tolist()
+            ids = [token for sample in samples for token in opened.read(sample).ids.tolist()]
+            assert tokens.tolist() == ids + [0] * (96 - len(ids))
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_kinds_keep_their_stated_shares_over_all_ranks(root: Path, ranks: int) -> None:
+    weights, pack = {"prose": 3.0, "screen": 1.0}, config.Pack(row_tokens=600, rows=12, tiles=99)
+    parts = [load(root, 60, pack=pack, mixture=weights, share=(rank, ranks), cost=COST) for rank in range(ranks)]
+    counts = dict.fromkeys(weights, 0)
+    for batch in (part.batch(step) for part in parts for step in range(60)):
+        begins_BT = (batch.positions_BT == 0) & (batch.kinds_BT >= 0)
+        for number in batch.kinds_BT[begins_BT].tolist():
+            counts[batch.kinds[number].split("/")[0]] += 1
+    assert counts["prose"] / sum(counts.values()) == pytest.approx(0.75, abs=0.02)
+
+
+def test_ranks_that_do_not_divide_the_rows_are_refused(root: Path) -> None:
+    with pytest.raises(InputError, match="pack.rows: 3 rows .* 2 ranks"):
+        load(root, share=(0, 2))
 
 
 def test_held_out_batches_hold_every_sample_once(root: Path) -> None:

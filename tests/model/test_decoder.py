@@ -82,7 +82,8 @@ def test_logits_and_gradients_equal_transformers(family: str, tmp_path: Path) ->
     for name, parameter in ours.named_parameters():
         names = convert.theirs(name, convert.DECODER) if name != "head.weight" else ()
         found = [stock_gradients["model." + key] for key in names] or [stock_gradients["lm_head.weight"]]
-        torch.testing.assert_close(parameter.grad, torch.cat(found), rtol=1e-3, atol=1e-3, msg=name)
+        mine = parameter.grad[torch.cat(convert.pieces_of(name, len(parameter), ours))]
+        torch.testing.assert_close(mine, torch.cat(found), rtol=1e-3, atol=1e-3, msg=name)
 
 
 def generate(decoder: Decoder, prompt_BT: Tensor, count: int, cached: bool) -> Tensor:

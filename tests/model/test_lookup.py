@@ -19,10 +19,11 @@ def looked(decoder: Decoder, tokens: torch.Tensor, depth: int, head: int) -> tor
     positions = torch.arange(tokens.shape[1])[None]
     turn, x = rotation(decoder.config, positions), decoder.embed(tokens)
     for number, layer in enumerate(decoder.layers[:depth]):
-        x = layer(x, positions, turn, None, None, number)
+        x, _ = layer(x, positions, turn, None, None, number)
     attention = decoder.layers[depth].attention
-    q, k, _ = attention.qkv(decoder.layers[depth].norm1(x)).unflatten(-1, (-1, 64)).split(attention.sizes, dim=2)
-    q, k = rotate(attention.q_norm(q), turn), rotate(attention.k_norm(k), turn)
+    heads = attention.qkv(decoder.layers[depth].norm1(x)).unflatten(-1, (2, 4, 64))
+    q, k = attention.q_norm(heads[..., :2, :]).flatten(2, 3), attention.k_norm(heads[..., 2, :])
+    q, k = rotate(q, turn), rotate(k, turn)
     scores = q[0, :, head] @ k[0, :, head // 2].T / 8
     return scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -1e9).softmax(-1)
 

@@ -70,11 +70,11 @@ def naive(network: torch.nn.Module, number: int, head: int, x_BTD: torch.Tensor,
     decoder = network.decoder
     layer, shape = decoder.layers[number], decoder.config
     assert isinstance(layer, Layer)
-    heads = layer.attention.qkv(layer.norm1(x_BTD)).unflatten(-1, (-1, shape.head_dim))
+    share = shape.heads // shape.kv_heads
+    groups = layer.attention.qkv(layer.norm1(x_BTD)).unflatten(-1, (shape.kv_heads, share + 2, shape.head_dim))
     turn = rotation(shape, batch.positions_BT)
-    query = rotate(layer.attention.q_norm(heads[:, :, : shape.heads]), turn)[:, :, head]
-    keys = rotate(layer.attention.k_norm(heads[:, :, shape.heads : shape.heads + shape.kv_heads]), turn)
-    key = keys[:, :, head * shape.kv_heads // shape.heads]
+    query = rotate(layer.attention.q_norm(groups[:, :, head // share, head % share][:, :, None]), turn)[:, :, 0]
+    key = rotate(layer.attention.k_norm(groups[:, :, head // share, share][:, :, None]), turn)[:, :, 0]
     losses = []
     for row, at in {(row, at) for row, at, *_ in batch.looks_L5.tolist()}:
         same = [place for place in range(at + 1) if batch.documents_BT[row, place] == batch.documents_BT[row, at]]
@@ -89,19 +89,19 @@ def naive(network: torch.nn.Module, number: int, head: int, x_BTD: torch.Tensor,
 
 def test_the_loss_is_the_attention_on_what_is_meant(batch: Batch) -> None:
     made = trainer(1.0)
-    early_BTD, *_ = made.network(batch, taps=look.taps(made.network.decoder)).taps_BTD
+    early, *_ = made.network(batch, taps=look.taps(made.network.decoder)).taps
     last, *_ = look.heads(made.network.decoder)
-    found = look.seen(made.network.decoder, look.LAYER, last, early_BTD, batch, look.parts(batch).points)
+    found = look.seen(early, last, batch, look.parts(batch).points)
     totals = look.totals(batch)
     assert totals[0] == 6 and totals[1] > 6 and totals[5] >= 6 and totals[2:5] == (0, 0, 0)
     alone = replace(batch, looks_L5=look.parts(batch).points)
-    assert found.item() == pytest.approx(naive(made.network, look.LAYER, last, early_BTD, alone, False), rel=1e-4)
+    assert found.item() == pytest.approx(naive(made.network, look.LAYER, last, early.x_BTD, alone, False), rel=1e-4)
 
 
 def test_copies_are_looked_at_alike_by_a_head_of_the_layer_between(sums: Batch) -> None:
     """The whole loss of a batch that only copies: each kind of look by its own head and its own total."""
     network = step.wrap(init.fresh(replace(world.DECODER, layers=4), 0))
-    taps_BTD = network(sums, taps=look.taps(network.decoder)).taps_BTD
+    passed = network(sums, taps=look.taps(network.decoder)).taps
     totals = look.totals(sums)
     assert look.taps(network.decoder) == (1, 2, 3) and totals[0] == totals[3] == totals[5] == 0 < totals[6]
     parts = []
@@ -110,11 +110,11 @@ def test_copies_are_looked_at_alike_by_a_head_of_the_layer_between(sums: Batch) 
         (2, 2, 1), look.heads(network.decoder), (asked, own, clues), (*totals[1:3], totals[4]), strict=True
     ):
         alone = replace(sums, looks_L5=looks_L5)
-        parts.append(naive(network, layer, head, taps_BTD[layer - 1], alone, layer == 2) / total)
-    held_MD = torch.stack([taps_BTD[1][row, at] for row, at, *_ in orders.tolist()])
+        parts.append(naive(network, layer, head, passed[layer - 1].x_BTD, alone, layer == 2) / total)
+    held_MD = torch.stack([passed[1].x_BTD[row, at] for row, at, *_ in orders.tolist()])
     scores_MC = F.rms_norm(held_MD, held_MD.shape[-1:]) @ directions(held_MD.shape[1], 11, numbers.LINES_SEED)
     parts.append(look.LINES_WEIGHT * F.cross_entropy(scores_MC, orders[:, 4]).item())
-    found = look.loss(network.decoder, taps_BTD, sums, totals)
+    found = look.loss(network.decoder, passed, sums, totals)
     assert found.item() == pytest.approx(sum(parts), rel=1e-4) and len(set(look.heads(network.decoder))) == 3
 
 

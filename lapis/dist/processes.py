@@ -1,0 +1,149 @@
+"""A stage's processes on this machine: started by torch's elastic agent, with one progress bar for all of them.
+
+Unusual: work is a function that the agent spawns, not a command line, so that nothing but `cli` reads arguments. How
+far the first process is comes back as datagrams on the loopback device, each with a number that a restart does not
+begin anew: nothing that a killed process could leave locked or half-written. A process that dies takes the others with
+it, and one that hangs is noticed by those that wait for it; then all are started again and go on from the last
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import warnings
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+
+import torch
+import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from lapis import config
+from lapis.dist import guard
+from lapis.types import InputError, Progress
+
+Work = Callable[[config.Recipe, Path, str, Progress], None]
+"""(recipe, run folder, stage, progress), called in every process with the process group standing."""
+HERE = "127.0.0.1"
+END, LONGEST = b"", 4096
+"""The last datagram, and the most bytes of one."""
+BEAT = 0.2
+"""Seconds between looks at whether all still live."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""Whose handlers the agent replaces."""
+
+
+class Sent:
+    """Progress that is told to the process which holds the bar, at a port of this machine."""
+
+    def __init__(self, port: int):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect((HERE, port))
+        self.done = 0
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.done += steps
+        self.socket.send(json.dumps((self.done, note)).encode())
+
+
+class Silent:
+    """Progress of a process that another one speaks for."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        pass
+
+
+def run(work: Work, recipe: config.Recipe, folder: Path, stage: str, progress: Progress) -> None:
+    """`work` in `recipe.dist.nproc` processes. Raises InputError with the first one's own line.
+
+    SIGTERM is passed to all of them, and to whom it belongs here once they have ended.
+    """
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    found, stopped = dict[int, str](), None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind((HERE, 0))
+        port = ear.getsockname()[1]
+        teller = Thread(target=_tell, args=(ear, progress), daemon=True)
+        teller.start()
+        try:
+            found = elastic_launch(_settings(recipe.dist), _begin)(work, config.dump(recipe), str(folder), stage, port)
+        except ChildFailedError as error:
+            raise RuntimeError(f"{stage}: a process died ({_cause(error)})") from None
+        except SignalException as signalled:
+            stopped = signalled.sigval
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            ear.sendto(END, (HERE, port))
+            teller.join()
+    if stopped is not None:
+        signal.raise_signal(stopped)
+    for line in filter(None, found.values()):
+        raise InputError(line)
+
+
+def _settings(shape: config.Dist) -> LaunchConfig:
+    return LaunchConfig(
+        run_id=f"{os.getpid()}",
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=shape.nproc,
+        rdzv_backend="c10d",
+        rdzv_endpoint=f"{HERE}:0",
+        max_restarts=shape.restarts,
+        monitor_interval=BEAT,
+        shutdown_timeout=shape.grace,
+        start_method="spawn",
+        local_addr=HERE,
+    )
+
+
+def _tell(ear: socket.socket, progress: Progress) -> None:
+    """Pass on what is new; a restarted process tells again what was told."""
+    seen = 0
+    while (told := ear.recv(LONGEST)) != END:
+        done, note = json.loads(told)
+        progress.advance(max(done - seen, 0), note)
+        seen = max(done, seen)
+
+
+def _cause(error: ChildFailedError) -> str:
+    _, failure = error.get_first_failure()
+    return str(failure.message).strip().splitlines()[-1]
+
+
+def _begin(work: Work, text: str, folder: str, stage: str, port: int) -> str:
+    """One process; returns the line of an InputError, and an empty one otherwise."""
+    recipe = config.load(text)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)  # our forwards change no output in place
+    device = guard.device_of(recipe.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(dist.get_node_local_rank())
+    _join(device, recipe.dist.patience)
+    progress = Sent(port) if dist.get_rank() == 0 else Silent()
+    try:
+        work(recipe, Path(folder), stage, progress)
+    except InputError as error:
+        return str(error)
+    finally:
+        dist.destroy_process_group()
+    return ""
+
+
+def _join(device: torch.device, patience: float) -> None:
+    """Found the process group. The agent keeps one store over all starts, so each start has keys of its own there:
+    addresses of processes that died would else be found again."""
+    wait = timedelta(seconds=patience)
+    store, rank, world = next(dist.rendezvous("env://", timeout=wait))
+    own = dist.PrefixStore("start " + os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+    backend = "cuda:nccl,cpu:gloo" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=own, rank=rank, world_size=world, timeout=wait)
