@@ -38,7 +38,7 @@ FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER = -1, -2, -3, -4, -
 name of the picture, or that it is none, but a token that belongs to a line of a plan."""
 OWN = (traces.worked, traces.ordered, traces.goes_on)
 """What a thought reads of itself."""
-COPYING = ("math/", "screen/math", "screen/list", "screen/ground")
+COPYING = ("math/", "screen/math", "screen/list", "screen/ground", "long/")
 """Kinds whose thoughts or answers copy."""
 READING = ("screen/read", "screen/list")
 """Templates whose answers, as thoughts do, show a number as it stands in the picture."""

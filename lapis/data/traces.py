@@ -131,7 +131,14 @@ def _riddle(question: str, thought: str) -> Iterator[Pair]:
     return chain(asked(question, thought), riddles(question, thought))
 
 
-COPIES = {"math/told": listed, "math/logic": _riddle}
+def hidden(question: str, answer: str) -> Iterator[Pair]:
+    """Pairs (in the answer, in the question) for an answer that stands in the question once, word for word."""
+    if question.count(answer) == 1:
+        first = question.index(answer)
+        yield from zip(range(len(answer)), range(first, first + len(answer)), strict=True)
+
+
+COPIES = {"math/told": listed, "math/logic": _riddle, "long/needle": hidden}
 """How a kind's thought copies its question; the others' like a calculation's."""
 
 

@@ -177,6 +177,7 @@ def later() -> tuple[Train | RL, ...]:
         Pack(row_tokens=4096, rows=1, tiles=8),
         replace(rates, start=0.5, end=0.4),
         yarn=Yarn(8.0, 512, beta_fast=2.0),
+        look_weight=0.3,
         minutes=1.5,
     )
     sft = Train(

@@ -153,13 +153,15 @@ def _tokens(looks_L5: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _scores(passed: Tap, head: int, tokens_G2: Tensor, batch: Batch) -> Tensor:
-    """A head's scores of looking tokens over their rows, fp32 [G, T]; -inf for what they cannot see."""
+    """A head's scores of looking tokens, rows rising, over their rows, fp32 [G, T]; -inf for what they cannot see."""
     assert passed.heads is not None
     queries_BTHE, keys_BTGE = passed.heads
     rows_G, at_G = tokens_G2.unbind(1)
     share = queries_BTHE.shape[2] // keys_BTGE.shape[2]
-    query_BTE, key_BTE = queries_BTHE[:, :, head].float(), keys_BTGE[:, :, head // share].float()
-    scores_GT = (query_BTE @ key_BTE.mT)[rows_G, at_G] * query_BTE.shape[-1] ** -0.5
+    query_GE, key_BTE = queries_BTHE[rows_G, at_G, head].float(), keys_BTGE[:, :, head // share].float()
+    of_rows = query_GE.split(torch.bincount(rows_G, minlength=len(key_BTE)).tolist())
+    scores_GT = torch.cat([one_GE @ key_TE.T for one_GE, key_TE in zip(of_rows, key_BTE, strict=True)])
+    scores_GT = scores_GT * query_GE.shape[-1] ** -0.5
     documents_GT, places_T = batch.documents_BT[rows_G], torch.arange(scores_GT.shape[1], device=rows_G.device)
     same_GT = documents_GT == batch.documents_BT[rows_G, at_G][:, None]
     return scores_GT.masked_fill(~same_GT | (places_T > at_G[:, None]), float("-inf"))

@@ -21,6 +21,7 @@ from lapis.dist import checkpoint
 from lapis.dist.checkpoint import Saver
 from lapis.dist.guard import WINDOW, Fault, Skips, Stop
 from lapis.train import optim
+from lapis.train.ledger import NAME, Ledger, account, read
 from lapis.train.metrics import Metrics, last_loss, line_of, recent
 from lapis.train.monitor import Alarms, peak
 from lapis.train.step import Trainer
@@ -105,6 +106,8 @@ def seed_of(recipe: config.Recipe, stage: str) -> int:
 
 
 def _attempt(job: Job, trainer: Trainer, skips: Skips, bar: _Bar) -> Finished:
+    ledger = Ledger(job.folder, trainer.mesh.first)
+    ledger.start()
     tally = _resume(job, trainer, skips)
     bar.reach(tally.step)
     heldout: dict[str, float] = {}
@@ -116,6 +119,7 @@ def _attempt(job: Job, trainer: Trainer, skips: Skips, bar: _Bar) -> Finished:
         closing(_batches(job, tally.step)) as batches,
     ):
         full, alarms = peak(trainer.place) * trainer.mesh.world, Alarms()
+        ledger.working()
         began = time.perf_counter()
         for batch in batches:
             line = _step(job, trainer, batch, tally, skips, began, full)
@@ -127,13 +131,15 @@ def _attempt(job: Job, trainer: Trainer, skips: Skips, bar: _Bar) -> Finished:
                 metrics.write(line)
             ends = trainer.mesh.any(stop.wanted)
             if last or ends or _due(tally.step, job.stage.checkpoint_every):
-                _save(saver, trainer, tally, skips)
+                ledger.saved(_save(saver, trainer, tally, skips))
             if ends and not last:
+                ledger.ended()
                 raise KeyboardInterrupt
             bar.reach(tally.step, f"loss {line['loss']:.3f}" if "loss" in line else "")
             began = time.perf_counter()
     heldout = heldout or job.heldout.losses(trainer)
     bar.reach(job.stage.steps)
+    ledger.ended()
     return Finished(trainer, _summary(job, tally, skips, heldout))
 
 
@@ -181,12 +187,16 @@ def _resume(job: Job, trainer: Trainer, skips: Skips) -> Tally:
     return Tally(**facts["tally"])
 
 
-def _save(saver: Saver, trainer: Trainer, tally: Tally, skips: Skips) -> None:
+def _save(saver: Saver, trainer: Trainer, tally: Tally, skips: Skips) -> float:
+    """Begin a checkpoint; returns the seconds that training waited for it."""
+    began = time.perf_counter()
     facts = {"tally": asdict(tally), "updates": trainer.updates, "skipped": sorted(skips.steps)}
     saver.save(tally.step, trainer.tensors(), facts)
+    return time.perf_counter() - began
 
 
 def _summary(job: Job, tally: Tally, skips: Skips, heldout: dict[str, float]) -> dict[str, Any]:
+    spent = account(read(job.folder / NAME), tally.seconds)
     return {
         "steps": tally.step,
         "tokens": tally.tokens,
@@ -195,4 +205,5 @@ def _summary(job: Job, tally: Tally, skips: Skips, heldout: dict[str, float]) ->
         "loss": last_loss(job.folder / "metrics.jsonl"),
         "heldout": heldout,
         "skipped": sorted(skips.steps),
+        "time": asdict(spent) | {"goodput": round(spent.goodput, 4)},
     }

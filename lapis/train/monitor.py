@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,9 +31,10 @@ PASSES = 3
 """A forward, and a backward that costs two."""
 SIZES = {"cpu": 1024, "cuda": 8192}
 """Side of the matrices whose product is the peak."""
-USUAL, LATE, JUMP, DEAD = 20, 10.0, 10.0, 1e-9
-"""Steps that alarms compare with, times the usual seconds and the usual gradient norm that are too many, and the share
-of its weights that a module's update must reach."""
+USUAL, LATE, JUMP, DEAD, STILL = 20, 10.0, 10.0, 1e-9, 3
+"""Steps that alarms compare with, times the usual seconds and the usual gradient norm that are too many, the share of
+its weights that a module's update must reach, and after how many measures below that it is told: a step without images
+moves no ViT."""
 MEASURES = ("parameters", "gradients", "updates", "first moments", "second moments")
 
 
@@ -128,6 +129,8 @@ class Alarms:
 
     norms: deque[float] = field(default_factory=lambda: deque(maxlen=USUAL))
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=USUAL))
+    still: Counter[str] = field(default_factory=Counter)
+    """Measures in a row in which a module stood still."""
 
     def check(self, line: dict[str, Any]) -> list[str]:
         """What is wrong with a step, in words; nothing most of the time."""
@@ -136,7 +139,8 @@ class Alarms:
             *_over(line["seconds"], self.seconds, LATE, "the step took {:.1f} s, and {:.2f} s is usual"),
         ]
         for name, values in line.get("norms", {}).items():
-            if line["lr"] and values["update share"] < DEAD:
+            self.still[name] = self.still[name] + 1 if line["lr"] and values["update share"] < DEAD else 0
+            if self.still[name] == STILL:
                 found.append(f"{name} stands still: its update is {values['update share']:.1g} of its weights")
         return found
 

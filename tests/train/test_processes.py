@@ -21,7 +21,7 @@ from lapis.train import stages, step
 from lapis.types import Batch, InputError, Progress
 from tests.train import world
 
-STEPS, EVERY, FATAL = 6, 2, 4
+STEPS, EVERY, FATAL = 6, 2, 3
 LOSS, WEIGHT = 3e-5, 3e-3
 """Relative, as in tests/dist/test_parallel.py, and absolute after six steps of AdamW at 1e-3, which make a full step of
 the sign of a gradient that is nearly none."""
@@ -132,6 +132,9 @@ def test_a_process_that_dies_or_hangs_costs_no_step(work: Any, data: Path, alone
     processes.run(work, recipe(2, patience=8.0, grace=2), run, "whole", seen)
     assert (run / "died").is_file() and seen.steps == STEPS
     assert_same(run, alone)
+    spent = json.loads((run / "whole" / "done.json").read_text())["time"]
+    assert len(spent["back"]) == 1 and spent["lost"] > 0 and 0 < spent["goodput"] < 1
+    assert sum(spent[name] for name in ("productive", "checkpoint", "restart", "lost")) <= spent["wall"] * 1.01
 
 
 def test_without_restarts_left_it_is_told(data: Path, tmp_path: Path) -> None:
