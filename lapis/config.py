@@ -16,10 +16,10 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
 from lapis.overrides import assign, check
-from lapis.shape import Adapter, AnyRes, Count, Decoder, Model, Positive, Rate, Share, ViT, Yarn
+from lapis.shape import Adapter, AnyRes, Count, Decoder, Llama3, Model, Positive, Rate, Share, ViT, Yarn
 from lapis.types import InputError
 
-__all__ = ["Adapter", "AnyRes", "Decoder", "Model", "ViT", "Yarn"]
+__all__ = ["Adapter", "AnyRes", "Decoder", "Llama3", "Model", "ViT", "Yarn"]
 
 Part = Literal["vit", "adapter", "decoder"]
 

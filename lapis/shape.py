@@ -42,6 +42,8 @@ class Adapter:
 
     hidden: Positive
     shuffle: Positive = 2
+    kind: str = ""
+    """A class of one's own in its place, `package.module:Class`; empty is ours (lapis/model/adapter.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,19 @@ class Yarn:
 
 
 @dataclass(frozen=True, slots=True)
+class Llama3:
+    """Positions of Llama 3.1 to 3.3 (arXiv 2407.21783): slow pairs of channels turn `factor` times slower."""
+
+    factor: Annotated[float, Ge(1)] = 8.0
+    original: Positive = 8192
+    """Context before it was extended, in tokens."""
+    slow: Annotated[float, Gt(0)] = 1.0
+    """Turns over the original context up to which a pair is stretched whole."""
+    fast: Annotated[float, Gt(0)] = 4.0
+    """Turns from which on a pair is left alone; more than `slow`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decoder:
     """Qwen3-style decoder; `qk_norm=False` with `qkv_bias` gives Qwen2, without it Llama."""
 
@@ -69,6 +84,8 @@ class Decoder:
     vocab: Positive
     rope_theta: Annotated[float, Gt(0)] = 1e6
     yarn: Yarn | None = None
+    llama3: Llama3 | None = None
+    """Excludes `yarn`."""
     max_positions: Positive = 4096
     """Positions that the model was trained for, in tokens (after YaRN)."""
     qk_norm: bool = True

@@ -155,9 +155,19 @@ def description(shape: config.Decoder, layout: Layout) -> dict[str, Any]:
             "max_sequence_length": shape.max_positions,
             "position_embedding_type": "yarn" if shape.yarn else "rope",
             "rotary_base": shape.rope_theta,
+            **_llama3(shape.llama3),
             "share_embeddings_and_output_weights": shape.tied,
         },
     }
+
+
+def _llama3(scaling: config.Llama3 | None) -> dict[str, Any]:
+    """Arguments of GPTModel. Raises InputError for bounds other than those that are fixed in Megatron-core."""
+    if scaling is None:
+        return {}
+    if scaling != config.Llama3(scaling.factor):
+        raise InputError(f"rope_scaling: {scaling}, expected Megatron-core's {config.Llama3(scaling.factor)}")
+    return {"rope_scaling": True, "rope_scaling_factor": scaling.factor}
 
 
 def _yarn(yarn: config.Yarn | None) -> dict[str, Any]:

@@ -75,13 +75,13 @@ class RMSNorm(nn.Module):
 def frequencies(shape: config.Decoder, device: torch.device) -> tuple[Tensor, float]:
     """Angle per position of each rotated pair, fp32 [P], and the factor on cos and sin.
 
-    Without `yarn` these are RoPE's. With it fast pairs keep their angle, slow ones turn `factor` times slower, and a
-    ramp lies between (YaRN, arXiv 2309.00071, section 3.2), with its attention factor 0.1 ln(factor) + 1.
+    Without `yarn` these are RoPE's, or Llama 3's. With it fast pairs keep their angle, slow ones turn `factor` times
+    slower, and a ramp lies between (YaRN, arXiv 2309.00071, section 3.2), with its attention factor 0.1 ln(factor) + 1.
     """
     dim = shape.head_dim
     wavelengths_P = shape.rope_theta ** (torch.arange(0, dim, 2, dtype=torch.float32, device=device) / dim)
     if shape.yarn is None:
-        return 1.0 / wavelengths_P, 1.0
+        return _stretched(1.0 / wavelengths_P, shape.llama3), 1.0
     yarn = shape.yarn
     low = max(math.floor(_pair_of(yarn.beta_fast, shape, yarn.original)), 0)
     high = min(math.ceil(_pair_of(yarn.beta_slow, shape, yarn.original)), dim - 1)
@@ -89,6 +89,15 @@ def frequencies(shape: config.Decoder, device: torch.device) -> tuple[Tensor, fl
     slow_P = ((pairs_P - low) / max(high - low, 1e-3)).clamp(0, 1)
     angles_P = slow_P / (yarn.factor * wavelengths_P) + (1 - slow_P) / wavelengths_P
     return angles_P, 0.1 * math.log(yarn.factor) + 1.0
+
+
+def _stretched(angles_P: Tensor, how: config.Llama3 | None) -> Tensor:
+    """Llama 3's ramp is over turns, not over pairs as YaRN's: by how often a pair turns in the original context."""
+    if how is None:
+        return angles_P
+    turns_P = how.original * angles_P / (2 * math.pi)
+    kept_P = ((turns_P - how.slow) / (how.fast - how.slow)).clamp(0, 1)
+    return (1 - kept_P) * angles_P / how.factor + kept_P * angles_P
 
 
 def _pair_of(turns: float, shape: config.Decoder, original: int) -> float:

@@ -119,7 +119,7 @@ def _largest(scores: Tensor, count: int) -> Tensor:
 
 def refuse(teacher: config.Decoder, student: config.Decoder) -> None:
     """Raises InputError where the student cannot be cut out of the teacher."""
-    same = ("head_dim", "vocab", "qk_norm", "qkv_bias", "tied", "rope_theta")
+    same = ("head_dim", "vocab", "qk_norm", "qkv_bias", "tied", "rope_theta", "llama3")
     for field in same:
         if getattr(teacher, field) != getattr(student, field):
             raise InputError(f"{field}: teacher has {getattr(teacher, field)}, student {getattr(student, field)}")

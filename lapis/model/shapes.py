@@ -52,7 +52,6 @@ def decoder_of(raw: Json, name: str) -> config.Decoder:
     heads, width = raw.get("num_attention_heads"), raw.get("hidden_size")
     qk_norm, qkv_bias = DECODERS[kind]
     positions = raw.get("max_position_embeddings", 4096)
-    theta, yarn = _rope(raw, positions, name)
     values = {
         "width": width,
         "layers": raw.get("num_hidden_layers"),
@@ -64,22 +63,29 @@ def decoder_of(raw: Json, name: str) -> config.Decoder:
         "eps": raw.get("rms_norm_eps", 1e-6),
         "tied": raw.get("tie_word_embeddings", False),
     }
-    positional = {"rope_theta": theta, "yarn": yarn, "max_positions": positions}
+    positional = {"max_positions": positions, **_rope(raw, positions, name)}
     return _checked(config.Decoder, values | positional | {"qk_norm": qk_norm, "qkv_bias": qkv_bias}, name)
 
 
-def _rope(raw: Json, positions: int, name: str) -> tuple[float, config.Yarn | None]:
-    """Base and YaRN of both forms: `rope_parameters` (transformers 5) and `rope_theta` + `rope_scaling` (before)."""
+def _rope(raw: Json, positions: int, name: str) -> dict[str, Any]:
+    """Base, and YaRN or Llama 3's scaling, of both forms: `rope_parameters` (transformers 5) and `rope_theta` +
+    `rope_scaling` (before)."""
     rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    theta = float(rope.get("rope_theta") or raw.get("rope_theta") or 10000.0)
+    plain = {"rope_theta": float(rope.get("rope_theta") or raw.get("rope_theta") or 10000.0)}
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind == "default":
-        return theta, None
+        return plain
     none = dict.fromkeys(("attention_factor", "mscale", "mscale_all_dim"), (None,))
-    _refuse(name, rope | {"rope_type": kind}, none | {"rope_type": ("yarn", "default"), "truncate": (True,)})
-    original = rope.get("original_max_position_embeddings") or positions
-    fast, slow = rope.get("beta_fast") or 32.0, rope.get("beta_slow") or 1.0
-    return theta, config.Yarn(float(rope["factor"]), original, float(fast), float(slow))
+    _refuse(name, rope | {"rope_type": kind}, none | {"rope_type": ("yarn", "llama3", "default"), "truncate": (True,)})
+    context = {"factor": rope.get("factor"), "original": rope.get("original_max_position_embeddings") or positions}
+    if kind == "llama3":
+        turns = {"slow": rope.get("low_freq_factor"), "fast": rope.get("high_freq_factor")}
+        llama3 = _checked(config.Llama3, context | turns, f"{name}: rope_scaling")
+        if llama3.fast <= llama3.slow:
+            raise InputError(f"{name}: high_freq_factor is {llama3.fast}, expected more than {llama3.slow}")
+        return plain | {"llama3": llama3}
+    bounds = {"beta_fast": rope.get("beta_fast") or 32.0, "beta_slow": rope.get("beta_slow") or 1.0}
+    return plain | {"yarn": _checked(config.Yarn, context | bounds, f"{name}: rope_scaling")}
 
 
 def vit_of(raw: Json, name: str, tile: int | None = None) -> config.ViT:
@@ -151,9 +157,13 @@ def decoder_json(shape: config.Decoder, dtype: str, ids: Json) -> dict[str, Any]
 
 
 def _rope_json(shape: config.Decoder) -> dict[str, Any]:
-    if shape.yarn is None:
+    yarn, llama3 = shape.yarn, shape.llama3
+    if llama3 is not None:
+        turns = {"low_freq_factor": llama3.slow, "high_freq_factor": llama3.fast}
+        context = {"factor": llama3.factor, "original_max_position_embeddings": llama3.original}
+        return {"rope_type": "llama3", "rope_theta": shape.rope_theta, **context, **turns}
+    if yarn is None:
         return {"rope_type": "default", "rope_theta": shape.rope_theta}
-    yarn = shape.yarn
     bounds = {"beta_fast": yarn.beta_fast, "beta_slow": yarn.beta_slow}
     context = {"factor": yarn.factor, "original_max_position_embeddings": yarn.original}
     return {"rope_type": "yarn", "rope_theta": shape.rope_theta, **context, **bounds}

@@ -36,6 +36,7 @@ FAMILIES = {
     "qwen2": dataclasses.replace(DECODER, qk_norm=False, qkv_bias=True, tied=False),
     "llama": dataclasses.replace(DECODER, qk_norm=False, tied=False, rope_theta=1e4, eps=1e-5),
     "yarn": dataclasses.replace(DECODER, yarn=config.Yarn(4.0, 32), max_positions=128),
+    "llama3": dataclasses.replace(DECODER, qk_norm=False, rope_theta=1e6, llama3=config.Llama3(32.0)),
 }
 
 
@@ -109,13 +110,23 @@ class GPT:
         base = float(self.model["rotary_base"])
         extra = 1.0 / base ** (torch.arange(0, size, 2).float() / size)
         if self.model["position_embedding_type"] == "rope":
-            return extra, 1.0
+            return self.scaled(extra) if self.model.get("rope_scaling") else extra, 1.0
         factor, original = (self.yarn[f"yarn_{name}"] for name in FACTORS)
         turns = (self.yarn["yarn_beta_fast"], self.yarn["yarn_beta_slow"])
         low, high = (size * math.log(original / (turn * 2 * math.pi)) / (2 * math.log(base)) for turn in turns)
         low, high = max(math.floor(low), 0), min(math.ceil(high), size - 1)
         ramp = ((torch.arange(size // 2).float() - low) / (high - low)).clamp(0, 1)
         return extra / factor * ramp + extra * (1 - ramp), 0.1 * math.log(factor) + 1.0
+
+    def scaled(self, freqs: Tensor) -> Tensor:
+        """RotaryEmbedding._apply_scaling, whose bounds are fixed."""
+        factor, low, high, old = self.model["rope_scaling_factor"], 1, 4, 8192
+        wavelen = 2 * math.pi / freqs
+        inv_freq_llama = torch.where(wavelen > old / low, freqs / factor, freqs)
+        smooth = (old / wavelen - low) / (high - low)
+        smoothed = (1 - smooth) * inv_freq_llama / factor + smooth * inv_freq_llama
+        is_medium = ~(wavelen < old / high) * ~(wavelen > old / low)
+        return torch.where(is_medium, smoothed, inv_freq_llama)
 
     def mlp(self, rank: dict[str, Tensor], h_TBD: Tensor) -> Tensor:
         gate, up = torch.chunk(h_TBD @ rank["mlp.linear_fc1.weight"].T, 2, -1)
@@ -254,6 +265,12 @@ def test_a_broken_folder_is_one_clear_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=line) as caught:
         megatron.write_back(tmp_path / "mcore", tmp_path / "back")
     assert "\n" not in str(caught.value) and not (tmp_path / "back").exists()
+
+
+def test_bounds_that_megatron_does_not_have_are_refused() -> None:
+    shape = dataclasses.replace(FAMILIES["llama3"], llama3=config.Llama3(8.0, original=4096))
+    with pytest.raises(InputError, match=r"^rope_scaling: .*original=4096.*expected Megatron-core's .*original=8192"):
+        megatron.description(shape, Layout())
 
 
 def test_only_a_folder_of_the_same_form_is_replaced(tmp_path: Path) -> None:

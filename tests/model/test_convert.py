@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from lapis import config
-from lapis.model import convert, init
+from lapis.model import convert, init, shapes
 from lapis.model.decoder import Decoder
 from lapis.types import InputError
 from tests.model.shared import DECODER, MODEL
@@ -26,6 +26,14 @@ SIZES = {
     "vocab_size": 60,
     "head_dim": 16,
 }
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 32.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+"""Llama 3.2's."""
 
 
 @pytest.fixture
@@ -72,6 +80,17 @@ def test_old_rope_fields_are_read(folder: Path) -> None:
     assert (shape.rope_theta, shape.yarn) == (5000.0, config.Yarn(4.0, 1024))
 
 
+def test_llama3s_rope_goes_through_old_and_new_fields(folder: Path) -> None:
+    """As Llama 3.1 and 3.2 are published, and as transformers 5 writes it; a folder of ours keeps it."""
+    change(folder, rope_parameters=None, rope_theta=500000.0, rope_scaling=LLAMA3)
+    shape = convert.config_of(folder)
+    assert isinstance(shape, config.Decoder)
+    assert (shape.rope_theta, shape.yarn, shape.llama3) == (500000.0, None, config.Llama3(32.0, 8192))
+    written = shapes.decoder_json(shape, "float32", {})
+    assert written["rope_parameters"] == LLAMA3 | {"rope_theta": 500000.0}
+    assert shapes.decoder_of(written, "again") == shape
+
+
 def test_a_decoder_reads_out_of_a_larger_folder(folder: Path) -> None:
     assert isinstance(convert.read_decoder(folder), Decoder)
     llama = LlamaForCausalLM(LlamaConfig(**SIZES))
@@ -106,8 +125,16 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "another family": (lambda folder: change(folder, model_type="gpt2"), "model_type is 'gpt2', expected one of qwen3"),
     "windows": (lambda folder: change(folder, use_sliding_window=True), "use_sliding_window is True, expected False"),
     "another rope": (
+        lambda folder: change(folder, rope_parameters={"rope_type": "linear", "factor": 8.0}),
+        "rope_type is 'linear', expected 'yarn' or 'llama3'",
+    ),
+    "half a rope": (
         lambda folder: change(folder, rope_parameters={"rope_type": "llama3", "factor": 8.0}),
-        "rope_type is 'llama3', expected 'yarn'",
+        "rope_scaling: slow: Input should be",
+    ),
+    "a rope turned round": (
+        lambda folder: change(folder, rope_parameters=LLAMA3 | {"low_freq_factor": 4.0}),
+        "high_freq_factor is 4.0, expected more than 4.0",
     ),
     "a field missing": (lambda folder: change(folder, num_hidden_layers=None), "layers: Input should be"),
     "a wrong size": (lambda folder: change(folder, intermediate_size=40), r"gate_proj\.weight: its size"),

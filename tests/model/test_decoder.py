@@ -21,7 +21,7 @@ from transformers import (
 from lapis import config
 from lapis.model import convert, init
 from lapis.model.attention import KVCache
-from lapis.model.decoder import Decoder
+from lapis.model.decoder import Decoder, frequencies
 from tests.model.shared import DECODER, random_tokens
 
 SIZES = {
@@ -42,12 +42,21 @@ YARN = {
     "factor": 4.0,
     "original_max_position_embeddings": 64,
 }
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 500.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
 FAMILIES = {
     "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=32, tie_word_embeddings=True)),
     "qwen3 untied": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=16, tie_word_embeddings=False)),
     "qwen3 yarn": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=32, rope_parameters=YARN)),
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SIZES)),
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES)),
+    "llama3": lambda: LlamaForCausalLM(LlamaConfig(**SIZES, rope_parameters=LLAMA3)),
 }
 
 
@@ -123,6 +132,16 @@ def test_packed_documents_are_as_if_alone() -> None:
         alone = decoder(decoder.embed(tokens), torch.arange(tokens.shape[1])[None])
         torch.testing.assert_close(hidden[:, where], alone, rtol=1e-5, atol=1e-5)
     assert bool(hidden.isfinite().all())
+
+
+def test_llama3s_pairs_are_left_stretched_and_between() -> None:
+    """The family's test would say little if all pairs were alike."""
+    plain = config.Decoder(width=64, layers=1, heads=4, kv_heads=2, head_dim=16, mlp=8, vocab=9, rope_theta=500.0)
+    before, _ = frequencies(plain, torch.device("cpu"))
+    after, factor = frequencies(dataclasses.replace(plain, llama3=config.Llama3(8.0, 64)), torch.device("cpu"))
+    ratio = before / after
+    assert factor == 1.0 and ratio[0] == 1.0 and ratio[-1] == pytest.approx(8.0)
+    assert bool(((ratio > 1.1) & (ratio < 7.9)).any())
 
 
 def test_yarn_switches_positions_and_grows_the_context() -> None:
