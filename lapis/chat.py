@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tokenizers import AddedToken, pre_tokenizers
 from tokenizers import Tokenizer as RawTokenizer
 
 from lapis.types import Image, InputError, Sample, Text, Turn
@@ -29,6 +30,8 @@ THINK_SWITCH, THINK, UNTHINK = "[|BlueThink|]", "<think>", "</think>"
 IMAGE_START, IMAGE, IMAGE_END = "<|image_start|>", "<image>", "<|image_end|>"
 SPECIALS = (PAD, END, HUMAN, AI, SYSTEM, TOOL, THINK_SWITCH, THINK, UNTHINK, IMAGE_START, IMAGE, IMAGE_END)
 HEADS = {"user": HUMAN, "assistant": AI, "system": SYSTEM, "tool": TOOL}
+PROBE = "  a (123,045)\n\t中文é"
+"""What a byte-level BPE gives back unchanged."""
 
 Tiles = Callable[[Image], int]
 """How many tiles an image becomes."""
@@ -71,9 +74,9 @@ class Tokenizer:
     def id(self, special: str) -> int:
         return self._special[special]
 
-    @property
+    @cached_property
     def size(self) -> int:
-        return self.raw.get_vocab_size(with_added_tokens=True)
+        return size_of(self.raw)
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; special tokens written in it stay plain text."""
@@ -108,6 +111,30 @@ def read_tokenizer(path: Path) -> RawTokenizer:
         return RawTokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing narrower
         raise InputError(f"{path}: no tokenizer that can be read ({error})") from None
+
+
+def size_of(raw: RawTokenizer) -> int:
+    """Rows that an embedding needs: one more than the largest id."""
+    return 1 + max(raw.get_vocab(with_added_tokens=True).values())
+
+
+def special_tokenizer(folder: Path) -> tuple[RawTokenizer, int]:
+    """A public model's tokenizer with those of SPECIALS appended that it lacks, and the first id so appended.
+
+    Raises InputError where there is none, or one that is no byte-level BPE.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise InputError(f"{path}: no tokenizer there")
+    raw = read_tokenizer(path)
+    missing = set(pre_tokenizers.ByteLevel.alphabet()) - raw.get_vocab().keys()
+    if missing or raw.decode(raw.encode(PROBE, add_special_tokens=False).ids) != PROBE:
+        raise InputError(f"{path}: no byte-level BPE (as of Qwen and Llama 3), expected one")
+    raw.no_truncation()
+    raw.no_padding()
+    first = size_of(raw)
+    raw.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in SPECIALS])
+    return raw, first
 
 
 @dataclass(slots=True)

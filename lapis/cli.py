@@ -184,7 +184,13 @@ def recipe_of(words: Words) -> config.Recipe:
     make = getattr(recipe_module(words.recipe), form, None)
     if make is None:
         raise InputError(f"{words.recipe}: its file has no {form}(); `lapis plan {words.recipe}` tells its size")
-    return config.resolve(make(), [word for word in words.words if not word.startswith("out=")])
+    fields = [word for word in words.words if not word.startswith("out=")]
+    recipe = config.resolve(make(), fields)
+    if not recipe.start:
+        return recipe
+    from lapis.model import source
+
+    return config.resolve(source.fitted(recipe), fields)
 
 
 def out_of(words: Words, default: Path | None = None) -> Path:
@@ -374,6 +380,6 @@ def _init(words: Words) -> None:
     from lapis.export import hf
     from lapis.model import init
 
-    model, raw = init.compose(words.vision, words.decoder, chat.SPECIALS, chat.IMAGE, words.tile)
+    model, raw = init.compose(words.vision, words.decoder, words.tile)
     hf.write(model, chat.Tokenizer(raw, model.config.tokens_per_tile), out)
     print(out)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lapis import chat, config
+from lapis import chat, config, plug
 from lapis.timeline import RESERVED
 from lapis.types import KINDS, PATCH_LABELS, InputError
 
@@ -17,9 +17,11 @@ def check(recipe: config.Recipe) -> None:
     _stages(recipe)
     _shapes(recipe)
     _words(recipe)
+    _adapter(recipe)
     _cut(recipe)
+    _handlers(recipe.data)
     for entry in recipe.stages:
-        _mixture(entry)
+        _mixture(entry, recipe.data)
         _rates(entry)
         _spread(entry, recipe)
     if recipe.device == "cuda":
@@ -89,13 +91,58 @@ def _shapes(recipe: config.Recipe) -> None:
 
 
 def _words(recipe: config.Recipe) -> None:
-    """Every token has a row, and images have theirs."""
+    """Every token has a row, and images have theirs: of the tokenizer that is trained, or of the run's weights."""
+    if recipe.start or any(isinstance(entry, config.Start) for entry in recipe.stages):
+        return _start(recipe)
     for name, shape in (("model.decoder", recipe.model.decoder), ("teacher", recipe.teacher)):
         if shape.vocab < recipe.data.vocab:
             raise InputError(f"{name}.vocab: {shape.vocab}, expected data.vocab {recipe.data.vocab} or more")
     token, place = recipe.model.image_token, chat.SPECIALS.index(chat.IMAGE)
     if token != place:
         raise InputError(f"model.image_token: {token}, expected {place}, where the tokenizer puts it")
+
+
+def _start(recipe: config.Recipe) -> None:
+    from lapis.model import source
+
+    source.begins(recipe)
+    source.check(recipe)
+    if not source.whole(recipe) and not any(isinstance(entry, config.Join) for entry in recipe.stages):
+        name = source.begins(recipe).name
+        raise InputError(f"stages.{name}.vision: empty, but {recipe.start} is a text decoder; expected a tower's name")
+    for entry in recipe.stages:
+        if isinstance(entry, config.Train) and entry.yarn and recipe.model.decoder.llama3:
+            raise InputError(f"stages.{entry.name}.yarn: {recipe.start} has Llama 3's scaled positions, expected none")
+
+
+def _adapter(recipe: config.Recipe) -> None:
+    """One of the user's own can be made, gives as many tokens as ours, and names patches where a stage asks it to."""
+    shape = recipe.model
+    if not shape.adapter.kind:
+        return
+    import torch
+
+    from lapis.model import adapter
+
+    module = adapter.build(shape.adapter, shape.vit.width, shape.decoder.width)
+    with torch.no_grad():
+        made = list(module(torch.zeros(1, shape.vit.grid**2, shape.vit.width)).shape)
+    wanted = [1, shape.tokens_per_tile, shape.decoder.width]
+    if made != wanted:
+        raise InputError(f"model.adapter.kind: {shape.adapter.kind} gives {made} for a tile, expected {wanted}")
+    for entry in recipe.stages:
+        if isinstance(entry, config.Train) and entry.patch_weight and not hasattr(module, "alone"):
+            raise InputError(f"stages.{entry.name}.patch_weight: {shape.adapter.kind} has no alone(), expected 0")
+
+
+def _handlers(data: config.Data) -> None:
+    """Kinds of the user's own have names that are not ours, and generators that can be imported."""
+    ours = {kind.partition("/")[0] for kind in KINDS} | {"needle"}
+    for kind, name in data.handlers.items():
+        if not re.fullmatch(r"[a-z][a-z0-9]*", kind) or kind in ours:
+            raise InputError(f"data.handlers.{kind}: expected a name of its own, in small letters and digits")
+        if not callable(plug.named(name, f"data.handlers.{kind}")):
+            raise InputError(f"data.handlers.{kind}: {name} is no function")
 
 
 def _cut(recipe: config.Recipe) -> None:
@@ -106,13 +153,14 @@ def _cut(recipe: config.Recipe) -> None:
         prune.refuse(recipe.teacher, recipe.model.decoder)
 
 
-def _mixture(entry: Any) -> None:
+def _mixture(entry: Any, data: config.Data) -> None:
     from lapis.data.mixture import belongs
 
+    kinds = (*KINDS, *data.handlers)
     for field in ("mixture", "epochs"):
         for prefix in getattr(entry, field, {}):
-            if not any(belongs(kind, prefix) for kind in KINDS):
-                raise InputError(f"stages.{entry.name}.{field}.{prefix}: no such kind; there are {', '.join(KINDS)}")
+            if not any(belongs(kind, prefix) for kind in kinds):
+                raise InputError(f"stages.{entry.name}.{field}.{prefix}: no such kind; there are {', '.join(kinds)}")
 
 
 def _spread(entry: Any, recipe: config.Recipe) -> None:

@@ -148,6 +148,17 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """Weights of `Recipe.start` as the model that later stages descend from."""
+
+    name: str
+    vision: str = ""
+    """Folder or hub repository of the SigLIP(2) tower that a text decoder gets, with a fresh adapter."""
+    minutes: Rate = 0.1
+    op: Literal["start"] = "start"
+
+
+@dataclass(frozen=True, slots=True)
 class Reward:
     """Weights of the shaped reward: correctness + format - repetition - length (rl/shaping.py)."""
 
@@ -214,6 +225,8 @@ class Data:
     """Fetch documentation packages through apt where it works."""
     texts: str = ""
     """Folder of the user's own UTF-8 `.txt` and `.md` files, added to the prose; empty names none."""
+    handlers: dict[str, str] = field(default_factory=dict)
+    """Kind to the user's own generator of its samples, `package.module:function` (lapis/data/handlers.py)."""
     screens: Positive = 10000
     """Rendered training screens."""
     difficulty: Share = 1.0
@@ -311,9 +324,12 @@ class Recipe:
     teacher: Decoder
     """The text teacher's shape."""
     data: Data
-    stages: tuple[Annotated[Train | Prune | Join | RL, Discriminator("op")], ...]
+    stages: tuple[Annotated[Train | Prune | Join | Start | RL, Discriminator("op")], ...]
     eval: Eval
     export: Export
+    start: str = ""
+    """Folder or hub repository of the weights and the tokenizer that the run begins with: a Qwen2, 2.5, 3 or Llama
+    decoder, or a model of `lapis init` or of another run. Empty begins from nothing. `model` has its shape."""
     seed: Count = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "bf16", "fp32"] = "auto"

@@ -132,6 +132,8 @@ def _same(stage: str, before: Mapping[str, Any], now: Mapping[str, Any], folder:
 def by_stage(tree: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Stage name to everything that decides its outcome, as flat keys: its own entry and the recipe's shared fields."""
     shared = {key: tree[key] for key in ("name", "model", "teacher", "seed", "dtype")}
+    if tree.get("start"):
+        shared["start"] = tree["start"]
     entries = (tree["data"], *tree["stages"], tree["eval"], tree["export"])
     return {entry["name"]: {**_flat(entry, f"{entry['name']}."), **_flat(shared)} for entry in entries}
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-BASE = {"types", "files", "shape", "config", "chat", "verify"}
+BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
@@ -26,8 +26,12 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"types", "overrides", "shape"},
     "chat": {"types"},
     "verify": {"types", "config", "chat"},
+    "hub": {"types"},
+    "plug": {"types"},
     "model": {"types", "config"},
-    "model.init": {"types", "config", "chat"},
+    "model.adapter": {"types", "config", "plug"},
+    "model.init": {"types", "config", "chat", "hub"},
+    "model.source": {"types", "config", "chat", "hub"},
     "processor": {*BASE, "model"},
     "data": {*BASE, "model.anyres"},
     "dist": {*BASE, "model", "data"},

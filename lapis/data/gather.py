@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lapis import chat, config, files
+from lapis import chat, config, files, hub
 from lapis.data import dedup, quality, store, tokenise
 from lapis.data.screens import render, tasks, words
 from lapis.data.screens.compose import Limits, Split
@@ -200,19 +200,30 @@ def make_captions(stage: Stage) -> dict[str, Any]:
 
 
 def make_tokenizer(stage: Stage) -> dict[str, Any]:
-    """Train the tokenizer on prose, questions and the words of some screens."""
+    """Train the tokenizer on prose, questions and the words of some screens, or take that of the run's weights."""
     recipe = stage.recipe
-    trained = tokenise.train_tokenizer(
-        _corpus(stage),
-        recipe.data.vocab,
-        stage.out / "tokenizer",
-        recipe.model.tokens_per_tile,
-        recipe.data.token_bytes,
+    trained = (
+        _taken(stage)
+        if recipe.start
+        else tokenise.train_tokenizer(
+            _corpus(stage),
+            recipe.data.vocab,
+            stage.out / "tokenizer",
+            recipe.model.tokens_per_tile,
+            recipe.data.token_bytes,
+        )
     )
     (stage.out / "tokenizer" / "tokenizer_config.json").write_text(
         chat.tokenizer_config(recipe.model.decoder.max_positions), encoding="utf-8"
     )
     return {"vocab": trained.size}
+
+
+def _taken(stage: Stage) -> chat.Tokenizer:
+    raw, _ = chat.special_tokenizer(hub.folder_of(stage.recipe.start, hub.WORDS))
+    with files.beside(stage.out / "tokenizer" / "tokenizer.json") as part:
+        raw.save(str(part))
+    return stage.tokenizer()
 
 
 def _corpus(stage: Stage) -> Iterator[str]:

@@ -14,6 +14,7 @@ Shape legend: L looks.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -29,8 +30,8 @@ from lapis.types import NUMBER_LABELS, Image, Sample
 Ints = npt.NDArray[np.int32]
 Box = Sequence[float]
 """(x, y, w, h) in thousandths of the picture."""
-DIGITS = 3
-"""Of each coordinate."""
+POINT = re.compile(r"\((?=\d{3},\d{3})")
+"""What stands before a point's first digit."""
 COLUMNS = 4
 """Numbers of a look."""
 FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER = -1, -2, -3, -4, -5, -6
@@ -71,17 +72,16 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
         found |= {(*read, read[-1]) for read in _copies(sample, turns)}
         found |= {(at, at, ORDER, number) for at, number in _ordered(sample, turns).items()}
         found |= {(at, token, FROM_PICTURE, value) for at, box, value in _numbers(sample, turns) for token in over(box)}
+    # A token of several digits may hold both what looks and what it looks at: nobody sees what is still to be written.
+    found = {look for look in found if look[1] <= look[0]}
     return np.asarray(sorted(found), np.int32).reshape(-1, COLUMNS)
 
 
 def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
-    """Positions before the first digit of every `(123,045)` that is trained."""
+    """Positions before the first digit of every `(123,045)` that is trained, however its digits are cut."""
     texts = [tokenizer.texts[token] if on else "" for token, on in zip(encoded.ids, encoded.trained, strict=True)]
-    for at, text in enumerate(texts):
-        first, comma, second = texts[at + 1 : at + 4], texts[at + 4 : at + 5], texts[at + 5 : at + 8]
-        digits = [*first, *second]
-        if text.endswith("(") and comma == [","] and len(digits) == 2 * DIGITS and all(map(str.isdigit, digits)):
-            yield at
+    said = _Spelled.of(texts, range(len(texts)))
+    return (said.before(point.end()) for point in POINT.finditer(said.text))
 
 
 def _names(sample: Sample, turns: Sequence[Turn], points: Mapping[int, Box]) -> Iterator[tuple[int, Box]]:

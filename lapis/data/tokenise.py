@@ -90,7 +90,8 @@ class Cutter:
         """Id of a character that is a token of its own, else IGNORE; remembered."""
         if character not in self.letters:
             ids = self.tokenizer.encode(character)
-            self.letters[character] = ids[0] if len(ids) == 1 and not character.isspace() else IGNORE
+            alone = len(ids) == 1 and self.tokenizer.texts[ids[0]] == character and not character.isspace()
+            self.letters[character] = ids[0] if alone else IGNORE
         return self.letters[character]
 
     def pieces(self, word: str) -> list[tuple[int, int, int]]:

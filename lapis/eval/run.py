@@ -27,6 +27,7 @@ from lapis.eval.harness import Ask, Record, kept, measure, right, share, spread,
 from lapis.eval.sized import Sized
 from lapis.eval.stats import difference
 from lapis.eval.tasks import ALL, Task
+from lapis.eval.tasks.own import own
 from lapis.model import convert
 from lapis.types import Generator, InputError, Progress, Sample
 
@@ -205,6 +206,7 @@ def _most(task: Task, plan: config.Eval) -> int:
 def _present(heldout: Path) -> list[Task]:
     """Tasks whose held-out file exists and is not empty."""
     present = [task for task in ALL if (heldout / f"{task.name}.parquet").is_file()]
+    present += own(heldout, {task.name for task in ALL})
     if not present:
         raise InputError(f"{heldout}: no held-out set there, expected {ALL[0].name}.parquet or another task's")
     return [task for task in present if store.groups(heldout / f"{task.name}.parquet")]

@@ -1,5 +1,6 @@
 """Hugging Face folders that stock transformers loads with no code of ours.
 
+Only one with an adapter of the user's own says another model type, so that nothing takes it for what it is not.
 A text model is written as the causal LM of its family, a whole one as `Lfm2VlForConditionalGeneration` with a SigLIP2
 tower. Unusual: the folder appears whole or not at all (written beside, then renamed), and pixels come from
 `lapis.Processor`, since the stock processor tiles otherwise; the folder's README shows how.
@@ -71,6 +72,14 @@ print(processor.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :].tolist()
 tile, scaled to -1..1), `spatial_shapes` and `pixel_attention_mask`.
 """
 
+OWN = """---
+library_name: lapis
+pipeline_tag: image-text-to-text
+---
+A multimodal model trained with Lapis, whose adapter is `{kind}`: a class of its makers, which this folder does not
+hold. Lapis loads the folder where that class can be imported; stock transformers does not.
+"""
+
 
 def write(module: Lapis | Decoder, tokenizer: chat.Tokenizer, folder: Path) -> None:
     """Write a model and its tokenizer as a stock folder, in place of an older one; weights keep their dtype.
@@ -102,8 +111,14 @@ def _fill(module: Lapis | Decoder, tokenizer: chat.Tokenizer, folder: Path) -> N
     decoder = module.decoder if isinstance(module, Lapis) else module
     text = chat.tokenizer_config(decoder.config.max_positions)
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
-    readme = README if isinstance(module, Lapis) else TEXT_README
-    (folder / "README.md").write_text(readme, encoding="utf-8")
+    (folder / "README.md").write_text(_readme(module), encoding="utf-8")
+
+
+def _readme(module: Lapis | Decoder) -> str:
+    if isinstance(module, Decoder):
+        return TEXT_README
+    kind = module.config.adapter.kind
+    return OWN.format(kind=kind) if kind else README
 
 
 def _config(module: Lapis | Decoder, ids: dict[str, int]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """From patch features to image tokens: 2x2 neighbours concatenated, then a two-layer MLP (BlueLM-V-3B, section 3).
 
 Unusual: the four neighbours are ordered as transformers' `Lfm2VlMultiModalProjector` and llama.cpp's `lfm2` projector
-order them, so that export is a plain copy. An odd grid is padded with zeros below and on the right.
+order them, so that export is a plain copy. An odd grid is padded with zeros below and on the right. A class of the
+user's own can stand in its place (`build`).
 
 Shape legend: N tiles, P patches of a tile, W the ViT's width, Q image tokens of a tile, D the decoder's width,
 H hidden, K = shuffle^2 patches of an image token.
@@ -15,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lapis import config
+from lapis import config, plug
+from lapis.types import InputError
 
 
 def unshuffle(hidden_NPW: Tensor, shuffle: int) -> Tensor:
@@ -51,3 +53,18 @@ class Adapter(nn.Module):
         weight_HKW = self.fc1.weight.unflatten(-1, (parts, -1))
         x_NQKH = torch.einsum("nqkw,hkw->nqkh", x_NQKW, weight_HKW.to(x_NQKW.dtype)) + self.fc1.bias
         return self.fc2(F.gelu(x_NQKH, approximate="tanh"))
+
+
+def build(shape: config.Adapter, vit_width: int, decoder_width: int) -> nn.Module:
+    """The adapter of a shape: ours, or one of `shape.kind`, made with the same arguments.
+
+    One's own is made on the CPU wherever the rest is, since it begins as its constructor says. Raises InputError where
+    its name is that of no module.
+    """
+    if not shape.kind:
+        return Adapter(shape, vit_width, decoder_width)
+    kind = plug.named(shape.kind, "model.adapter.kind")
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise InputError(f"model.adapter.kind: {shape.kind!r} is no torch.nn.Module")
+    with torch.device("cpu"):
+        return kind(shape, vit_width, decoder_width)

@@ -61,6 +61,8 @@ WHOLE = (
     ("decoder.", "model.language_model.", DECODER),
 )
 """Our prefix, theirs, and the names below it, in an Lfm2Vl folder."""
+OWN = tuple((ours, prefix, {} if ours == "adapter." else names) for ours, prefix, names in WHOLE)
+"""The same with an adapter of the user's own, whose parameters keep their names."""
 
 
 def theirs(name: str, names: Names) -> tuple[str, ...]:
@@ -74,13 +76,17 @@ def theirs(name: str, names: Names) -> tuple[str, ...]:
 
 
 def _parts(module: nn.Module) -> tuple[tuple[str, str, Names], ...]:
-    return WHOLE if isinstance(module, Lapis) else (("", "model.", DECODER),)
+    if isinstance(module, Lapis):
+        return OWN if module.config.adapter.kind else WHOLE
+    return (("", "model.", DECODER),)
 
 
 def _place(name: str, parts: tuple[tuple[str, str, Names], ...]) -> tuple[str, ...]:
     """Full Hugging Face names of one of our parameters."""
     for ours, prefix, names in parts:
         if name.startswith(ours):
+            if not names:
+                return (prefix + name.removeprefix(ours),)
             if name.endswith("head.weight"):
                 return ("lm_head.weight",)
             return tuple(prefix + found for found in theirs(name.removeprefix(ours), names))
@@ -103,8 +109,12 @@ def to_hf(module: Lapis | Decoder) -> dict[str, Tensor]:
     """State dict in Hugging Face's names (Lfm2VlForConditionalGeneration, or a causal LM), without a tied head."""
     state: dict[str, Tensor] = {}
     for name, tensor in module.state_dict().items():
+        found = _place(name, _parts(module))
+        if len(found) == 1:
+            state[found[0]] = tensor.clone()
+            continue
         pieces = pieces_of(name, len(tensor), module)
-        state.update(zip(_place(name, _parts(module)), (tensor[rows].clone() for rows in pieces), strict=True))
+        state.update(zip(found, (tensor[rows].clone() for rows in pieces), strict=True))
     return state
 
 
@@ -113,12 +123,13 @@ def from_hf(module: nn.Module, get: Get, parts: tuple[tuple[str, str, Names], ..
     state: dict[str, Tensor] = {}
     for name, parameter in module.state_dict().items():
         found = _place(name, parts)
-        stacked = torch.cat([get(key) for key in found])
+        stacked = torch.cat([get(key) for key in found]) if len(found) > 1 else get(found[0]).clone()
         if stacked.shape != parameter.shape:
             sizes = f"{list(stacked.shape)}, expected {list(parameter.shape)}"
             raise InputError(f"{found[0]}: its size and its neighbours' together is {sizes}")
-        order = torch.cat(pieces_of(name, len(stacked), module)).argsort()
-        state[name] = stacked[order].to(dtype)
+        if len(found) > 1:
+            stacked = stacked[torch.cat(pieces_of(name, len(stacked), module)).argsort()]
+        state[name] = stacked.to(dtype) if stacked.is_floating_point() else stacked
     module.load_state_dict(state, assign=True)
 
 
@@ -189,7 +200,8 @@ def config_of(folder: Path) -> config.Model | config.Decoder:
     """Shape of the model in a folder: a whole one (Lfm2Vl) or a decoder (Qwen3, Qwen2, Llama). Raises InputError."""
     path = Path(folder) / "config.json"
     raw = read_json(path)
-    return shapes.model_of(raw, str(path)) if raw.get("model_type") == "lfm2_vl" else shapes.decoder_of(raw, str(path))
+    whole = raw.get("model_type") in shapes.MODELS
+    return shapes.model_of(raw, str(path)) if whole else shapes.decoder_of(raw, str(path))
 
 
 def read(folder: Path, dtype: torch.dtype = torch.float32) -> Lapis | Decoder:

@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from tokenizers import AddedToken
 from tokenizers import Tokenizer as RawTokenizer
 from torch import Tensor, nn
 
-from lapis import config
-from lapis.chat import read_tokenizer
+from lapis import chat, config
+from lapis.hub import folder_of
+from lapis.model.adapter import Adapter, build
 from lapis.model.convert import read_decoder, read_vit
 from lapis.model.decoder import Decoder
 from lapis.model.lookup import CONSTANT, lookup
@@ -34,8 +30,6 @@ from lapis.types import InputError
 EMBEDDING_STD = 0.1
 SLOWEST = 100.0
 """Wavelength ratio of the sine-cosine positions (ours: lower frequencies are constant over some tens of patches)."""
-FILES = ["*.json", "*.safetensors"]
-"""What is fetched of a hub repository: never pickles, never code."""
 
 
 def fresh(shape: config.Model | config.Decoder, seed: int) -> Lapis | Decoder:
@@ -48,13 +42,17 @@ def fresh(shape: config.Model | config.Decoder, seed: int) -> Lapis | Decoder:
         module: Lapis | Decoder = Lapis(shape) if isinstance(shape, config.Model) else Decoder(shape)
     module = module.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
+    own = own_adapter(shape, seed) if isinstance(shape, config.Model) else None
     for name, parameter in module.named_parameters():
-        _fill(name, parameter.data, _layers(name, shape), generator)
+        if own is None or not name.startswith("adapter."):
+            _fill(name, parameter.data, _layers(name, shape), generator)
     lookup(module.decoder if isinstance(module, Lapis) else module)
     if isinstance(module, Lapis):
         module.vit.positions.weight.data.copy_(sine_cosine(module.config.vit.grid, module.config.vit.width))
         structure(module.vit)
-        module.adapter.fc2.bias.data[0] = CONSTANT
+        if isinstance(module.adapter, Adapter):
+            module.adapter.fc2.bias.data[0] = CONSTANT
+        module.adapter = module.adapter if own is None else own
     return module
 
 
@@ -84,6 +82,15 @@ def sine_cosine(grid: int, width: int) -> Tensor:
     return torch.cat((across, down), 1)[:, :width]
 
 
+def own_adapter(shape: config.Model, seed: int) -> nn.Module | None:
+    """An adapter of the user's own as it begins by itself, drawn from `seed`; None where the shape names none."""
+    if not shape.adapter.kind:
+        return None
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return build(shape.adapter, shape.vit.width, shape.decoder.width)
+
+
 def join(decoder: Decoder, shape: config.Model, seed: int, vision: str = "") -> Lapis:
     """A whole model around a trained decoder, with a fresh adapter, and the ViT that `vision` names or a fresh one.
 
@@ -103,77 +110,43 @@ def join(decoder: Decoder, shape: config.Model, seed: int, vision: str = "") -> 
     return whole
 
 
-def compose(
-    vision: str,
-    decoder: str,
-    specials: Sequence[str],
-    image: str,
-    tile: int = 392,
-) -> tuple[Lapis, RawTokenizer]:
+def compose(vision: str, decoder: str, tile: int = 392) -> tuple[Lapis, RawTokenizer]:
     """A whole model from a SigLIP(2) tower and a Qwen2/2.5/3 or Llama decoder, with a fresh adapter.
 
     `vision` and `decoder` name hub repositories or local folders. The tower's positions are resized to `tile` px. The
-    decoder's tokenizer gets those of `specials` that it lacks (`image` among them stands for image tokens), and the
-    embedding a row for each, the mean of the others. The adapter is as wide as the decoder. Weights are bf16, as public
-    weights are.
+    decoder's tokenizer gets those of chat.SPECIALS that it lacks, and the embedding a row for each, the mean of the
+    others. The adapter is as wide as the decoder. Weights are bf16, as public weights are.
     Raises InputError with one line for a source that is no such model.
     """
     dtype = torch.bfloat16
     tower = read_vit(folder_of(vision), tile, dtype)
     source = folder_of(decoder)
     text = read_decoder(source, dtype)
-    raw, first = special_tokenizer(source, specials)
-    grow(text, first, raw.get_vocab_size(with_added_tokens=True))
-    place = raw.token_to_id(image)
-    if place is None:
-        raise ValueError(f"{image}: not among the special tokens")
-    shape = config.Model(
-        tower.config,
-        config.Adapter(text.config.width),
-        text.config,
-        config.AnyRes(),
-        place,
-    )
-    return _around(tower, text, shape), raw
+    raw, first = chat.special_tokenizer(source)
+    grow(text, first, chat.size_of(raw))
+    place = raw.token_to_id(chat.IMAGE)
+    assert place is not None
+    shape = config.Model(tower.config, config.Adapter(text.config.width), text.config, config.AnyRes(), place)
+    return around(tower, text, shape, 0), raw
 
 
-def _around(tower: ViT, text: Decoder, shape: config.Model) -> Lapis:
-    """A whole model of given parts; only the adapter is drawn."""
+def around(tower: ViT, text: Decoder, shape: config.Model, seed: int) -> Lapis:
+    """A whole model of given parts in their dtype; only the adapter is drawn."""
+    adapter = own_adapter(shape, seed)
+    if adapter is None:
+        adapter = build(shape.adapter, shape.vit.width, shape.decoder.width)
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in adapter.named_parameters():
+            _fill(name, parameter.data, 1, generator)
+    return assembled(tower, adapter.to(text.embedding.weight.dtype), text, shape)
+
+
+def assembled(vit: ViT, adapter: nn.Module, decoder: Decoder, shape: config.Model) -> Lapis:
+    """A whole model of three parts."""
     with torch.device("meta"):
         whole = Lapis(shape)
-    whole.vit, whole.decoder = tower, text
-    whole.adapter = whole.adapter.to_empty(device="cpu").to(torch.bfloat16)
-    generator = torch.Generator().manual_seed(0)
-    for name, parameter in whole.adapter.named_parameters():
-        _fill(name, parameter.data, 1, generator)
+    whole.vit, whole.adapter, whole.decoder = vit, adapter, decoder
     return whole
-
-
-def folder_of(name: str) -> Path:
-    """A local folder, or a hub repository's files in the hub's own cache. Raises InputError where there is neither."""
-    if Path(name).is_dir():
-        return Path(name)
-    try:
-        return Path(snapshot_download(name, allow_patterns=FILES))
-    except HFValidationError:
-        raise InputError(f"{name}: no such folder, and no name of a hub repository") from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(f"{name}: no such folder, and the hub did not give it ({reason})") from None
-
-
-def special_tokenizer(folder: Path, specials: Sequence[str]) -> tuple[RawTokenizer, int]:
-    """A folder's tokenizer with special tokens appended where it lacks them, and the first id so appended.
-
-    Raises InputError where there is no tokenizer.
-    """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise InputError(f"{path}: no tokenizer there")
-    raw = read_tokenizer(path)
-    first = 1 + max(raw.get_vocab(with_added_tokens=True).values())
-    raw.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in specials])
-    return raw, first
 
 
 def grow(decoder: Decoder, first: int, tokens: int) -> None:

@@ -20,7 +20,9 @@ Json = Mapping[str, Any]
 
 DECODERS = {"qwen3": (True, False), "qwen2": (False, True), "llama": (False, False)}
 """model_type -> (QK-norm, bias on q, k, v)."""
-TOWERS = ("siglip", "siglip2", "siglip_vision_model", "siglip2_vision_model", "lfm2_vl")
+MODELS = ("lfm2_vl", "lapis")
+"""Whole models: of stock form, and with an adapter of the user's own, which stock transformers must not take for it."""
+TOWERS = ("siglip", "siglip2", "siglip_vision_model", "siglip2_vision_model", *MODELS)
 
 
 def _refuse(name: str, raw: Json, allowed: Json) -> None:
@@ -126,7 +128,8 @@ def model_of(raw: Json, name: str) -> config.Model:
     if "projector_use_layernorm" not in raw:
         raise InputError(f"{name}: projector_use_layernorm is missing, expected false")
     _refuse(name, raw, plain | {"projector_hidden_act": ("gelu_pytorch_tanh",)})
-    adapter = config.Adapter(raw.get("projector_hidden_size", 2560), raw.get("downsample_factor", 2))
+    kind = raw.get("lapis", {}).get("adapter", "")
+    adapter = config.Adapter(raw.get("projector_hidden_size", 2560), raw.get("downsample_factor", 2), kind)
     anyres = _checked(config.AnyRes, dict(raw.get("lapis", {}).get("anyres", {})), f"{name}: lapis.anyres")
     vit, decoder = vit_of(raw, name), decoder_of(raw, name)
     return config.Model(vit, adapter, decoder, anyres, raw.get("image_token_id", 396))
@@ -170,8 +173,8 @@ def _rope_json(shape: config.Decoder) -> dict[str, Any]:
 
 
 def model_json(shape: config.Model, dtype: str, ids: Json) -> dict[str, Any]:
-    """Config of a stock `Lfm2VlForConditionalGeneration` with a SigLIP2 tower."""
-    vit = shape.vit
+    """Config of a stock `Lfm2VlForConditionalGeneration` with a SigLIP2 tower, where the adapter is ours."""
+    vit, kind = shape.vit, shape.adapter.kind
     vision = {
         "model_type": "siglip2_vision_model",
         "hidden_size": vit.width,
@@ -185,8 +188,8 @@ def model_json(shape: config.Model, dtype: str, ids: Json) -> dict[str, Any]:
         "vision_use_head": False,
     }
     return {
-        "architectures": ["Lfm2VlForConditionalGeneration"],
-        "model_type": "lfm2_vl",
+        "architectures": ["Lapis" if kind else "Lfm2VlForConditionalGeneration"],
+        "model_type": "lapis" if kind else "lfm2_vl",
         "dtype": dtype,
         "image_token_id": shape.image_token,
         "downsample_factor": shape.adapter.shuffle,
@@ -197,6 +200,6 @@ def model_json(shape: config.Model, dtype: str, ids: Json) -> dict[str, Any]:
         "tie_word_embeddings": shape.decoder.tied,
         "vision_config": vision,
         "text_config": decoder_json(shape.decoder, dtype, ids),
-        "lapis": {"tile": vit.tile, "anyres": dataclasses.asdict(shape.anyres)},
+        "lapis": {"tile": vit.tile, "anyres": dataclasses.asdict(shape.anyres)} | ({"adapter": kind} if kind else {}),
         **ids,
     }

@@ -10,13 +10,13 @@ K patches of an image token, P patches of a tile, W the ViT's width.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from lapis import config
-from lapis.model.adapter import Adapter
+from lapis.model.adapter import Adapter, build
 from lapis.model.decoder import Decoder, Tap
 from lapis.model.vit import ViT
 from lapis.types import Batch
@@ -50,7 +50,7 @@ class Lapis(nn.Module):
         super().__init__()
         self._shape = shape
         self.vit = ViT(shape.vit)
-        self.adapter = Adapter(shape.adapter, shape.vit.width, shape.decoder.width)
+        self.adapter = build(shape.adapter, shape.vit.width, shape.decoder.width)
         self.decoder = Decoder(shape.decoder)
         self.deliver: Callable[[Tensor, Tensor], Tensor] = lambda tokens_BT, features_VD: features_VD
         """Which features belong to these tokens; another where tiles are dealt over processes."""
@@ -82,7 +82,7 @@ class Lapis(nn.Module):
         """
         hidden_NPW = self.vit(batch.tiles_NSS3)
         features_VD = self.adapter(hidden_NPW).flatten(0, 1)
-        patches_VKD = self.adapter.alone(hidden_NPW).flatten(0, 1) if alone else None
+        patches_VKD = cast(Adapter, self.adapter).alone(hidden_NPW).flatten(0, 1) if alone else None
         if not decode:
             return Output(None, features_VD, patches_VKD)
         x_BTD = self.merge(batch.tokens_BT, self.deliver(batch.tokens_BT, features_VD))

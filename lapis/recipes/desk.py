@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lapis.config import RL, Eval, Export, Join, Prune, Recipe, Train
+from lapis.config import RL, Eval, Export, Join, Prune, Recipe, Start, Train
 from lapis.recipes import pocket
 
 STEPS = {
@@ -50,8 +50,8 @@ def recipe() -> Recipe:
     )
 
 
-def _longer(entry: Train | Prune | Join | RL) -> Train | Prune | Join | RL:
-    if isinstance(entry, Prune | Join):
+def _longer(entry: Train | Prune | Join | Start | RL) -> Train | Prune | Join | Start | RL:
+    if isinstance(entry, Prune | Join | Start):
         return entry
     steps = STEPS[entry.name]
     longer = replace(entry, steps=steps, minutes=entry.minutes * steps / entry.steps)

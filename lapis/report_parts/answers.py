@@ -30,6 +30,7 @@ def accuracy(run: Run) -> str:
     goals = {task: GOALS[name].of(run.recipe) for name, task in SHARES.items()}
     asked = [(task, mode) for task in ALL for mode in task.modes]
     entries = [_accuracy_row(f"{task.name}/{mode}", task.title + HOW[mode], tasks, goals) for task, mode in asked]
+    entries += [_accuracy_row(name, name.replace("/", ", "), tasks, goals) for name in _own(tasks)]
     found = [row for row in entries if row is not None]
     key = (
         '<p class="key"><i class="k3"></i>95% interval<i class="k1"></i>blind: image swapped for another screen'
@@ -39,6 +40,12 @@ def accuracy(run: Run) -> str:
         "Share of held-out questions answered right. The red ring is what the question gives away without its screen."
     )
     return section("Accuracy", lead, charts.rows(found) + key if found else "", _benchmarks(tasks))
+
+
+def _own(tasks: dict[str, Json]) -> list[str]:
+    """What was asked of the user's own kinds."""
+    ours = ("screenspot", *(f"{task.name}/" for task in ALL))
+    return [name for name in tasks if not name.startswith(ours) and not name.endswith("/blind")]
 
 
 def _accuracy_row(name: str, label: str, tasks: dict[str, Json], goals: dict[str, float | None]) -> Row | None:

@@ -87,6 +87,7 @@ def held(folder: Path, stage: config.RL, seed: int, fits: Fits) -> list[Sample]:
     names = [
         file for kind, file in HELD.items() if any(belongs(kind, one) or belongs(one, kind) for one in stage.mixture)
     ]
+    names += [kind for kind in stage.mixture if kind not in HELD and (folder / f"{kind}.parquet").is_file()]
     if not names:
         raise InputError(f"{stage.name}.mixture: none of {', '.join(stage.mixture)} has held-out questions")
     rng = random.Random(f"held {seed}")

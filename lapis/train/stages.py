@@ -22,7 +22,7 @@ from lapis.data.shards import fingerprint
 from lapis.dist import guard, mesh, processes
 from lapis.dist.mesh import Mesh, alone
 from lapis.export import hf
-from lapis.model import convert, init, prune
+from lapis.model import convert, init, prune, source
 from lapis.model.decoder import Decoder
 from lapis.model.spell import spell
 from lapis.model.vlm import Lapis
@@ -30,7 +30,7 @@ from lapis.train import loop, step
 from lapis.train.heldout import HeldOut
 from lapis.types import InputError, Progress
 
-Entry = config.Train | config.Prune | config.Join
+Entry = config.Train | config.Prune | config.Join | config.Start
 Made = tuple[Lapis | Decoder, dict[str, Any]]
 """An entry's model and its summary."""
 
@@ -168,4 +168,16 @@ def _join(entry: config.Join, setting: Setting) -> Made:
     return module, {"steps": 0, "parent": entry.parent}
 
 
-WORK: dict[str, Callable[[Any, Setting], Made]] = {"train": run_stage, "prune": _prune, "join": _join}
+def _begin_with(entry: config.Start, setting: Setting) -> Made:
+    """The recipe's weights as they were published, with rows for the special tokens."""
+    module = source.read(setting.recipe, setting.data / "tokenizer")
+    setting.progress.advance()
+    return module, {"steps": 0, "start": setting.recipe.start, "vision": entry.vision}
+
+
+WORK: dict[str, Callable[[Any, Setting], Made]] = {
+    "train": run_stage,
+    "prune": _prune,
+    "join": _join,
+    "start": _begin_with,
+}

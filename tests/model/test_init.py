@@ -24,7 +24,7 @@ from transformers import (
     SiglipVisionModel,
 )
 
-from lapis import chat
+from lapis import chat, hub
 from lapis.export import hf
 from lapis.model import convert, init
 from lapis.model.decoder import Decoder
@@ -120,7 +120,7 @@ def text_folder(kind: str, folder: Path) -> None:
 
 
 def composed(vision: Path, text: Path) -> tuple[Lapis, chat.Tokenizer]:
-    model, raw = init.compose(str(vision), str(text), chat.SPECIALS, chat.IMAGE, tile=56)
+    model, raw = init.compose(str(vision), str(text), tile=56)
     return model, chat.Tokenizer(raw, model.config.tokens_per_tile)
 
 
@@ -164,7 +164,7 @@ def test_a_source_that_is_no_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model_type is 'qwen3', expected a SigLIP or SigLIP2 model$"):
         composed(tmp_path / "text", tmp_path / "text")
     with pytest.raises(InputError, match=r"^no/such/folder: no such folder, and no name of a hub repository$"):
-        init.folder_of("no/such/folder")
+        hub.folder_of("no/such/folder")
 
 
 def test_a_decoder_without_tokenizer_is_refused(tmp_path: Path) -> None:
