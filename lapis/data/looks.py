@@ -72,8 +72,6 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
         found |= {(*read, read[-1]) for read in _copies(sample, turns)}
         found |= {(at, at, ORDER, number) for at, number in _ordered(sample, turns).items()}
         found |= {(at, token, FROM_PICTURE, value) for at, box, value in _numbers(sample, turns) for token in over(box)}
-    # A token of several digits may hold both what looks and what it looks at: nobody sees what is still to be written.
-    found = {look for look in found if look[1] <= look[0]}
     return np.asarray(sorted(found), np.int32).reshape(-1, COLUMNS)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from lapis import config
 from lapis.data import store
 from lapis.data.mixture import belongs, match
-from lapis.types import InputError, Sample, Text
+from lapis.types import KINDS, InputError, Sample, Text
 
 HELD = {"math": "math", "screen/math": "screen_math_seen", "screen/ground": "ground_seen"}
 """Kind to the held-out file that measures it."""
@@ -87,7 +87,7 @@ def held(folder: Path, stage: config.RL, seed: int, fits: Fits) -> list[Sample]:
     names = [
         file for kind, file in HELD.items() if any(belongs(kind, one) or belongs(one, kind) for one in stage.mixture)
     ]
-    names += [kind for kind in stage.mixture if kind not in HELD and (folder / f"{kind}.parquet").is_file()]
+    names += [kind for kind in stage.mixture if not any(belongs(one, kind) for one in KINDS)]
     if not names:
         raise InputError(f"{stage.name}.mixture: none of {', '.join(stage.mixture)} has held-out questions")
     rng = random.Random(f"held {seed}")

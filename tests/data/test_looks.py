@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer as RawTokenizer
 
 from lapis import chat
 from lapis.data import looks, shards, tokenise
 from lapis.data.loader import eval_batches
+from lapis.data.synth import questions
 from lapis.types import Image, Sample, Text, Turn
 from tests.train import world
 
@@ -46,6 +49,40 @@ def test_the_token_before_the_digits_looks_at_the_cells_of_its_box(tokenizer: ch
     assert list(told.values()) == [[0], [1]]
     for token in told:
         assert tokenizer.decode(made.ids[token : token + 9].tolist()).strip() in ("(250,250)", "(750,250)")
+
+
+@pytest.fixture(scope="module")
+def threes() -> chat.Tokenizer:
+    """Digits by up to three, as Llama 3 cuts them, and every number up to three digits a token."""
+    raw = RawTokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(tokenise.SPLIT.replace(r"|\p{N}|", r"|\p{N}{1,3}|")), "isolated")
+    raw.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
+    raw.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000,
+        special_tokens=list(chat.SPECIALS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    raw.train_from_iterator([f"{number:03} {number}" for number in range(1000)], trainer)
+    return chat.Tokenizer(raw, world.MODEL.tokens_per_tile)
+
+
+def test_points_of_three_digits_a_token_are_looked_for_as_well(threes: chat.Tokenizer) -> None:
+    made = tokenise.example(pointing(BOXES), threes, world.MODEL)
+    told = sorted({tuple(look) for look in made.looks[:, [0, 2, 3]].tolist() if look[1] >= 0})
+    assert [point for _, *point in told] == [[250, 250], [750, 250]]
+    for token, x, y in told:
+        said = [threes.decode([one]) for one in made.ids[token : token + 5].tolist()]
+        assert said[1:] == [f"{x:03}", ",", f"{y:03}", ")"] and said[0].endswith("(")
+
+
+def test_nothing_is_looked_at_before_it_is_written(threes: chat.Tokenizer, tokenizer: chat.Tokenizer) -> None:
+    """Digits share a token with others, and still none has what it follows from at hand too late."""
+    asked = list(questions.generate(100, 0, "train"))
+    for one in (threes, tokenizer):
+        made = np.concatenate([tokenise.example(sample, one, world.MODEL).looks for sample in asked])
+        assert len(made) > 1000 and bool((made[:, 1] <= made[:, 0]).all())
 
 
 @pytest.mark.parametrize(

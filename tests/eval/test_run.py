@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,19 @@ def test_no_held_out_files(tmp_path: Path) -> None:
 def test_task_names_are_unique_and_curves_are_thinking() -> None:
     assert len({task.name for task in ALL}) == len(ALL)
     assert all("think" in task.modes for task in ALL if task.curve)
+
+
+def test_own_held_out_files_are_asked_where_they_can_be_checked(heldout: Path, tmp_path: Path) -> None:
+    """With a thought where there are thoughts, blind where all have pictures; what nobody can check is left out."""
+    seen = [question("Sum?", str(index), picture(0x100000 + index), "meter") for index in range(8)]
+    store.write_samples(heldout / "meter.parquet", [replace(one, think=True) for one in seen])
+    store.write_samples(heldout / "clock.parquet", [question("5 + 1?", "5", kind="clock") for _ in range(3)])
+    store.write_samples(heldout / "prose.parquet", [replace(question("Tell.", ""), meta={})])
+    store.write_samples(heldout / "none.parquet", [])
+    progress = Silent()
+    tasks = evaluation.measure_all(Scripted(sees), PLAN, heldout, tmp_path / "eval", progress)["tasks"]
+    assert progress.steps == evaluation.count(PLAN, heldout)
+    assert {name: entry["value"] for name, entry in tasks.items() if name.startswith(("meter", "clock", "none"))} == {
+        "meter/think": 1, "meter/think/blind": 0, "meter/direct": 1, "meter/direct/blind": 0, "clock/direct": 1,
+    }  # fmt: skip
+    assert "prose/direct" not in tasks and "math/think" in tasks

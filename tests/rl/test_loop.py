@@ -201,6 +201,10 @@ def test_questions_follow_the_mixture_and_leave_the_rest_out(tmp_path: Path) -> 
     assert drawn == questions.draw(tmp_path / "fresh", mixture, 40, 0, lambda sample: True)
     even = questions.draw(tmp_path / "fresh", {"math": 1.0}, 10, 0, lambda sample: sample.think)
     assert all(one.think for one in even)
+    own = [replace(question(number), kind="clock") for number in range(9)]
+    store.write_samples(tmp_path / "heldout" / "clock.parquet", own)
+    asked = questions.held(tmp_path / "heldout", replace(STAGE, mixture={"clock": 1.0}), 0, lambda sample: True)
+    assert {one.kind for one in asked} == {"clock"}
     with pytest.raises(InputError, match="prose"):
         questions.draw(tmp_path / "fresh", {"prose": 1.0}, 4, 0, lambda sample: True)
     with pytest.raises(InputError, match="held-out"):
