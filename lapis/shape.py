@@ -42,8 +42,8 @@ class Adapter:
 
     hidden: Positive
     shuffle: Positive = 2
-    kind: str = ""
-    """A class of one's own in its place, `package.module:Class`; empty is ours (lapis/model/adapter.py)."""
+    kind: str | None = None
+    """A class of one's own in its place, `package.module:Class`; None is ours (lapis/model/adapter.py)."""
 
 
 @dataclass(frozen=True, slots=True)

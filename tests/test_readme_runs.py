@@ -11,8 +11,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
-from lapis import cli, config
+from lapis import cli, coherent
 from lapis.data import store
 from lapis.eval import screenspot
 from tests.conftest import lapis
@@ -25,25 +26,32 @@ SHORT = [words for words in of("lapis") if words not in LONG]
 
 
 @pytest.fixture(scope="session")
-def home(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which README's words mean something: runs, a picture, published benchmarks and a hub cache."""
-    folder = tmp_path_factory.mktemp("home")
-    shutil.copytree(smoke, folder / "runs" / "pocket")
-    (folder / "runs" / "pocket-smoke").symlink_to("pocket")
-    samples = list(itertools.islice(store.read_samples(smoke / "data" / "heldout" / "ground_seen.parquet"), 3))
-    (folder / "shot.png").write_bytes(samples[0].images[0].data)
-    screenspot.write(samples, folder / "benchmarks" / "screenspot")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub cache with tiny checkpoints."""
+    folder = tmp_path_factory.mktemp("hub")
     for name, make in HUB.items():
-        place = folder / "hub" / f"models--{name.replace('/', '--')}"
+        place = folder / f"models--{name.replace('/', '--')}"
         (place / "refs").mkdir(parents=True)
         (place / "refs" / "main").write_text("0" * 40, encoding="utf-8")
         make(place / "snapshots" / ("0" * 40))
     return folder
 
 
+@pytest.fixture(scope="session")
+def home(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which README's words mean something: runs, a picture and published benchmarks."""
+    folder = tmp_path_factory.mktemp("home")
+    shutil.copytree(smoke, folder / "runs" / "pocket")
+    (folder / "runs" / "pocket-smoke").symlink_to("pocket")
+    samples = list(itertools.islice(store.read_samples(smoke / "data" / "heldout" / "ground_seen.parquet"), 3))
+    (folder / "shot.png").write_bytes(samples[0].images[0].data)
+    screenspot.write(samples, folder / "benchmarks" / "screenspot")
+    return folder
+
+
 @pytest.mark.parametrize("words", SHORT, ids=" ".join)
-def test_a_short_command_works(words: list[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
+def test_a_short_command_works(words: list[str], home: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(hub))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     done = lapis(*words, cwd=home, typed="What is 12 + 30 * 2?\n")
     assert done.returncode == 0, done.stderr
@@ -53,5 +61,9 @@ def test_a_short_command_works(words: list[str], home: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("words", LONG, ids=" ".join)
-def test_a_long_command_names_a_recipe(words: list[str]) -> None:
-    assert isinstance(cli.recipe_of(cli.parse(words)), config.Recipe)
+def test_a_long_command_names_a_recipe_that_holds_together(
+    words: list[str], hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    coherent.check(cli.recipe_of(cli.parse(words)))

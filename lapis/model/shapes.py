@@ -128,7 +128,7 @@ def model_of(raw: Json, name: str) -> config.Model:
     if "projector_use_layernorm" not in raw:
         raise InputError(f"{name}: projector_use_layernorm is missing, expected false")
     _refuse(name, raw, plain | {"projector_hidden_act": ("gelu_pytorch_tanh",)})
-    kind = raw.get("lapis", {}).get("adapter", "")
+    kind = raw.get("lapis", {}).get("adapter")
     adapter = config.Adapter(raw.get("projector_hidden_size", 2560), raw.get("downsample_factor", 2), kind)
     anyres = _checked(config.AnyRes, dict(raw.get("lapis", {}).get("anyres", {})), f"{name}: lapis.anyres")
     vit, decoder = vit_of(raw, name), decoder_of(raw, name)
