@@ -57,7 +57,7 @@ def test_a_short_command_works(words: list[str], home: Path, hub: Path, monkeypa
     assert done.returncode == 0, done.stderr
     assert done.stdout
     for out in (word.removeprefix("out=") for word in words if word.startswith("out=")):
-        assert any((home / out).glob("*.safetensors"))
+        assert any((home / out).rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize("words", LONG, ids=" ".join)

@@ -17,7 +17,7 @@ from typing import Any
 from huggingface_hub import save_torch_state_dict
 from safetensors import SafetensorError
 
-from lapis import chat, files
+from lapis import chat, config, files
 from lapis.model import shapes
 from lapis.model.convert import to_hf
 from lapis.model.decoder import Decoder
@@ -111,13 +111,14 @@ def _fill(module: Lapis | Decoder, tokenizer: chat.Tokenizer, folder: Path) -> N
     decoder = module.decoder if isinstance(module, Lapis) else module
     text = chat.tokenizer_config(decoder.config.max_positions)
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
-    (folder / "README.md").write_text(_readme(module), encoding="utf-8")
+    (folder / "README.md").write_text(readme(module.config), encoding="utf-8")
 
 
-def _readme(module: Lapis | Decoder) -> str:
-    if isinstance(module, Decoder):
+def readme(shape: config.Model | config.Decoder) -> str:
+    """The README of a model's folder."""
+    if isinstance(shape, config.Decoder):
         return TEXT_README
-    kind = module.config.adapter.kind
+    kind = shape.adapter.kind
     return OWN.format(kind=kind) if kind else README
 
 

@@ -122,8 +122,9 @@ def write_back(source: Path, out: Path) -> None:
     with _placed(out, files.is_model) as folder:
         _copy(source, folder)
         save_torch_state_dict(state, folder, max_shard_size=hf.SHARD)
-        if isinstance(convert.config_of(source), config.Model):
-            files.write(folder / GUIDE, hf.README)
+        shape = convert.config_of(source)
+        if isinstance(shape, config.Model):
+            files.write(folder / GUIDE, hf.readme(shape))
 
 
 def description(shape: config.Decoder, layout: Layout) -> dict[str, Any]:
