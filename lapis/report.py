@@ -47,6 +47,7 @@ def html(run: Run, found: dict[str, Figure], desk: dict[str, Figure] | None) -> 
         ("accuracy", "Accuracy", answers.accuracy(run)),
         ("pointing", "Pointing", answers.pictures(run)),
         ("budget", "Budget", answers.budget(run)),
+        ("long", "Long", answers.found(run)),
         ("thoughts", "Thoughts", answers.thoughts(run)),
         ("not-good", "What was not good", misses.not_good(run, found, desk)),
         ("stages", "Stages", training.stages(run)),

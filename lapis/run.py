@@ -219,7 +219,7 @@ def _steps(entry: Any) -> Callable[[], int]:
 def _requests(recipe: config.Recipe, folder: Path) -> int:
     from lapis.eval import run as evaluation
 
-    return evaluation.count(recipe.eval, folder / recipe.data.name / "heldout")
+    return evaluation.total(recipe, folder / recipe.data.name / "heldout")
 
 
 def _eval(recipe: config.Recipe, folder: Path, progress: Progress) -> None:

@@ -95,11 +95,12 @@ def _line() -> str | None:
 def heldout(folder: Path, run: Path, recipe: config.Recipe, samples: int | None) -> dict[str, Any]:
     """The run's own evaluation of the model in `folder`, on `samples` of each task; kept in RUN/eval-MODEL."""
     plan = dataclasses.replace(recipe.eval, samples=samples or recipe.eval.samples)
+    recipe = dataclasses.replace(recipe, eval=plan)
     data = run / recipe.data.name / "heldout"
     out = run / "-".join(("eval", *folder.absolute().relative_to(run.absolute()).parts))
     out.mkdir(exist_ok=True)
-    with Bars([Task("eval", plan.minutes)], {}) as bars, bars.stage("eval", evaluation.count(plan, data)) as progress:
-        return evaluation.evaluate(folder, dataclasses.replace(recipe, eval=plan), data, out, progress)
+    with Bars([Task("eval", plan.minutes)], {}) as bars, bars.stage("eval", evaluation.total(recipe, data)) as progress:
+        return evaluation.evaluate(folder, recipe, data, out, progress)
 
 
 def screenspot(folder: Path, benchmark: Path) -> dict[str, Any]:

@@ -140,12 +140,20 @@ def _evaluation(folder: Path, rng: random.Random) -> None:
         for name, task, top in (("text", "math", 0.66), ("screens", "screen_math_seen", 0.37))
     }
     pins = [_screen(folder / "pictures", number, rng) for number in range(16)]
-    write(folder / "results.json", {"tasks": _tasks(), "budgets": curves, "pictures": pins, "seconds": 130.0})
+    results = {"tasks": _tasks(), "budgets": curves, "needles": {"long": NEEDLES}, "pictures": pins, "seconds": 130.0}
+    write(folder / "results.json", results)
     write_lines(folder / "answers.jsonl", _answers(pins))
 
 
 WRONG = {"copied wrong from the question": 66, "worked out wrong": 33}
 """Causes of the thinking task's wrong answers."""
+
+
+NEEDLES = {
+    "before": {"225": shares(30, 40), "3686": shares(2, 40)},
+    "after": {"225": shares(38, 40), "3686": shares(34, 40)},
+}
+"""Facts found by the length of their documents, before and after the long stage."""
 
 
 def _tasks() -> Json:

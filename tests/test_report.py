@@ -56,7 +56,7 @@ def test_every_figure_of_a_whole_run(run: Path) -> None:
     found = json.loads((run / "report.json").read_text())["figures"]
     wanted = "wall_seconds grounding_seen grounding_unseen math_think math_direct screen_math_think screen_math_direct"
     wanted += " distil_gain budget_kept rl_gain rl_gain_greedy rl_length grounding_seen_blind grounding_unseen_blind"
-    wanted += " screen_math_think_blind screen_math_direct_blind"
+    wanted += " screen_math_think_blind screen_math_direct_blind needles_before needles_after"
     assert set(wanted.split()) <= set(found)
     assert all(set(figure) == {"value", "low", "high", "n", "goal"} for figure in found.values())
     assert found["grounding_seen"]["value"] == pytest.approx(0.39)
@@ -64,6 +64,7 @@ def test_every_figure_of_a_whole_run(run: Path) -> None:
     assert found["grounding_seen"]["low"] < 0.39 < found["grounding_seen"]["high"]
     assert found["wall_seconds"]["value"] == pytest.approx(2200) and found["wall_seconds"]["goal"] == 2400
     assert found["budget_kept"]["value"] == 1.0 and found["budget_kept"]["n"] == 12 * 150
+    assert found["needles_before"]["value"] == 0.05 and found["needles_after"]["value"] == 0.85
     assert found["distil_gain"]["value"] == pytest.approx(1 - 3.12 / 3.32)
     assert found["rl_gain"]["value"] == pytest.approx(0.2)
     assert 0.1 < found["rl_gain"]["low"] < 0.2 < found["rl_gain"]["high"]

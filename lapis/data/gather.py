@@ -11,9 +11,10 @@ import math
 import random
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ CHUNK = 1000
 """Screens of one file: what a killed run renders again at most."""
 EXAMPLES = 5
 """Dropped documents shown per reason."""
-NEEDLE_LENGTHS = (0.9, 0.45, 0.225)
+NEEDLE_LENGTHS = (0.9, 0.45, 0.225, 0.11, 0.055)
 """Lengths of long documents as shares of the longest row."""
 FRESH_SEED = 2
 """Added to the run's seed for RL's questions; the tokenizer's have one."""
@@ -356,26 +357,36 @@ def _counted(samples: Iterator[Sample], progress: Progress) -> Iterator[Sample]:
 
 
 def make_needles(stage: Stage) -> dict[str, Any]:
-    """Long documents with a hidden fact, a quarter of the longest row up to nearly all of it."""
+    """Documents with a hidden fact, of a few lengths up to nearly the longest row; held-out ones as many of each.
+
+    Of those to learn from each length has equal tokens, not equal samples: finding is learnt on many short ones, and
+    the long ones only carry it further.
+    """
     recipe = stage.recipe
     rows = [entry.pack.row_tokens for entry in recipe.stages if isinstance(entry, config.Train)]
-    longest = max(rows, default=512)
-    taught = _needles(stage, stage.samples / "prose.parquet", recipe.data.needles, longest, "train")
-    store.write_samples(stage.samples / "needles.parquet", taught)
-    held_prose = stage.held / "prose.parquet"
-    held = _needles(stage, held_prose, max(recipe.data.needles // 10, 1), longest, "held")
-    return {"held": store.write_samples(stage.held / "needle.parquet", held), "longest": longest}
+    lengths = [int(share * max(rows, default=512)) for share in NEEDLE_LENGTHS]
+    taught = {tokens: 1 / tokens for tokens in lengths}
+    tested = dict.fromkeys(lengths, 1.0)
+    prose, held_prose = stage.samples / "prose.parquet", stage.held / "prose.parquet"
+    made = _needles(stage, prose, _counts(taught, recipe.data.needles), "train")
+    store.write_samples(stage.samples / "needles.parquet", made)
+    held = _needles(stage, held_prose, _counts(tested, max(recipe.data.needles // 10, 1)), "held")
+    return {"held": store.write_samples(stage.held / "needle.parquet", held), "longest": lengths[0]}
 
 
-def _needles(stage: Stage, prose_file: Path, count: int, longest: int, split: str) -> Iterator[Sample]:
+def _counts(weights: Mapping[int, float], total: int) -> dict[int, int]:
+    """`total` documents shared by weight."""
+    ends = [round(total * part / sum(weights.values())) for part in accumulate(weights.values())]
+    return {tokens: end - start for tokens, start, end in zip(weights, [0, *ends], ends, strict=False)}
+
+
+def _needles(stage: Stage, prose_file: Path, counts: Mapping[int, int], split: str) -> Iterator[Sample]:
     texts = store.read_column(prose_file, "text")[:NEEDLE_TEXTS]
     lines = [line for text in texts for line in text.split("\n") if line]
     licences = "; ".join(sorted(set(store.read_column(prose_file, "licence"))))
     length = cache(stage.count())
-    for number, share in enumerate(NEEDLE_LENGTHS):
-        many = count * (number + 1) // len(NEEDLE_LENGTHS) - count * number // len(NEEDLE_LENGTHS)
-        seed = stage.recipe.seed * len(NEEDLE_LENGTHS) + number
-        tokens = int(share * longest)
+    for number, (tokens, many) in enumerate(counts.items()):
+        seed = stage.recipe.seed * len(counts) + number
         paragraphs = [piece for line in lines for piece in _short(line, tokens, length)]
         if many:
             yield from needles.generate(many, seed, tokens, paragraphs, split, length, licences)

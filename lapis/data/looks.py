@@ -115,6 +115,9 @@ def _copies(sample: Sample, turns: Sequence[Turn]) -> Iterator[tuple[int, int, i
             yield asked.at[source], asked.at[last], CLUE
             yield said.before(one), said.at[copy], CLUE
         yield from ((said.before(one), said.at[place], CLUE) for one, place in traces.signs(said.text))
+        for (digit, last), (one, place) in traces.places(*pair) if sample.kind == "long/needle" else ():
+            yield asked.at[digit], asked.at[last], CLUE
+            yield said.before(one), asked.at[place], CLUE
         for one, place in chain.from_iterable(trace(said.text) for trace in OWN):
             if said.at[place] <= said.before(one):
                 yield said.before(one), said.at[place], FROM_THOUGHT

@@ -25,6 +25,8 @@ LINE = re.compile(r"^([A-Za-z])(?=[-+*/]?\(?\d|=\d)([^\n:=]*)(.*)$", re.M)
 """Letter, what was read, and the work on it."""
 NUMBER = re.compile(r"([-+*/]?)(\(?)(\d+)")
 COLUMN = re.compile(r"\d{4}")
+ASKED = re.compile(r"\n(?:What is the code of the )?([^\n]+?)(?:的密码是多少)?\?$")
+"""The place that a text's last line asks for."""
 ORDER = re.compile(r"^([A-Z])[<>]([A-Z]):([A-Z])[<>]([A-Z])$", re.M)
 """Two names as they are told, and turned towards the one that is asked for."""
 MARK = re.compile(r"(?:^|:)([A-Z])([-+])(?=$|[,=])", re.M)
@@ -136,6 +138,19 @@ def hidden(question: str, answer: str) -> Iterator[Pair]:
     if question.count(answer) == 1:
         first = question.index(answer)
         yield from zip(range(len(answer)), range(first, first + len(answer)), strict=True)
+
+
+def places(question: str, answer: str) -> Iterator[tuple[Pair, Pair]]:
+    """For a code that is hidden in a text whose end asks for it, (within the question, from answer to question): each
+    of its digits, there and in the answer, and the last character of the place that it belongs to, as the fact and as
+    the question at the end name it."""
+    name = ASKED.search(question)
+    if not name:
+        return
+    for one, digit in hidden(question, answer):
+        known = question.rfind(name[1], 0, digit)
+        if known >= 0:
+            yield (digit, known + len(name[1]) - 1), (one, name.end(1) - 1)
 
 
 COPIES = {"math/told": listed, "math/logic": _riddle, "long/needle": hidden}

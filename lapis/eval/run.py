@@ -22,7 +22,7 @@ from PIL import Image as Picture
 
 from lapis import chat, config, files
 from lapis.data import store
-from lapis.eval import grounding, losses, screenspot
+from lapis.eval import grounding, losses, needles, screenspot
 from lapis.eval.harness import Ask, Record, kept, measure, right, share, spread, summary, swap_images
 from lapis.eval.sized import Sized
 from lapis.eval.stats import difference
@@ -50,12 +50,14 @@ def evaluate(folder: Path, recipe: config.Recipe, heldout: Path, out: Path, prog
     key = _key(folder, recipe.eval, heldout)
     done = _finished(out, key)
     if done is not None:
-        progress.advance(count(recipe.eval, heldout), "eval")
+        progress.advance(total(recipe, heldout), "eval")
         return done
     results = measure_all(load(folder, recipe), recipe.eval, heldout, out, progress, key)
-    compared = losses.distillation(folder.parent.parent, recipe, heldout)
+    run = folder.parent.parent
+    compared = losses.distillation(run, recipe, heldout)
     if compared is not None:
         results["distil"] = compared
+    results["needles"] = needles.compare(lambda model: load(model, recipe), run, recipe, heldout, progress)
     files.write_json(out / "results.json", results)
     shutil.rmtree(out / "parts")
     return results
@@ -94,17 +96,22 @@ def measure_all(
     return results
 
 
-def count(plan: config.Eval, heldout: Path) -> int:
+def total(recipe: config.Recipe, heldout: Path) -> int:
     """Requests of a whole evaluation at most: the length of its progress bar."""
-    total = 0
+    return count(recipe.eval, heldout) + needles.count(recipe, heldout)
+
+
+def count(plan: config.Eval, heldout: Path) -> int:
+    """Requests of all tasks at most."""
+    asked = 0
     for task in _present(heldout):
         everything = len(store.read_column(heldout / f"{task.name}.parquet", "kind"))
         samples = min(everything, _most(task, plan))
-        total += samples * len(task.modes) * (2 if task.blind else 1)
-        total += len(_curve_part(range(samples), plan)) * len(plan.budgets) if task.curve else 0
+        asked += samples * len(task.modes) * (2 if task.blind else 1)
+        asked += len(_curve_part(range(samples), plan)) * len(plan.budgets) if task.curve else 0
     if plan.screenspot:
-        return total + sum(map(len, grounding.read(Path(plan.screenspot)).values()))
-    return total + min(len(_column(heldout / POINTING)), screenspot.MOST)
+        return asked + sum(map(len, grounding.read(Path(plan.screenspot)).values()))
+    return asked + min(len(_column(heldout / POINTING)), screenspot.MOST)
 
 
 AskFor = Callable[[Ask, Sequence[Sample]], list[Record]]

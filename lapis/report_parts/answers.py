@@ -184,6 +184,27 @@ def _ticks(curves: dict[str, Json]) -> list[tuple[float, str]]:
     return [(place, str(point["budget"])) for place, point in enumerate(longest)]
 
 
+def found(run: Run) -> str:
+    """Facts found in long documents, before and after the stage that lengthens positions."""
+    stages: dict[str, Json] = run.results.get("needles", {})
+    drawn = "".join(_found_chart(stage, sides) for stage, sides in stages.items())
+    lead = (
+        "One fact stands at a drawn depth in prose, in half of the documents beside one of another place; the model is "
+        "asked for it. Words of the fact are held out. The band is the 95% interval."
+    )
+    return section("Long documents", lead, f'<div class="grid two">{drawn}</div>' if drawn else "")
+
+
+def _found_chart(stage: str, sides: Json) -> str:
+    ticks = [(float(place), tokens) for place, tokens in enumerate(sides["after"])]
+    series = []
+    for side, lengths in sides.items():
+        points = [*enumerate(lengths.values())]
+        band = [(place, point["low"], point["high"]) for place, point in points]
+        series.append(Series(f"{side} {stage}", [(place, point["value"]) for place, point in points], band, dots=True))
+    return charts.lines(series, "facts found", "tokens of the document", True, ticks, (0.0, 1.0))
+
+
 def thoughts(run: Run) -> str:
     """Thoughts in the model's own words, right and wrong ones, with their screens where there are any."""
     screens = {entry["id"]: entry for entry in run.results.get("pictures", [])}

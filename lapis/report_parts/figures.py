@@ -38,7 +38,7 @@ DIFFERENCES = {
 
 def figures(run: Run) -> dict[str, Figure]:
     """Every figure that this run can give, in the order of `goals.GOALS`."""
-    found = _timing(run) | _shares(run) | _differences(run) | _distil(run) | _budget(run) | _rl(run)
+    found = _timing(run) | _shares(run) | _differences(run) | _distil(run) | _budget(run) | _needles(run) | _rl(run)
     known = [name for name in GOALS if name in found]
     return {name: found[name] | {"goal": GOALS[name].of(run.recipe)} for name in known}
 
@@ -89,6 +89,15 @@ def _budget(run: Run) -> dict[str, Figure]:
     kept = wilson(sum(point["kept"] for point in points), sum(point["n"] for point in points))
     rises = {f"budget_rise_{name}": _pick(curve["rise"]) for name, curve in curves.items()}
     return {"budget_kept": _plain(kept)} | rises
+
+
+def _needles(run: Run) -> dict[str, Figure]:
+    """At the longest length, before and after the last stage that lengthens positions."""
+    stages: Json = run.results.get("needles", {})
+    if not stages:
+        return {}
+    sides = list(stages.values())[-1]
+    return {f"needles_{side}": _pick(list(lengths.values())[-1]) for side, lengths in sides.items()}
 
 
 def distilled(run: Run) -> list[Stage]:

@@ -227,3 +227,12 @@ def test_looks_survive_a_shard_and_move_with_their_row(tokenizer: chat.Tokenizer
                 continue
             assert batch.tokens_BT[row, cell] == image
             assert tokenizer.decode([int(batch.tokens_BT[row, token])]).endswith("(")
+
+
+def test_an_answer_looks_at_the_hidden_fact(tokenizer: chat.Tokenizer) -> None:
+    turns = (
+        Turn("user", (Text("the sky is blue\ncode is 42 here\nwhat is the code?"),)),
+        Turn("assistant", (Text("42"),)),
+    )
+    sample = Sample("long/needle", "en", "test", "CC0-1.0", turns)
+    assert looked_at(sample, tokenizer, looks.FROM_QUESTION) == [("4", "4"), ("2", "2")]

@@ -222,3 +222,31 @@ def test_listed_numbers_come_from_their_lines() -> None:
     within = dict(traces.worked(thought))
     plan = thought.index("a37")
     assert [within[plan + 1], within[plan + 2]] == [5, 6]
+
+
+def test_a_hidden_fact_is_read_where_it_stands() -> None:
+    question = "The sky is blue.\nThe code of the red bag is 4071.\nWhat is the code of the red bag?"
+    pairs = list(traces.hidden(question, "4071"))
+    assert [question[place] for _, place in pairs] == [*"4071"] and [one for one, _ in pairs] == [0, 1, 2, 3]
+    assert not list(traces.hidden(question + " 4071", "4071")), "twice is not a place"
+    assert traces.COPIES["long/needle"] is traces.hidden
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Sky.\nThe code of the red bag is 4071.\nMore 12.\nWhat is the code of the red bag?",
+        "天。\n红色柜子的密码是4071。\n好。\n红色柜子的密码是多少?",
+    ],
+)
+def test_a_code_and_its_answer_know_their_place(question: str) -> None:
+    found = list(traces.places(question, "4071"))
+    assert "".join(question[digit] for (digit, _), _ in found) == "4071" and [one for _, (one, _) in found] == [
+        0,
+        1,
+        2,
+        3,
+    ]
+    ends = {(question[last], question[place], last < question.index("4071") < place) for (_, last), (_, place) in found}
+    assert ends in ({("g", "g", True)}, {("子", "子", True)})
+    assert not list(traces.places(question.replace("\n", " "), "4071")), "only a last line asks"

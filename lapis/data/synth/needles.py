@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lapis.data.synth.problem import bytes_of
 from lapis.types import InputError, Sample, Text, Turn
@@ -14,10 +14,18 @@ COLOURS = {
     "zh": ("红", "蓝", "绿", "白", "黑", "黄", "棕", "灰"),
 }
 PLACES = {
-    "en": ("door", "box", "gate", "room", "case", "drawer", "safe", "bag"),
-    "zh": ("门", "箱子", "大门", "房间", "盒子", "抽屉", "柜子", "袋子"),
+    "en": (
+        *("door", "box", "gate", "room", "case", "drawer", "garage", "cellar", "locker", "shed", "office", "tower"),
+        *("cabin", "lift", "desk", "trunk", "fridge", "barn", "kiosk", "vault", "chest", "closet", "attic", "tent"),
+        *("mailbox", "cupboard", "boat", "lab", "safe", "bag", "hut", "studio"),
+    ),
+    "zh": (
+        *("门", "箱子", "大门", "房间", "盒子", "抽屉", "车库", "地窖", "储物柜", "工棚", "办公室", "塔楼"),
+        *("小屋", "电梯", "书桌", "皮箱", "冰箱", "谷仓", "售货亭", "金库", "木箱", "衣柜", "阁楼", "帐篷"),
+        *("信箱", "碗柜", "小船", "实验室", "柜子", "袋子", "茅屋", "工作室"),
+    ),
 }
-HELD_PLACES = 2
+HELD_PLACES = 4
 """How many of PLACES, from the end, training never names."""
 FACTS = {
     "en": "The code of the {colour} {place} is {code}.",
@@ -57,7 +65,8 @@ def generate(
 
     `documents` are paragraphs of prose; a sample takes its language from the one it starts with. Half of the documents
     hold a second fact about another place, which must not be taken for the asked one. meta has `depth`, the share of
-    the text before the fact. Raises InputError where there is no paragraph that fits.
+    the text before the fact, `length`, which is `tokens`, and `facts`, how many there are. Raises InputError where
+    there is no paragraph that fits.
     """
     paragraphs = [Paragraph(text.strip(), length(text), language(text)) for text in documents if text.strip()]
     fitting = [paragraph for paragraph in paragraphs if 2 * paragraph.tokens <= tokens]
@@ -70,7 +79,8 @@ def generate(
         facts = _facts(rng, lang, split)
         left = tokens - TEMPLATE - sum(length(part) for fact in facts for part in fact)
         origin = (f"lapis.data.synth.needles {split} {seed}", licence)
-        yield _needle(rng, _fill(fitting, first, left), facts, lang, origin)
+        sample = _needle(rng, _fill(fitting, first, left), facts, lang, origin)
+        yield replace(sample, meta={**sample.meta, "length": tokens})
 
 
 def _needle(
@@ -80,7 +90,8 @@ def _needle(
     at = rng.randint(0, len(parts))
     depth = at / max(len(parts), 1)
     parts.insert(at, fact)
-    if rng.random() < 0.5:
+    many = 1 + (rng.random() < 0.5)
+    if many > 1:
         parts.insert(rng.randint(0, len(parts)), other)
     return Sample(
         kind="long/needle",
@@ -88,7 +99,7 @@ def _needle(
         source=origin[0],
         licence=origin[1],
         turns=(Turn("user", (Text("\n".join([*parts, asked])),)), Turn("assistant", (Text(code),))),
-        meta={"answer": code, "verifier": "number", "template": "needle", "depth": depth},
+        meta={"answer": code, "verifier": "number", "template": "needle", "depth": depth, "facts": many},
     )
 
 

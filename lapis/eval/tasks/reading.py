@@ -2,7 +2,5 @@
 
 from lapis.eval.tasks.base import Task
 
-READING = (
-    Task("screen_qa", "Questions about a screen", ("direct",), blind=True, share=0.5),
-    Task("needle", "A fact in a long document", ("direct",), share=0.25),
-)
+NEEDLE = Task("needle", "A fact in a long document", ("direct",), share=0.25, breakdown=("length", "facts", "lang"))
+READING = (Task("screen_qa", "Questions about a screen", ("direct",), blind=True, share=0.5), NEEDLE)

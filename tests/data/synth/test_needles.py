@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lapis.data.synth.needles import FACTS, PLACES, generate, language
+from lapis.data.synth.needles import FACTS, HELD_PLACES, PLACES, generate, language
 from lapis.data.synth.problem import bytes_of
 from lapis.types import InputError
 from lapis.verify import check
@@ -26,7 +26,7 @@ def test_needles_are_hidden_once_and_found() -> None:
 
 
 def test_splits_name_other_places() -> None:
-    for split, places in (("train", slice(0, -2)), ("held", slice(-2, None))):
+    for split, places in (("train", slice(0, -HELD_PLACES)), ("held", slice(-HELD_PLACES, None))):
         for sample in generate(30, 1, 600, PROSE, split):
             question = sample.turns[0].text.split("\n")[-1]
             assert any(place in question for place in PLACES[sample.lang][places])
@@ -37,6 +37,7 @@ def test_other_facts_ask_for_other_codes() -> None:
     marks = {lang: fact.partition("{code}")[0].rpartition("}")[2] for lang, fact in FACTS.items()}
     twice = [text for text in texts if text.count(marks["en"]) + text.count(marks["zh"]) > 2]
     assert 10 < len(twice) < 50
+    assert len(twice) == sum(one.meta["facts"] == 2 for one in generate(60, 2, 900, PROSE))
 
 
 def test_repeatable_and_named_errors() -> None:
