@@ -17,8 +17,10 @@ def recipe() -> Recipe:
     base = desk.recipe()
     stages = []
     for entry in base.stages:
-        follows = isinstance(entry, Train) and entry.parent == "long"
-        stages.append(replace(entry, parent="long-32k") if follows else entry)
+        if isinstance(entry, Train) and entry.parent == "long":
+            stages.append(replace(entry, parent="long-32k"))
+        else:
+            stages.append(entry)
         if isinstance(entry, Train) and entry.name == "long":
             stages.append(_longer(entry))
     return replace(base, name="desk_32k", stages=tuple(stages))
