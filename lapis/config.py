@@ -211,6 +211,10 @@ class RL:
     op: Literal["rl"] = "rl"
 
 
+Entry = Train | Prune | Join | Start | RL
+"""What a recipe's stages are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Data:
     """What the data stage gathers and makes. Counts are samples."""
@@ -324,7 +328,7 @@ class Recipe:
     teacher: Decoder
     """The text teacher's shape."""
     data: Data
-    stages: tuple[Annotated[Train | Prune | Join | Start | RL, Discriminator("op")], ...]
+    stages: tuple[Annotated[Entry, Discriminator("op")], ...]
     eval: Eval
     export: Export
     start: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lapis.config import RL, Eval, Export, Join, Prune, Recipe, Start, Train
+from lapis.config import RL, Entry, Eval, Export, Join, Prune, Recipe, Start, Train
 from lapis.recipes import pocket
 
 STEPS = {
@@ -50,7 +50,7 @@ def recipe() -> Recipe:
     )
 
 
-def _longer(entry: Train | Prune | Join | Start | RL) -> Train | Prune | Join | Start | RL:
+def _longer(entry: Entry) -> Entry:
     if isinstance(entry, Prune | Join | Start):
         return entry
     steps = STEPS[entry.name]

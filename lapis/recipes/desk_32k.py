@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lapis.config import Pack, Recipe, Train, Yarn
+from lapis.config import Entry, Pack, Recipe, Train, Yarn
 from lapis.recipes import desk
 
 ROW = 32768
@@ -15,7 +15,7 @@ ROW = 32768
 def recipe() -> Recipe:
     """The recipe behind `lapis run desk_32k`."""
     base = desk.recipe()
-    stages = []
+    stages: list[Entry] = []
     for entry in base.stages:
         if isinstance(entry, Train) and entry.parent == "long":
             stages.append(replace(entry, parent="long-32k"))

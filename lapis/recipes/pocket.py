@@ -15,6 +15,7 @@ from lapis.config import (
     Data,
     Decoder,
     Distil,
+    Entry,
     Eval,
     Export,
     Join,
@@ -23,7 +24,6 @@ from lapis.config import (
     Pack,
     Prune,
     Recipe,
-    Start,
     Train,
     ViT,
     Yarn,
@@ -255,7 +255,7 @@ def small(decoder: Decoder, width: int, heads: int, kv_heads: int) -> Decoder:
     )
 
 
-def _short(entry: Train | Prune | Join | Start | RL) -> Train | Prune | Join | Start | RL:
+def _short(entry: Entry) -> Entry:
     if isinstance(entry, Train):
         pack = replace(entry.pack, rows=min(entry.pack.rows, 2), tiles=min(entry.pack.tiles, 6))
         return replace(entry, steps=3, pack=pack, checkpoint_every=2, minutes=0.05)
