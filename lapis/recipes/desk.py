@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lapis.config import RL, Entry, Eval, Export, Join, Prune, Recipe, Start, Train
+from lapis.config import RL, Entry, Eval, Export, Join, Prune, Recipe, Start
 from lapis.recipes import pocket
 
 STEPS = {
