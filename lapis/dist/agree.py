@@ -38,12 +38,14 @@ def check(recipe: config.Recipe, device: torch.device) -> None:
 def facts(recipe: config.Recipe, device: torch.device) -> dict[str, Any]:
     """What has to be equal, by name."""
     fields = config.flat(json.loads(config.dump(recipe)))
+    mixtures = {entry.name: [*entry.mixture] for entry in recipe.stages if isinstance(entry, config.Train)}
     return {
         "the source of lapis": source_sum(Path(lapis.__file__).parent),
         "torch": str(torch.__version__),
         "Python": platform.python_version(),
         "the device": device.type,
         **{name: value for name, value in fields.items() if name not in OWN},
+        **{f"the order of stages.{name}.mixture": kinds for name, kinds in mixtures.items()},
     }
 
 

@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -90,7 +91,8 @@ def _disk(folder: Path, least: float) -> Check:
     except OSError as error:
         return Check("disk", f"{folder} cannot be written ({error.strerror})", False)
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
     speed = WRITTEN / 1e6 / (time.perf_counter() - began)
     if not same:
         return Check("disk", f"{folder}: a file was read otherwise than it was written", False)

@@ -19,6 +19,7 @@ import socket
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -92,7 +93,9 @@ def _run(
         teller.start()
         try:
             settings = _settings(recipe.dist, meeting)
-            found = elastic_launch(settings, _begin)(work, config.dump(recipe), str(folder), stage, port)
+            # Not config.dump, which sorts: a mixture is drawn from in the order of its kinds.
+            text = json.dumps(asdict(recipe))
+            found = elastic_launch(settings, _begin)(work, text, str(folder), stage, port)
         except ChildFailedError as error:
             raise RuntimeError(f"{stage}: a process died ({_cause(error)})") from None
         except SignalException as signalled:

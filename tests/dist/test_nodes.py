@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import multiprocessing as mp
+import os
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from lapis import config
-from lapis.dist import nodes, preflight, processes
-from lapis.types import InputError
+from lapis.dist import board, nodes, preflight, processes
+from lapis.train import stages
+from lapis.types import InputError, Progress
 from tests.train import world
-from tests.train.test_processes import STAGE, STEPS, alone, assert_same, data, killed, run_of
+from tests.train.test_processes import STAGE, alone, assert_same, data, fatal, kill, killed, run_of
 
 __all__ = ["alone", "data"]
 SPAWN = mp.get_context("spawn")
@@ -45,54 +45,45 @@ def broken_after_a_death(recipe: config.Recipe, run: Path) -> None:
         raise InputError("preflight, products: process 0: a product of matrices is wrong")
 
 
-def broken(recipe: config.Recipe, run: Path) -> None:
-    if recipe.dist.node == 1:
-        raise InputError("preflight, disk: full")
-
-
 def node(work: Any, wanted: config.Recipe, run: Path, fake: Fake) -> None:
     """What `lapis run` does on a machine, for one stage; its exit code and its line lie in `run/node-N`."""
-    preflight.require = fake
+    preflight.require, board.LOST = fake, 6.0
     code, line = 0, ""
     try:
         if nodes.leads(wanted.dist):
             with nodes.lead(wanted, run) as team:
                 processes.run(work, wanted, run, "whole", world.Seen(), team)
         else:
-            code = nodes.follow(wanted, run, lambda name, team: processes.run(work, wanted, run, name, world.Seen(), team))
+            code = nodes.follow(
+                wanted, run, lambda name, team: processes.run(work, wanted, run, name, world.Seen(), team)
+            )
     except InputError as error:
         code, line = 2, str(error)
     (run / f"node-{wanted.dist.node}").write_text(json.dumps([code, line]))
 
 
-def together(work: Any, wanted: list[config.Recipe], run: Path, fake: Fake = well) -> list[list[Any]]:
-    """Exit code and line of every node."""
-    every = [SPAWN.Process(target=node, args=(work, one, run, fake)) for one in wanted]
-    for one in every:
-        one.start()
+def start(work: Any, wanted: config.Recipe, run: Path, fake: Fake = well) -> Any:
+    process = SPAWN.Process(target=node, args=(work, wanted, run, fake))
+    process.start()
+    return process
+
+
+def ended(every: list[Any], run: Path) -> list[list[Any]]:
+    """Exit code and line of every node, by number."""
     for one in every:
         one.join(120)
-        with contextlib.suppress(Exception):
-            one.kill()
-    return [json.loads((run / f"node-{one.dist.node}").read_text()) for one in wanted]
+        one.kill()
+    return [json.loads((run / f"node-{number}").read_text()) for number in range(len(every))]
 
 
 def events(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / nodes.NAME).read_text().splitlines()]
 
 
-def test_two_nodes_train_like_one_process(data: Path, alone: Path, tmp_path: Path) -> None:
-    from lapis.train import stages
-
-    run, place = run_of(data, tmp_path / "run"), port()
-    assert together(stages.work, [recipe(place, 0), recipe(place, 1)], run) == [[0, ""], [0, ""]]
-    assert_same(run, alone)
-
-
 def test_a_node_that_fails_its_check_after_a_death_is_left_out(data: Path, alone: Path, tmp_path: Path) -> None:
     run, place = run_of(data, tmp_path / "run"), port()
-    shapes = [recipe(place, number, least=1) for number in (0, 1)]
-    ends = together(killed, shapes, run, broken_after_a_death)
+    started = [start(killed, recipe(place, number, least=1), run, broken_after_a_death) for number in (0, 1)]
+    ends = ended(started, run)
     why = "preflight, products: process 0: a product of matrices is wrong"
     assert ends == [[0, ""], [2, f"node 1 ({socket.gethostname()}) is left out: {why}"]]
     assert (run / "died").is_file()
@@ -100,3 +91,37 @@ def test_a_node_that_fails_its_check_after_a_death_is_left_out(data: Path, alone
     assert [one["nodes"] for one in events(run) if one["event"] == "round"] == [2, 1]
     left = next(one for one in events(run) if one["event"] == "left")
     assert (left["node"], left["why"]) == (1, why)
+
+
+def lost(recipe: config.Recipe, run: Path, name: str, progress: Progress) -> None:
+    """The stage's work, with the second node going away whole at one step, once."""
+
+    def gone() -> None:
+        os.kill(os.getppid(), signal.SIGKILL)
+        kill()
+
+    fatal(recipe, run, name, progress, gone)
+
+
+def test_a_node_that_is_lost_comes_back(data: Path, alone: Path, tmp_path: Path) -> None:
+    """As where a cluster starts a pod anew: the first one is missed after a while, and the second takes part."""
+    run, place = run_of(data, tmp_path / "run"), port()
+    started = [start(lost, recipe(place, number), run) for number in (0, 1)]
+    started[1].join(120)
+    assert started[1].exitcode == -signal.SIGKILL
+    started[1] = start(lost, recipe(place, 1), run)
+    assert ended(started, run) == [[0, ""], [0, ""]]
+    assert_same(run, alone)
+    assert [one["nodes"] for one in events(run) if one["event"] == "round"] == [2, 2]
+    assert [one["node"] for one in events(run) if one["event"] == "came"] == [1, 1]
+    assert ["not heard of" in one["why"] for one in events(run) if one["event"] == "left"] == [True]
+
+
+def test_another_config_on_a_node_stops_before_the_first_step(data: Path, tmp_path: Path) -> None:
+    run, place = run_of(data, tmp_path / "run"), port()
+    other = recipe(place, 1)
+    other = replace(other, stages=(replace(STAGE, optim=replace(STAGE.optim, lr=0.5)),))
+    ends = ended([start(stages.work, one, run) for one in (recipe(place, 0), other)], run)
+    line = "rank 1 differs from rank 0: stages.whole.optim.lr is 0.5, and 0.001 there"
+    assert ends == [[2, line], [2, ""]]
+    assert not (run / "whole").exists()

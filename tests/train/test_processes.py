@@ -29,7 +29,7 @@ PACK = config.Pack(row_tokens=96, rows=2, tiles=8)
 STAGE = config.Train(
     "whole",
     None,
-    {"prose": 1.0, "screen": 1.0},
+    {"screen": 1.0, "prose": 1.0},  # not in the order of letters, which must not matter on the way to a process
     STEPS,
     PACK,
     config.Optim(muon=2.0),
