@@ -19,7 +19,6 @@ from torch.distributed.elastic.rendezvous import RendezvousHandler, rendezvous_h
 from torch.distributed.elastic.rendezvous.api import RendezvousInfo, RendezvousStoreInfo
 
 from lapis.dist.board import ASK, Address, Board, Roll
-from lapis.types import InputError
 
 BACKEND = "lapis"
 LOOK = 1.0
@@ -38,7 +37,10 @@ class Meeting(RendezvousHandler):
         self.round, self.members = -1, list[int]()
 
     def next_rendezvous(self) -> RendezvousInfo:
-        """The next round with this node in it. Raises InputError where it cannot be, Over where there is none."""
+        """The next round with this node in it.
+
+        Raises InputError where this node is not fit, RuntimeError where too few are, Over where no round comes.
+        """
         if self.round >= 0:
             self.board.tell(self._key("again"))
             self.check()
@@ -97,8 +99,8 @@ class Led(Meeting):
             late = time.monotonic() > end
             many = self.usable(1 + len(here))
             if late and not many:
-                found = f"{1 + len(here)} nodes are ready, too few to train{self.roll.reasons()}"
-                raise InputError(f"dist.nodes: {found}; expected {self.expected}, or see dist.least")
+                found = f"{1 + len(here)} of {self.expected} nodes are ready, too few to train"
+                raise RuntimeError(found + self.roll.reasons())
             if many and (late or self._complete(here)):
                 break
             time.sleep(ASK)

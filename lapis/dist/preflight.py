@@ -1,5 +1,4 @@
-"""Whether a node is fit to train: its versions, its disk, and in as many processes as training has, their products
-and the link between them.
+"""Whether a node is fit to train: versions, disk, devices, and its processes' products and the link between them.
 
 Unusual: matrices of small whole numbers have products that every precision holds exactly, so a right answer is equal
 and not close. Processes are new ones with a time limit: a device that hangs, hangs them and not the run.
