@@ -17,16 +17,16 @@ import os
 import pkgutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from lapis import config, files, recipes, run
+from lapis.named import RUNS, is_run, model_folder, recipe_in, run_folder
 from lapis.types import Image, InputError
 
 Words = argparse.Namespace
-RUNS = Path("runs")
 DEFAULTS = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1"}
 """Set before libraries load, unless the user set them: threads that wait soon sleep (spinning on made a step up to ten
 times slower whenever another process wanted a core, sleeping at once a fifth slower; the policy sets how long they spin
@@ -124,6 +124,13 @@ def _recipe_verbs(verbs: Any) -> None:
         ),
         ("data", _data, "the data stage of a recipe alone", "lapis data pocket --smoke"),
         ("plan", _plan, "the parameters of a recipe's model", "lapis plan blue3b"),
+        ("preflight", _preflight, "whether this machine is fit to train", "lapis preflight pocket dist.nproc=2"),
+        (
+            "launch",
+            _launch,
+            "write the job file that runs a recipe on a cluster",
+            "lapis launch pocket --to slurm --nodes 4 --gpus-per-node 8 dist.least=2 out=runs/four",
+        ),
     ):
         verb = _verb(verbs, name, act, about, example)
         verb.add_argument("recipe", metavar="RECIPE", help="a file in lapis/recipes: " + ", ".join(recipe_names()))
@@ -131,6 +138,20 @@ def _recipe_verbs(verbs: Any) -> None:
         _takes_words(verb, "a config field (stages.sft.steps=100), or out=DIR for the run's folder")
         if name == "run":
             verb.add_argument("--restart", metavar="STAGE", help="throw this stage and all later ones away first")
+        if name == "launch":
+            _takes_cluster(verb)
+
+
+def _takes_cluster(verb: Parser) -> None:
+    forms = "slurm: a script for sbatch; kubernetes: a manifest for kubectl apply"
+    verb.add_argument("--to", choices=("slurm", "kubernetes"), required=True, help=forms)
+    verb.add_argument("--nodes", metavar="N", type=int, default=1, help="machines that train together")
+    verb.add_argument("--gpus-per-node", metavar="N", type=int, default=0, dest="gpus", help="0 trains on CPUs")
+    verb.add_argument("--partition", metavar="P", default="", help="Slurm's, where the cluster's own is not meant")
+    verb.add_argument("--minutes", metavar="N", type=int, default=0, help="Slurm's time limit of one start")
+    verb.add_argument("--image", metavar="I", default="", help="Kubernetes: an image that has the command lapis")
+    verb.add_argument("--claim", metavar="C", default="", help="Kubernetes: a volume claim that all pods can write")
+    verb.add_argument("--shm", metavar="GIB", type=int, default=16, help="Kubernetes: shared memory of a pod")
 
 
 def _use_verbs(verbs: Any) -> None:
@@ -230,54 +251,27 @@ def _plan(words: Words) -> None:
         print(f"{name:<16} {value:>14,}" if isinstance(value, int) else value)
 
 
-def run_folder(name: str) -> Path:
-    """The folder of a run, by path or by its name under runs/. Raises InputError where there is none."""
-    for folder in filter(is_run, (Path(name), RUNS / name)):
-        return folder
-    raise InputError(f"{name}: no run there; expected a run's folder or a name under {RUNS}/")
+def _preflight(words: Words) -> None:
+    recipe, folder = recipe_of(words), _run_folder(words)
+    from lapis.dist import preflight
+
+    failed = []
+    for check in preflight.checks(recipe, folder):
+        print(f"{check.name:<10} {'' if check.well else 'FAILED: '}{check.text}", flush=True)
+        failed += [] if check.well else [check.name]
+    if failed:
+        raise InputError(f"preflight: this machine is not fit to train ({', '.join(failed)})")
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a folder is one that `lapis run` wrote."""
-    return (folder / "config.json").is_file() and "stages" in _json(folder / "config.json")
+def _launch(words: Words) -> None:
+    from lapis import launch
 
-
-def recipe_in(folder: Path) -> config.Recipe:
-    """The resolved recipe of a run folder."""
-    return config.load((folder / "config.json").read_text(encoding="utf-8"))
-
-
-def model_folder(name: str) -> Path:
-    """A model folder, by path, or the one of a run: its export, else its last stage that has a model.
-
-    Raises InputError where there is none.
-    """
-    if not Path(name).exists() and not (RUNS / name).exists():
-        raise InputError(f"{name}: no such run or folder")
-    if files.is_model(Path(name)):
-        return Path(name)
-    try:
-        folder = run_folder(name)
-    except InputError:
-        raise InputError(f"{name}: no model there; expected config.json and *.safetensors, or a run") from None
-    found = next(filter(files.is_model, _models(folder)), None)
-    if found is None:
-        raise InputError(f"{folder}: no stage of this run has finished a model yet")
-    return found
-
-
-def _models(folder: Path) -> Iterator[Path]:
-    recipe = recipe_in(folder)
-    yield folder / recipe.export.name / "hf"
-    yield from (folder / stage.name / "model" for stage in reversed(recipe.stages))
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(f"{path}: no JSON; expected a run's or a model's config") from None
-    return tree if isinstance(tree, dict) else {}
+    fields = ("to", "nodes", "gpus", "partition", "minutes", "image", "claim", "shm")
+    cluster, folder = launch.Cluster(**{name: getattr(words, name) for name in fields}), _run_folder(words)
+    words.words = [word for word in words.words if not word.startswith("out=")]
+    words.words += launch.own_words(cluster, words.words)
+    command = ["run", words.recipe, *(["--smoke"] if words.smoke else []), *words.words]
+    print(launch.write(recipe_of(words), command, cluster, folder))
 
 
 def _chat(words: Words) -> None:

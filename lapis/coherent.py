@@ -20,6 +20,7 @@ def check(recipe: config.Recipe) -> None:
     _adapter(recipe)
     _cut(recipe)
     _handlers(recipe.data)
+    _nodes(recipe.dist)
     for entry in recipe.stages:
         _mixture(entry, recipe.data)
         _rates(entry)
@@ -169,14 +170,24 @@ def _spread(entry: Any, recipe: config.Recipe) -> None:
         return
     from lapis.dist import mesh
 
-    shape = mesh.shaped(recipe.dist, entry.pack, recipe.dist.nproc)
-    decoder = recipe.teacher if entry.shape == "teacher" else recipe.model.decoder
     try:
-        mesh.fits(shape, decoder, entry.pack, recipe.dist.nproc)
+        for nodes in {recipe.dist.nodes, recipe.dist.least or recipe.dist.nodes}:
+            shape = mesh.suits(recipe, entry, nodes * recipe.dist.nproc)
     except InputError as error:
         raise InputError(f"stage {entry.name}: {error}") from None
     if shape.tp > 1 and entry.look_weight:
         raise InputError(f"stages.{entry.name}.look_weight: {entry.look_weight}, expected 0 with dist.tp = {shape.tp}")
+
+
+def _nodes(shape: config.Dist) -> None:
+    """Where several machines take part, there is a place to meet, and numbers are in range."""
+    for name, value in (("least", shape.least), ("node", shape.node + 1)):
+        if value > shape.nodes:
+            raise InputError(f"dist.{name}: {getattr(shape, name)}, with {shape.nodes} in dist.nodes")
+    if shape.nodes > 1:
+        from lapis.dist import board
+
+        board.address_of(shape.rendezvous)
 
 
 def _rates(entry: Any) -> None:

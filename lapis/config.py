@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
-from lapis.overrides import assign, check
+from lapis.overrides import assign, check, flat
 from lapis.shape import Adapter, AnyRes, Count, Decoder, Llama3, Model, Positive, Rate, Share, ViT, Yarn
 from lapis.types import InputError
 
-__all__ = ["Adapter", "AnyRes", "Decoder", "Llama3", "Model", "ViT", "Yarn"]
+__all__ = ["Adapter", "AnyRes", "Decoder", "Llama3", "Model", "ViT", "Yarn", "flat"]
 
 Part = Literal["vit", "adapter", "decoder"]
 
@@ -271,11 +271,32 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True)
+class Floor:
+    """What the preflight asks of a node at least; 0 asks nothing."""
+
+    tflops: Rate = 0.0
+    """TFLOP/s of each process's matrix product: bf16 on a GPU, fp32 on a CPU."""
+    link: Rate = 0.0
+    """GB/s at which the node's processes sum up a tensor."""
+    disk: Rate = 1.0
+    """GB that are free in the run folder."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dist:
     """How training is spread over processes; what it computes does not depend on it, up to the order of sums."""
 
     nproc: Positive = 1
-    """Processes on this machine: one a GPU, or one a core."""
+    """Processes on a machine: one a GPU, or one a core."""
+    nodes: Positive = 1
+    """Machines that train together; the same command runs on each, and the run folder is shared."""
+    least: Count = 0
+    """Fewest of them to go on with when others fail; 0 is all of them."""
+    node: Annotated[int, Ge(-1)] = -1
+    """This machine's number; 0 leads the run. -1: the machine that `rendezvous` names leads."""
+    rendezvous: str = ""
+    """host:port of the machine that leads, as the others reach it; it listens there."""
+    floor: Floor = field(default_factory=Floor)
     replicate: Positive = 1
     """Copies of the sharded weights (hybrid sharding); data-parallel ranks are what cp and tp leave."""
     cp: Positive = 1

@@ -70,6 +70,18 @@ def _place(loc: tuple[int | str, ...], tree: dict[str, Any]) -> str:
     return ".".join(parts)
 
 
+def flat(tree: Any, path: str = "") -> dict[str, Any]:
+    """`{"stages.sft.pack.rows": 8}` of nested dicts and lists of named entries."""
+    if isinstance(tree, list | tuple) and tree and all(isinstance(one, dict) and "name" in one for one in tree):
+        tree = {one["name"]: one for one in tree}
+    if not isinstance(tree, dict):
+        return {path[:-1]: tree}
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= flat(value, f"{path}{key}.")
+    return found
+
+
 def _tuples(node: Any) -> Any:
     """Lists from JSON as tuples, so that a loaded recipe equals the dumped one."""
     if isinstance(node, dict):

@@ -12,16 +12,19 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lapis import coherent, config, files
 from lapis.progress import Bars, Task
 from lapis.timeline import Timeline
 from lapis.types import InputError, Progress
+
+if TYPE_CHECKING:
+    from lapis.dist.nodes import Team
 
 HOW = ("device", "threads", "compile", "minutes", "workers", "checkpoint_every")
 """Config fields that say how fast a stage runs and not what comes out: they may change under way."""
@@ -47,31 +50,64 @@ def run(recipe: config.Recipe, folder: Path, restart: str | None = None, only: s
     """Everything of the recipe that is not yet done in `folder`, then the report.
 
     `restart` names a stage that is thrown away first with all later ones; `only` ends the run after that stage.
+    Where the recipe wants several machines, one of them does all this and the others take part in training.
     Raises InputError for a folder in use, a recipe that does not hold together, or one that would change a begun stage.
     """
     steps = walk(recipe, folder)
+    if recipe.dist.nodes > 1 and only is None and not _leads(recipe):
+        _follow(recipe, folder)
     if not steps[0].done:
         coherent.check_inputs(recipe)
-    with locked(folder):
+    with locked(folder), _team(recipe, folder, alone=only is not None) as team:
         kept = steps if restart is None else steps[: _index(steps, restart)]
         unchanged(recipe, kept, folder)
         if restart is not None:
             forget(steps, restart, folder)
         files.write(folder / "config.json", config.dump(recipe))
+        steps = walk(recipe, folder, team)
         chosen = steps if only is None else steps[: _index(steps, only) + 1]
         fresh = perform(chosen, folder)
         if only is None and (fresh or not (folder / "report.json").is_file()):
             _report(folder, fresh)
 
 
-def walk(recipe: config.Recipe, folder: Path) -> list[Step]:
-    """The recipe's stages in their order: data, training and RL stages, eval, export."""
+def _leads(recipe: config.Recipe) -> bool:
+    from lapis.dist import nodes
+
+    return nodes.leads(recipe.dist)
+
+
+def _follow(recipe: config.Recipe, folder: Path) -> NoReturn:
+    """Take part in the training stages of a run that another machine leads, and leave with its exit code."""
+    from lapis.dist import nodes, processes
+    from lapis.train import stages
+
+    def work(name: str, team: nodes.Team) -> None:
+        entry = next((one for one in recipe.stages if one.name == name), None)
+        if not isinstance(entry, config.Train):
+            raise InputError(f"{name}: the leading node trains it, and this recipe has no such stage")
+        stages.run_entry(entry, recipe, folder, processes.Silent(), team)
+
+    raise SystemExit(nodes.follow(recipe, folder, work))
+
+
+def _team(recipe: config.Recipe, folder: Path, alone: bool) -> AbstractContextManager[Team | None]:
+    if recipe.dist.nodes == 1 or alone:
+        return nullcontext()
+    from lapis.dist import nodes
+
+    return nodes.lead(recipe, folder)
+
+
+def walk(recipe: config.Recipe, folder: Path, team: Team | None = None) -> list[Step]:
+    """The recipe's stages in their order: data, training and RL stages, eval, export; a team trains together."""
     coherent.check(recipe)
     data, measure, export = recipe.data, recipe.eval, recipe.export
+    stage = partial(_stage, recipe=recipe, folder=folder, team=team)
     return [
         Step(data.name, folder / data.name, data.minutes, partial(_data, recipe, folder), _units),
         *(
-            Step(entry.name, folder / entry.name, entry.minutes, partial(_stage, entry, recipe, folder), _steps(entry))
+            Step(entry.name, folder / entry.name, entry.minutes, partial(stage, entry), _steps(entry))
             for entry in recipe.stages
         ),
         Step(
@@ -135,17 +171,7 @@ def by_stage(tree: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if tree.get("start"):
         shared["start"] = tree["start"]
     entries = (tree["data"], *tree["stages"], tree["eval"], tree["export"])
-    return {entry["name"]: {**_flat(entry, f"{entry['name']}."), **_flat(shared)} for entry in entries}
-
-
-def _flat(tree: Any, path: str = "") -> dict[str, Any]:
-    """`{"sft.pack.rows": 8}` of nested dicts."""
-    if not isinstance(tree, dict):
-        return {path[:-1]: tree}
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{path}{key}.")
-    return flat
+    return {entry["name"]: {**config.flat(entry, f"{entry['name']}."), **config.flat(shared)} for entry in entries}
 
 
 def _index(steps: list[Step], name: str) -> int:
@@ -202,14 +228,14 @@ def _data(recipe: config.Recipe, folder: Path, progress: Progress) -> None:
     pipeline.build(recipe, folder / recipe.data.name, progress)
 
 
-def _stage(entry: Any, recipe: config.Recipe, folder: Path, progress: Progress) -> None:
+def _stage(entry: Any, progress: Progress, recipe: config.Recipe, folder: Path, team: Team | None) -> None:
     if isinstance(entry, config.RL):
         from lapis.rl import loop
 
         return loop.run(entry, recipe, folder, progress)
     from lapis.train import stages
 
-    return stages.run_entry(entry, recipe, folder, progress)
+    return stages.run_entry(entry, recipe, folder, progress, team)
 
 
 def _steps(entry: Any) -> Callable[[], int]:

@@ -18,7 +18,7 @@ from lapis.types import InputError
 from tests.conftest import ROOT, environment, lapis
 from tests.tiny import tiny_recipe
 
-VERBS = ("run", "data", "plan", "chat", "eval", "export", "report", "init")
+VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "eval", "export", "report", "init")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -112,6 +112,8 @@ def alone() -> Mesh:
 def build(shape: config.Dist, device: torch.device) -> Mesh:
     """The mesh of the default process group, whose size must be a multiple of replicate x cp x tp (`fits`)."""
     rank, world = dist.get_rank(), dist.get_world_size()
+    if world == 1:
+        return alone()
     share = shape.cp * shape.tp
     rows = world // share
     sharded = _mesh(device, (shape.replicate, rows // shape.replicate * shape.cp, shape.tp), ("copy", "shard", "tp"))
@@ -138,6 +140,13 @@ def shaped(shape: config.Dist, pack: config.Pack, processes: int) -> config.Dist
     """The mesh of a stage: where its rows are too few for the row ranks, ranks share a row's tokens instead."""
     ranks = processes // (shape.cp * shape.tp)
     return replace(shape, cp=shape.cp * (ranks // math.gcd(ranks, pack.rows))) if ranks else shape
+
+
+def suits(recipe: config.Recipe, entry: config.Train, processes: int) -> config.Dist:
+    """The mesh of a stage over so many processes. Raises InputError where it does not divide what it splits."""
+    shape = shaped(recipe.dist, entry.pack, processes)
+    fits(shape, recipe.teacher if entry.shape == "teacher" else recipe.model.decoder, entry.pack, processes)
+    return shape
 
 
 def fits(shape: config.Dist, decoder: config.Decoder, pack: config.Pack, processes: int) -> None:

@@ -1,5 +1,7 @@
 """A stage's processes on this machine: started by torch's elastic agent, with one progress bar for all of them.
 
+Where other machines take part, the agents meet in each other's rounds (meeting.py), and each starts its own processes.
+
 Unusual: work is a function that the agent spawns, not a command line, so that nothing but `cli` reads arguments. How
 far the first process is comes back as datagrams on the loopback device, each with a number that a restart does not
 begin anew: nothing that a killed process could leave locked or half-written. A process that dies takes the others with
@@ -16,7 +18,10 @@ import signal
 import socket
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -27,12 +32,13 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from lapis import config
-from lapis.dist import guard
+from lapis.dist import agree, guard, mesh, nodes
+from lapis.dist.board import HERE
+from lapis.dist.meeting import BACKEND, Meeting
 from lapis.types import InputError, Progress
 
 Work = Callable[[config.Recipe, Path, str, Progress], None]
 """(recipe, run folder, stage, progress), called in every process with the process group standing."""
-HERE = "127.0.0.1"
 END, LONGEST = b"", 4096
 """The last datagram, and the most bytes of one."""
 BEAT = 0.2
@@ -61,11 +67,23 @@ class Silent:
         pass
 
 
-def run(work: Work, recipe: config.Recipe, folder: Path, stage: str, progress: Progress) -> None:
-    """`work` in `recipe.dist.nproc` processes. Raises InputError with the first one's own line.
+def run(
+    work: Work, recipe: config.Recipe, folder: Path, stage: str, progress: Progress, team: nodes.Team | None = None
+) -> None:
+    """`work` in `recipe.dist.nproc` processes, on every node of a team. Raises InputError with the first one's own
+    line, on the node that leads.
 
     SIGTERM is passed to all of them, and to whom it belongs here once they have ended.
     """
+    with nodes.alone(recipe.dist) if team is None else nullcontext(team) as team:
+        found = _run(work, recipe, folder, stage, progress, team.meeting(stage, partial(_usable, recipe, stage)))
+        for line in filter(None, found.values() if team.leads else ()):
+            raise InputError(line)
+
+
+def _run(
+    work: Work, recipe: config.Recipe, folder: Path, stage: str, progress: Progress, meeting: Meeting
+) -> dict[int, str]:
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     found, stopped = dict[int, str](), None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
@@ -74,7 +92,10 @@ def run(work: Work, recipe: config.Recipe, folder: Path, stage: str, progress: P
         teller = Thread(target=_tell, args=(ear, progress), daemon=True)
         teller.start()
         try:
-            found = elastic_launch(_settings(recipe.dist), _begin)(work, config.dump(recipe), str(folder), stage, port)
+            settings = _settings(recipe.dist, meeting)
+            # Not config.dump, which sorts: a mixture is drawn from in the order of its kinds.
+            text = json.dumps(asdict(recipe))
+            found = elastic_launch(settings, _begin)(work, text, str(folder), stage, port)
         except ChildFailedError as error:
             raise RuntimeError(f"{stage}: a process died ({_cause(error)})") from None
         except SignalException as signalled:
@@ -86,18 +107,28 @@ def run(work: Work, recipe: config.Recipe, folder: Path, stage: str, progress: P
             teller.join()
     if stopped is not None:
         signal.raise_signal(stopped)
-    for line in filter(None, found.values()):
-        raise InputError(line)
+    return found
 
 
-def _settings(shape: config.Dist) -> LaunchConfig:
+def _usable(recipe: config.Recipe, stage: str, there: int) -> int:
+    """With how many of so many nodes a stage can train; 0 is too few."""
+    entry = next(one for one in recipe.stages if one.name == stage)
+    assert isinstance(entry, config.Train)
+    for many in range(there, (recipe.dist.least or recipe.dist.nodes) - 1, -1):
+        with suppress(InputError):
+            mesh.suits(recipe, entry, many * recipe.dist.nproc)
+            return many
+    return 0
+
+
+def _settings(shape: config.Dist, meeting: Meeting) -> LaunchConfig:
     return LaunchConfig(
-        run_id=f"{os.getpid()}",
+        run_id=BACKEND,
         min_nodes=1,
-        max_nodes=1,
+        max_nodes=shape.nodes,
         nproc_per_node=shape.nproc,
-        rdzv_backend="c10d",
-        rdzv_endpoint=f"{HERE}:0",
+        rdzv_backend=BACKEND,
+        rdzv_configs={"meeting": meeting},
         max_restarts=shape.restarts,
         monitor_interval=BEAT,
         shutdown_timeout=shape.grace,
@@ -131,6 +162,7 @@ def _begin(work: Work, text: str, folder: str, stage: str, port: int) -> str:
     _join(device, recipe.dist.patience)
     progress = Sent(port) if dist.get_rank() == 0 else Silent()
     try:
+        agree.check(recipe, device)
         work(recipe, Path(folder), stage, progress)
     except InputError as error:
         return str(error)
@@ -140,10 +172,10 @@ def _begin(work: Work, text: str, folder: str, stage: str, port: int) -> str:
 
 
 def _join(device: torch.device, patience: float) -> None:
-    """Found the process group. The agent keeps one store over all starts, so each start has keys of its own there:
-    addresses of processes that died would else be found again."""
+    """Found the process group. There is one store over all rounds, so each round has keys of its own there: addresses
+    of processes that died would else be found again."""
     wait = timedelta(seconds=patience)
     store, rank, world = next(dist.rendezvous("env://", timeout=wait))
-    own = dist.PrefixStore("start " + os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+    own = dist.PrefixStore(os.environ["TORCHELASTIC_RUN_ID"], store)
     backend = "cuda:nccl,cpu:gloo" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=own, rank=rank, world_size=world, timeout=wait)

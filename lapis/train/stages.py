@@ -19,7 +19,7 @@ from lapis import chat, config, files
 from lapis.data.deal import cost_of
 from lapis.data.loader import Loader
 from lapis.data.shards import fingerprint
-from lapis.dist import guard, mesh, processes
+from lapis.dist import guard, mesh, nodes, processes
 from lapis.dist.mesh import Mesh, alone
 from lapis.export import hf
 from lapis.model import convert, init, prune, source
@@ -71,14 +71,16 @@ class Setting:
         )
 
 
-def run_entry(entry: Entry, recipe: config.Recipe, run: Path, progress: Progress) -> None:
+def run_entry(
+    entry: Entry, recipe: config.Recipe, run: Path, progress: Progress, team: nodes.Team | None = None
+) -> None:
     """Run or resume one entry; afterwards `run/NAME/` holds config.json, model/ and done.json.
 
-    Training is spread over processes where the recipe says so. Raises InputError for a missing parent, damaged data, a
-    full disk, or numbers that stay broken.
+    Training is spread over processes, and over a team's nodes, where the recipe says so. Raises InputError for a
+    missing parent, damaged data, a full disk, or numbers that stay broken.
     """
-    if isinstance(entry, config.Train) and recipe.dist.nproc > 1:
-        processes.run(work, recipe, run, entry.name, progress)
+    if isinstance(entry, config.Train) and (recipe.dist.nproc > 1 or team is not None):
+        processes.run(work, recipe, run, entry.name, progress, team)
     else:
         perform(entry, Setting(recipe, run, progress))
 

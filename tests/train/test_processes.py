@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -29,7 +30,7 @@ PACK = config.Pack(row_tokens=96, rows=2, tiles=8)
 STAGE = config.Train(
     "whole",
     None,
-    {"prose": 1.0, "screen": 1.0},
+    {"screen": 1.0, "prose": 1.0},  # not in the order of letters, which must not matter on the way to a process
     STEPS,
     PACK,
     config.Optim(muon=2.0),
@@ -168,8 +169,35 @@ def test_sigterm_saves_and_the_same_command_goes_on(data: Path, alone: Path, tmp
     assert_same(run, alone)
 
 
-def test_wrong_input_in_a_process_is_one_line(data: Path, tmp_path: Path) -> None:
+def unlike(recipe: config.Recipe, run: Path, alone: Path) -> tuple[config.Recipe, str]:
+    """No sample of the mixture."""
+    return replace(recipe, stages=(replace(STAGE, mixture={"caption": 1.0}),)), "no samples of caption"
+
+
+def unmatched(recipe: config.Recipe, run: Path, alone: Path) -> tuple[config.Recipe, str]:
+    """A checkpoint of a wider network."""
+    shutil.copytree(alone / "whole" / "checkpoint", run / "whole" / "checkpoint")
+    model = replace(recipe.model, decoder=replace(recipe.model.decoder, width=64))
+    named = r"a checkpoint of another model: model\.adapter\.fc2\.bias is \[32\] there, expected \[64\]"
+    return replace(recipe, model=model), named
+
+
+def misread(recipe: config.Recipe, run: Path, alone: Path) -> tuple[config.Recipe, str]:
+    """Shards by another tokenizer."""
+    index = json.loads((run / "data" / "shards" / "index.json").read_text())
+    root, ours = run / "shards", index["tokenizer"]
+    shutil.copytree(run / "data" / "shards", root)
+    (root / "index.json").write_text(json.dumps(index | {"tokenizer": "0123456789ab"}))
+    return replace(recipe, data=replace(recipe.data, shards=str(root))), f"0123456789ab.*{ours[:12]}"
+
+
+@pytest.mark.parametrize("wrong", [unlike, unmatched, misread])
+def test_wrong_input_in_processes_is_one_line_before_the_first_step(
+    wrong: Any, data: Path, alone: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     run = run_of(data, tmp_path / "run")
-    wrong = replace(recipe(2), stages=(replace(STAGE, mixture={"caption": 1.0}),))
-    with pytest.raises(InputError, match="no samples of caption"):
-        stages.run_entry(wrong.stages[0], wrong, run, world.Seen())
+    changed, line = wrong(recipe(2), run, alone)
+    with pytest.raises(InputError, match=line) as caught:
+        stages.run_entry(changed.stages[0], changed, run, world.Seen())
+    assert "\n" not in str(caught.value) and str(caught.value) not in "".join(capfd.readouterr())
+    assert not (run / "whole" / "metrics.jsonl").exists()
