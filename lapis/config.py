@@ -78,6 +78,23 @@ class Distil:
 
 
 @dataclass(frozen=True, slots=True)
+class Online:
+    """Evaluation beside training, by a process of low priority with one thread on snapshots of the weights.
+
+    It takes what training leaves of the CPU; a snapshot that is still waiting is replaced by a newer one.
+    """
+
+    tasks: tuple[str, ...] = ()
+    """What is asked: a held-out set and a mode, such as `math/think`; none switches it off."""
+    every: Positive = 150
+    """Steps between snapshots; one more is taken at the last step."""
+    samples: Positive = 24
+    """Held-out samples of a task."""
+    wait: Annotated[float, Ge(0)] = 30.0
+    """Seconds that the stage's end waits for the last snapshot; what takes longer is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
 class Train:
     """One training stage. Stages differ by these values, never by code."""
 
@@ -113,6 +130,7 @@ class Train:
     """Steps between held-out losses while training; 0 measures at the end only."""
     watch_every: Count = 20
     """Steps between measurements of norms by module; 0 measures none."""
+    online: Online = field(default_factory=Online)
     checkpoint_every: Positive = 100
     """Steps between training checkpoints."""
     spike: Rate = 30.0

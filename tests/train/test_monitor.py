@@ -93,6 +93,6 @@ def test_a_spike_is_far_above_what_was_usual() -> None:
 
 def test_tensorboard_and_lines_hold_the_same(tmp_path: Path) -> None:
     with metrics.Metrics(tmp_path, 0) as writer:
-        writer.write({"step": 1, "loss": 2.0, "norms": {"vit": {"updates": 0.5}}, "alarms": ["late"]})
+        writer.write({"step": 1, "loss": 2.0, "norms": {"vit": {"updates": 0.5}}})
     found = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert set(found.Tags()["scalars"]) == {"loss", "norms/vit/updates"}
