@@ -21,6 +21,7 @@ def check(recipe: config.Recipe) -> None:
     for entry in recipe.stages:
         _mixture(entry)
         _rates(entry)
+        _online(entry)
         _spread(entry, recipe)
     if recipe.device == "cuda":
         from lapis.dist import guard
@@ -129,6 +130,18 @@ def _spread(entry: Any, recipe: config.Recipe) -> None:
         raise InputError(f"stage {entry.name}: {error}") from None
     if shape.tp > 1 and entry.look_weight:
         raise InputError(f"stages.{entry.name}.look_weight: {entry.look_weight}, expected 0 with dist.tp = {shape.tp}")
+
+
+def _online(entry: Any) -> None:
+    """What is asked beside training is a task in one of its modes."""
+    if not isinstance(entry, config.Train) or not entry.online.tasks:
+        return
+    from lapis.eval.tasks import ALL
+
+    known = [f"{task.name}/{mode}" for task in ALL for mode in task.modes]
+    for name in entry.online.tasks:
+        if name not in known:
+            raise InputError(f"stages.{entry.name}.online.tasks: no {name}; there are {', '.join(known)}")
 
 
 def _rates(entry: Any) -> None:

@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "report_parts": {*BASE, "eval", "timeline"},
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
-TOP = {"", "__init__", "__main__", "cli", "coherent", "run", "terminal", "progress", "recipes"}
+TOP = {"", "__init__", "__main__", "cli", "coherent", "run", "terminal", "progress", "recipes", "watch", "frame"}
 
 
 def part(module: str) -> str:

@@ -19,6 +19,7 @@ from lapis.config import (
     Export,
     Join,
     Model,
+    Online,
     Optim,
     Pack,
     Prune,
@@ -193,6 +194,7 @@ def later() -> tuple[Train | RL, ...]:
         number_weight=0.1,
         look_weight=0.3,
         epochs={"screen/math": 9, "math": 9, "screen": 3},
+        online=Online(("ground_seen/direct", "math/think"), every=150, samples=24),
         minutes=4.0,
     )
     asked = {"math/arith": 0.05, "math/word": 0.15, "screen/ground": 0.8}
@@ -257,7 +259,8 @@ def small(decoder: Decoder, width: int, heads: int, kv_heads: int) -> Decoder:
 def _short(entry: Train | Prune | Join | RL) -> Train | Prune | Join | RL:
     if isinstance(entry, Train):
         pack = replace(entry.pack, rows=min(entry.pack.rows, 2), tiles=min(entry.pack.tiles, 6))
-        return replace(entry, steps=3, pack=pack, checkpoint_every=2, minutes=0.05)
+        online = replace(entry.online, every=2, samples=2, wait=120.0)
+        return replace(entry, steps=3, pack=pack, online=online, checkpoint_every=2, minutes=0.05)
     if isinstance(entry, RL):
         return replace(
             entry, steps=2, prompts=2, group=2, max_tokens=24, held_out=4, refill=0, checkpoint_every=1, minutes=0.1

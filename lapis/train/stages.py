@@ -122,7 +122,9 @@ def run_stage(stage: config.Train, setting: Setting) -> Made:
         batches=setting.batches(stage.name, stage.mixture, stage.pack, stage.steps, stage.epochs),
         heldout=HeldOut(setting.data / "heldout", setting.tokenizer(), setting.recipe.model, stage.pack),
         progress=setting.progress,
-        questions=Questions(stage.online, setting.data / "heldout", setting.recipe.eval.max_tokens, setting.tokenizer()),
+        questions=Questions(
+            stage.online, setting.data / "heldout", setting.recipe.eval.max_tokens, setting.tokenizer()
+        ),
     )
     done = loop.train(job)
     return step.gathered(done.trainer), done.summary

@@ -149,7 +149,7 @@ from pathlib import Path
 from tests.train import test_online
 test_online.walk(Path(sys.argv[1]), Path(sys.argv[2]), test_online.ENDLESS)
 """
-ENDLESS = replace(STAGE, steps=100_000, optim=replace(STAGE.optim, lr=1e-3), online=replace(ASKED, every=10))
+ENDLESS = replace(STAGE, steps=5000, optim=replace(STAGE.optim, lr=1e-3), online=replace(ASKED, every=10))
 
 
 def children(pid: int) -> list[int]:
