@@ -72,6 +72,7 @@ def test_walk_has_all_stages_in_the_recipes_order(tmp_path: Path) -> None:
         (["teacher.vocab=20"], "teacher.vocab: 20, expected data.vocab"),
         (["model.adapter.shuffle=1"], "model.adapter.shuffle: 1, expected 2"),
         (["model.image_token=3"], "model.image_token: 3, expected 10"),
+        (['stages.text.online.tasks=["math/slow"]'], "stages.text.online.tasks: no math/slow; there are ground_seen/"),
         (["stages.rl.optim.lr_vit=0.5"], "stages.rl.optim.lr_vit: RL trains the decoder alone"),
         *([] if torch.cuda.is_available() else [(["device=cuda"], "device: cuda is not available here")]),
     ],
@@ -116,6 +117,7 @@ def begun(folder: Path, *stages: str) -> None:
         ("model.decoder.layers=3", "stage data: model.decoder.layers was 2"),
         ("stages.sft.steps=3", ""),
         ("stages.text.minutes=9", ""),
+        ("stages.text.online.every=9", ""),
         ("threads=2", ""),
     ],
 )
