@@ -68,22 +68,19 @@ def main() -> None:
                     beside.after(number, True)
             return (time.perf_counter() - began) / STEPS
 
-        block()
-        while not beside.path.is_file() and not beside.over:
+        while beside.child is None:
             block()
-        assert beside.child is not None
         with_it, without = [], []
         for _ in range(PAIRS):
             os.kill(beside.child.pid, signal.SIGSTOP)
             without.append(block())
             os.kill(beside.child.pid, signal.SIGCONT)
             with_it.append(block())
-        lines = [line["seconds"] for line in online.metrics.read(beside.path)]
+        lines = list(online.metrics.read(beside.path)) if beside.path.is_file() else []
     cost = statistics.median(a / b for a, b in zip(with_it, without, strict=True)) - 1
-    print(
-        f"a step {1e3 * statistics.median(without):.0f} ms alone, {1e3 * statistics.median(with_it):.0f} ms beside it; "
-        f"a snapshot took {statistics.median(lines):.0f} s"
-    )
+    alone, both = (1e3 * statistics.median(times) for times in (without, with_it))
+    seconds = ", ".join(f"{line['seconds']:.0f} s" for line in lines[::2]) or "none was finished"
+    print(f"a step {alone:.0f} ms alone, {both:.0f} ms beside an evaluator; snapshots took {seconds}")
     say("online_free", 1 - max(cost, 0.0), 0.97, "1 - what a busy evaluator adds to a step, as a share of it", 1.0)
 
 
