@@ -29,7 +29,7 @@ from lapis.recipes import pocket
 from lapis.train import online, step
 
 ROWS, LENGTH, TILES = 4, 512, 8
-STEPS, PAIRS = 6, 16
+STEPS, PAIRS = 2, 48
 """Steps of a block, and blocks of each kind, which take turns."""
 ENTRY = next(entry for entry in pocket.later() if entry.name == "sft")
 

@@ -116,9 +116,9 @@ def _course(folder: Path) -> None:
     asked = (("ground_seen", "direct"), ("math", "think"))
     scores = [
         {"step": step, "task": task, "mode": mode, "seconds": 3.0}
-        | {"score": at / 24, "low": at / 24 - 0.05, "high": at / 24 + 0.05, "n": 24}
-        for step, at in ((100, 6), (200, 12), (300, 15))
-        for task, mode in asked
+        | {"score": right / 24, "low": right / 24 - 0.05, "high": right / 24 + 0.05, "n": 24}
+        for step, rights in ((100, (9, 6)), (200, (11, 12)), (300, (13, 15)))
+        for (task, mode), right in zip(asked, rights, strict=True)
     ]
     write_lines(folder / "online.jsonl", scores)
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
@@ -78,8 +79,9 @@ class Online:
         self.thread = Thread(target=self._work, name="online", daemon=True)
 
     def __enter__(self) -> Online:
-        if self.first:
+        if self.trainer.mesh.first:
             metrics.cut(self.path, self.done)
+        if self.first:
             self.thread.start()
         due = self.questions is not None and self.done > 0 and self.done % self.questions.plan.every == 0
         if due and self.trainer.mesh.once(self._misses):
@@ -96,7 +98,7 @@ class Online:
                 self.child.kill()
         self.thread.join()
         if self.child is not None:
-            with self.child:
+            with suppress(OSError), self.child:  # an order that it never read cannot be flushed any more
                 self.child.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 

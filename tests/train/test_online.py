@@ -19,6 +19,7 @@ from lapis import chat, config
 from lapis.data import shards
 from lapis.data.store import write_samples
 from lapis.data.tokenise import example
+from lapis.eval import online as serving
 from lapis.eval import run as evaluation
 from lapis.eval.sized import Sized
 from lapis.model import convert
@@ -128,19 +129,25 @@ def test_training_does_not_feel_it(measured: Path, plain: Path) -> None:
         ((sys.executable, "-c", "raise SystemExit('no engine here')"), "code 1: no engine here"),
         ((sys.executable, "-c", "print('no JSON')"), "Expecting value"),
         (("no-such-program",), "No such file"),
-        (None, "no-such-task"),
+        ((sys.executable, "-c", """print('{"error": "InputError: no model"}')"""), "InputError: no model"),
     ],
 )
 def test_a_broken_evaluator_is_one_line(
-    command: tuple[str, ...] | None, told: str, data: Path, plain: Path, tmp_path: Path, caplog: Any, monkeypatch: Any
+    command: tuple[str, ...], told: str, data: Path, plain: Path, tmp_path: Path, caplog: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(online, "COMMAND", command or online.COMMAND)
-    tasks = ASKED.tasks if command else ("no-such-task/direct",)
-    folder = walk(data, tmp_path / "run", replace(STAGE, online=replace(ASKED, tasks=tasks)))
+    monkeypatch.setattr(online, "COMMAND", command)
+    folder = walk(data, tmp_path / "run")
     assert losses(folder) == losses(plain)
     said = [line for line in caplog.text.splitlines() if "evaluation beside training" in line]
     assert len(said) == 1 and told in said[0]
     assert not (folder / online.NAME).exists()
+
+
+def test_an_order_that_cannot_be_followed_is_an_answer(tmp_path: Path) -> None:
+    words = {"model": str(tmp_path), "heldout": "", "tasks": [], "samples": 1, "max_tokens": 8, "tiles": 1}
+    told = serving._answer(words)
+    assert told == {"error": f"InputError: {tmp_path}: no model there (config.json is missing)"}
+    assert "unexpected keyword" in serving._answer(words | {"colour": "red"})["error"]
 
 
 SCRIPT = """
