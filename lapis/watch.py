@@ -127,13 +127,9 @@ class Watch:
         return Group(
             head,
             bars.render(),
-            frame.side_by_side(
-                frame.numbers(lines, shown.entry, shown.time()),
-                frame.losses(lines, shown.done or {}),
-                frame.norms(lines),
-                frame.online(shown.online.read()),
-                frame.alarms(alarms),
-            ),
+            frame.side_by_side(frame.numbers(lines, shown.entry, shown.time()), frame.losses(lines, shown.done or {})),
+            frame.side_by_side(frame.norms(lines), frame.online(shown.online.read())),
+            frame.side_by_side(frame.alarms(alarms)),
         )
 
     def _shown(self, at_work: Stage | None) -> Stage | None:
@@ -183,7 +179,12 @@ def watch(folder: Path, once: bool = False, only: str | None = None, console: Co
     if once or not console.is_terminal:
         console.print(seen.frame(time.time()))
         return
-    with Live(seen.frame(time.time()), console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        while not seen.over:
-            time.sleep(EVERY)
-            live.update(seen.frame(time.time()), refresh=True)
+    try:
+        with Live(seen.frame(time.time()), console=console, auto_refresh=False, vertical_overflow="crop") as live:
+            while not seen.over:
+                time.sleep(EVERY)
+                live.update(seen.frame(time.time()), refresh=True)
+    except KeyboardInterrupt as left:
+        # Ctrl-C is the way out of a view; SIGTERM, which comes as a kind of it, is not.
+        if type(left) is not KeyboardInterrupt:
+            raise
