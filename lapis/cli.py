@@ -179,6 +179,10 @@ def _make_verbs(verbs: Any) -> None:
     _takes_words(export, "out=DIR for another place than the run's export folder")
     report = _verb(verbs, "report", _report, "write a run's report again", "lapis report pocket")
     report.add_argument("run", metavar="RUN", help="a run, its name or folder")
+    seen = _verb(verbs, "watch", _watch, "look at a run while it trains, or afterwards", "lapis watch pocket")
+    seen.add_argument("run", metavar="RUN", help="a run, its name or folder")
+    seen.add_argument("--stage", metavar="STAGE", help="this stage instead of the one at work")
+    seen.add_argument("--once", action="store_true", help="one frame, without a terminal")
     example = "lapis init --vision google/siglip2-so400m-patch14-384 --decoder Qwen/Qwen3-1.7B out=start"
     init = _verb(verbs, "init", _init, "compose a model from public weights", example)
     init.add_argument("--vision", metavar="X", required=True, help="SigLIP2 tower: a hub name or a folder of its form")
@@ -363,6 +367,12 @@ def _report(words: Words) -> None:
     folder = run_folder(words.run)
     report.build(folder)
     print(folder / "report.html")
+
+
+def _watch(words: Words) -> None:
+    from lapis.watch import watch
+
+    watch(run_folder(words.run), words.once, words.stage)
 
 
 def _init(words: Words) -> None:

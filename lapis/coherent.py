@@ -24,6 +24,7 @@ def check(recipe: config.Recipe) -> None:
     for entry in recipe.stages:
         _mixture(entry, recipe.data)
         _rates(entry)
+        _online(entry)
         _spread(entry, recipe)
     if recipe.device == "cuda":
         from lapis.dist import guard
@@ -188,6 +189,18 @@ def _nodes(shape: config.Dist) -> None:
         from lapis.dist import board
 
         board.address_of(shape.rendezvous)
+
+
+def _online(entry: Any) -> None:
+    """What is asked beside training is a task in one of its modes."""
+    if not isinstance(entry, config.Train) or not entry.online.tasks:
+        return
+    from lapis.eval.tasks import ALL
+
+    known = [f"{task.name}/{mode}" for task in ALL for mode in task.modes]
+    for name in entry.online.tasks:
+        if name not in known:
+            raise InputError(f"stages.{entry.name}.online.tasks: no {name}; there are {', '.join(known)}")
 
 
 def _rates(entry: Any) -> None:

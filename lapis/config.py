@@ -15,11 +15,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
+from lapis.machines import Dist, Floor
 from lapis.overrides import assign, check, flat
 from lapis.shape import Adapter, AnyRes, Count, Decoder, Llama3, Model, Positive, Rate, Share, ViT, Yarn
 from lapis.types import InputError
 
-__all__ = ["Adapter", "AnyRes", "Decoder", "Llama3", "Model", "ViT", "Yarn", "flat"]
+__all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Model", "ViT", "Yarn", "flat"]
 
 Part = Literal["vit", "adapter", "decoder"]
 
@@ -78,6 +79,23 @@ class Distil:
 
 
 @dataclass(frozen=True, slots=True)
+class Online:
+    """Evaluation beside training, by a process of low priority with one thread on snapshots of the weights.
+
+    It takes what training leaves of the CPU; a snapshot that is still waiting is replaced by a newer one.
+    """
+
+    tasks: tuple[str, ...] = ()
+    """What is asked: a held-out set and a mode, such as `math/think`; none switches it off."""
+    every: Positive = 150
+    """Steps between snapshots; one more is taken at the last step."""
+    samples: Positive = 24
+    """Held-out samples of a task."""
+    wait: Annotated[float, Ge(0)] = 30.0
+    """Seconds that the stage's end waits for the last snapshot; what takes longer is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
 class Train:
     """One training stage. Stages differ by these values, never by code."""
 
@@ -113,6 +131,7 @@ class Train:
     """Steps between held-out losses while training; 0 measures at the end only."""
     watch_every: Count = 20
     """Steps between measurements of norms by module; 0 measures none."""
+    online: Online = field(default_factory=Online)
     checkpoint_every: Positive = 100
     """Steps between training checkpoints."""
     spike: Rate = 30.0
@@ -268,49 +287,6 @@ class Cache:
     """Most of them; files that are open or have just arrived may stand over it."""
     ahead: Count = 16
     """Coming steps whose shards are fetched ahead of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """What the preflight asks of a node at least; 0 asks nothing."""
-
-    tflops: Rate = 0.0
-    """TFLOP/s of each process's matrix product: bf16 on a GPU, fp32 on a CPU."""
-    link: Rate = 0.0
-    """GB/s at which the node's processes sum up a tensor."""
-    disk: Rate = 1.0
-    """GB that are free in the run folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dist:
-    """How training is spread over processes; what it computes does not depend on it, up to the order of sums."""
-
-    nproc: Positive = 1
-    """Processes on a machine: one a GPU, or one a core."""
-    nodes: Positive = 1
-    """Machines that train together; the same command runs on each, and the run folder is shared."""
-    least: Count = 0
-    """Fewest of them to go on with when others fail; 0 is all of them."""
-    node: Annotated[int, Ge(-1)] = -1
-    """This machine's number; 0 leads the run. -1: the machine that `rendezvous` names leads."""
-    rendezvous: str = ""
-    """host:port of the machine that leads, as the others reach it; it listens there."""
-    floor: Floor = field(default_factory=Floor)
-    replicate: Positive = 1
-    """Copies of the sharded weights (hybrid sharding); data-parallel ranks are what cp and tp leave."""
-    cp: Positive = 1
-    """Context parallel: ranks that split the tokens of a row."""
-    tp: Positive = 1
-    """Tensor parallel: ranks that split heads and MLP channels."""
-    restarts: Count = 3
-    """Times that a stage's processes are started again after one died or hung."""
-    patience: Annotated[float, Gt(0)] = 600.0
-    """Seconds that processes wait for each other before they are taken for hung."""
-    grace: Positive = 30
-    """Seconds that they have to save and end after SIGTERM."""
-    context: Literal["gather", "ulysses"] = "gather"
-    """How context ranks see each other's keys: all gathered, or heads exchanged for tokens (arXiv 2309.14509)."""
 
 
 @dataclass(frozen=True, slots=True)

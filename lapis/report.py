@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from lapis import files
-from lapis.report_parts import answers, misses, summary, training
+from lapis.report_parts import answers, course, misses, summary, training
 from lapis.report_parts.figures import Figure, figures
 from lapis.report_parts.inputs import Json, Run, Stage, read_run
 from lapis.report_parts.page import Section, page
@@ -52,6 +52,8 @@ def html(run: Run, found: dict[str, Figure], desk: dict[str, Figure] | None) -> 
         ("not-good", "What was not good", misses.not_good(run, found, desk)),
         ("stages", "Stages", training.stages(run)),
         ("losses", "Losses", training.losses(run)),
+        ("beside", "Beside training", course.beside(run)),
+        ("goodput", "Goodput", course.goodput(run)),
         ("distillation", "Distillation", training.distillation(run)),
         ("rl", "RL", training.reinforcement(run)),
         ("cost", "Cost", training.cost(run)),
@@ -64,6 +66,8 @@ def html(run: Run, found: dict[str, Figure], desk: dict[str, Figure] | None) -> 
 
 def _stage(stage: Stage) -> Json:
     kept: Json = {key: stage.done[key] for key in ("steps", "tokens", "loss", "heldout") if key in stage.done}
+    if "time" in stage.done:
+        kept["goodput"] = stage.done["time"]["goodput"]
     return {"name": stage.name, "seconds": stage.seconds, **kept}
 
 

@@ -26,8 +26,8 @@ from lapis.types import InputError, Progress
 if TYPE_CHECKING:
     from lapis.dist.nodes import Team
 
-HOW = ("device", "threads", "compile", "minutes", "workers", "checkpoint_every")
-"""Config fields that say how fast a stage runs and not what comes out: they may change under way."""
+HOW = ("device", "threads", "compile", "minutes", "workers", "checkpoint_every", "online")
+"""Config fields that say how a stage runs and is watched, not what comes out: they may change under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def unchanged(recipe: config.Recipe, steps: list[Step], folder: Path) -> None:
 def _same(stage: str, before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
     for key in sorted({*before, *now}):
         old, new = before.get(key), now.get(key)
-        if old != new and key.rpartition(".")[2] not in HOW:
+        if old != new and not {*key.split(".")[1:]}.intersection(HOW):
             change = f"{key} was {json.dumps(old)} when it began and is {json.dumps(new)} now"
             raise InputError(f"{folder}: stage {stage}: {change}; set it back, or --restart {stage}, or another out=")
 

@@ -40,7 +40,7 @@ def write_lines(path: Path, lines: Iterable[Json]) -> None:
 def make_run(folder: Path) -> Path:
     """A finished pocket run."""
     rng = random.Random(7)
-    entries = [{"name": name, "op": name if name in ("prune", "rl") else "train"} for name in STAGES]
+    entries = [{"name": name, "op": name if name in ("prune", "rl") else "train", "steps": 400} for name in STAGES]
     shape = {"vit": {"tile": 252, "patch": 14}}
     recipe = {"name": "pocket", "model": shape, "data": {"name": "data"}, "stages": entries}
     write(folder / "config.json", recipe)
@@ -60,6 +60,7 @@ def make_run(folder: Path) -> Path:
         _stage(folder / name, number, rng)
     _rl(folder / "rl", rng)
     _evaluation(folder / "eval", rng)
+    _course(folder / "sft")
     write(folder / "export" / "done.json", {})
     write(folder / "machine.json", {"cpu": "Example CPU @ 2.0GHz", "cores": 2, "torch": "2.13.0"})
     return folder
@@ -91,6 +92,35 @@ def _stage(folder: Path, number: int, rng: random.Random) -> None:
     (folder / "model").mkdir()
     weights = {"model.language_model.embed": torch.zeros(64, 16), "model.vision_tower.a": torch.zeros(8, 8)}
     save_file(weights, folder / "model" / "model.safetensors")
+
+
+def _course(folder: Path) -> None:
+    """Lines as a real stage writes them: a death after step 200, an alarm, and scores of three snapshots."""
+    old = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    module = {"parameters": 71.4, "gradients": 0.47, "updates": 0.005, "first moments": 0.08, "second moments": 0.001}
+    norms = {"decoder.layers.0": module | {"update share": 7e-5}, "vit.patch": module | {"update share": 6.5e-5}}
+    more = {"tokens": 2048, "seconds": 0.5, "tokens_per_s": 4096.0, "mfu": 0.244, "imbalance": 0.031, "grad_norm": 5.73}
+    more |= {"rates": {"vit": 2.4e-5, "decoder": 2.8e-5}, "cells": 4.1}
+    lines = [line | more | {"step": at, "passes": {"math": at / 200}} for at, line in enumerate(old, 1)]
+    write_lines(
+        folder / "metrics.jsonl", [line | ({"norms": norms} if line["step"] % 20 == 1 else {}) for line in lines]
+    )
+    events = [("start", 1000, 0, 0), ("working", 1004, 0, 0), ("saved", 1060, 0.5, 0), ("start", 1120, 0, 1110)]
+    events += [("working", 1127, 0, 0), ("saved", 1180, 0.25, 0), ("ended", 1230, 0, 0)]
+    names = ("what", "at", "seconds", "last")
+    write_lines(folder / "ledger.jsonl", [dict(zip(names, event, strict=True)) for event in events])
+    spent = {"wall": 230.0, "productive": 150.0, "checkpoint": 0.75, "restart": 21.0, "lost": 50.0, "back": [17.0]}
+    done = json.loads((folder / "done.json").read_text(encoding="utf-8"))
+    write(folder / "done.json", done | {"time": spent | {"goodput": 0.6522}})
+    write_lines(folder / "alarms.jsonl", [{"step": 77, "at": 1050.0, "alarm": "gradient norm 60, and 5.7 is usual"}])
+    asked = (("ground_seen", "direct"), ("math", "think"))
+    scores = [
+        {"step": step, "task": task, "mode": mode, "seconds": 3.0}
+        | {"score": right / 24, "low": right / 24 - 0.05, "high": right / 24 + 0.05, "n": 24}
+        for step, rights in ((100, (9, 6)), (200, (11, 12)), (300, (13, 15)))
+        for (task, mode), right in zip(asked, rights, strict=True)
+    ]
+    write_lines(folder / "online.jsonl", scores)
 
 
 def _each(right: int, thought: int) -> dict[str, list[float]]:

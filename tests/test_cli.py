@@ -18,7 +18,7 @@ from lapis.types import InputError
 from tests.conftest import ROOT, environment, lapis
 from tests.tiny import tiny_recipe
 
-VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "eval", "export", "report", "init")
+VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "eval", "export", "report", "watch", "init")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -56,6 +56,7 @@ def test_each_example_is_understood(verb: str, capsys: pytest.CaptureFixture[str
         (["chat", "tests", "surplus"], "surplus: not understood"),
         (["chat", "tests", "--budget", "many"], "--budget"),
         (["report", "tests"], "tests: no run there"),
+        (["watch", "tests"], "tests: no run there"),
         (["export", "tests", "--to", "hf"], "tests: no run there"),
         (["export", "tests", "--to", "floppy"], "floppy"),
         (["export", "tests", "--to", "hf", "seed=1"], "seed=1: not understood"),

@@ -145,6 +145,23 @@ def test_what_was_not_good_names_misses_and_weak_groups(run: Path) -> None:
     assert len(spots) == 3
 
 
+def test_scores_beside_training_and_where_its_time_went(run: Path) -> None:
+    report.build(run)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    curves = page[page.index('<section id="beside">') : page.index('<section id="goodput">')]
+    assert curves.count("<svg") == 1 and curves.count("<circle") == 6 and curves.count('class="band') == 2
+    assert "Word problems and arithmetic, thinking, n = 24: 62.5%" in curves
+    spent = page[page.index('<section id="goodput">') : page.index('<section id="distillation">')]
+    assert "65.2% of 3.8 min; from death to the next step 17.0 s" in spent
+    parts = re.findall(r'title="(\w+): ([\d.]+) s"', spent)
+    assert {name: float(seconds) for name, seconds in parts} == pytest.approx(
+        {"productive": 150.0, "checkpoint": 0.8, "restart": 21.0, "lost": 50.0, "other": 8.2}, abs=0.06
+    )
+    assert "gradient norm 60, and 5.7 is usual" in spent
+    stages = {stage["name"]: stage for stage in json.loads((run / "report.json").read_text())["stages"]}
+    assert stages["sft"]["goodput"] == 0.6522 and "goodput" not in stages["teacher"]
+
+
 def test_desk_stands_beside(run: Path, tmp_path: Path) -> None:
     desk = {"figures": {"math_think": {"value": 0.913, "low": 0.88, "high": 0.94, "n": 300, "goal": 0.7}}}
     write(tmp_path / "desk.json", desk)

@@ -77,6 +77,7 @@ def test_walk_has_all_stages_in_the_recipes_order(tmp_path: Path) -> None:
         (["dist.nodes=2", "dist.rendezvous=head:1", "dist.node=2"], "dist.node: 2, with 2 in dist.nodes"),
         (["dist.nodes=2", "dist.rendezvous=head:1", "dist.least=3"], "dist.least: 3, with 2 in dist.nodes"),
         (["dist.nodes=3", "dist.rendezvous=head:1", "dist.cp=2"], "stage text: dist.nproc: 3 processes, expected"),
+        (['stages.text.online.tasks=["math/slow"]'], "stages.text.online.tasks: no math/slow; there are ground_seen/"),
         (["stages.rl.optim.lr_vit=0.5"], "stages.rl.optim.lr_vit: RL trains the decoder alone"),
         *([] if torch.cuda.is_available() else [(["device=cuda"], "device: cuda is not available here")]),
     ],
@@ -121,6 +122,7 @@ def begun(folder: Path, *stages: str) -> None:
         ("model.decoder.layers=3", "stage data: model.decoder.layers was 2"),
         ("stages.sft.steps=3", ""),
         ("stages.text.minutes=9", ""),
+        ("stages.text.online.every=9", ""),
         ("threads=2", ""),
     ],
 )

@@ -85,6 +85,15 @@ def test_the_report_has_its_figures(smoke: Path) -> None:
     assert "<html" in html and 'src="http' not in html and 'href="http' not in html.replace('href="https://arxiv', "")
 
 
+def test_snapshots_were_measured_beside_training(smoke: Path) -> None:
+    stage = cut_stage()
+    lines = [json.loads(line) for line in (smoke / stage.name / "online.jsonl").read_text("utf-8").splitlines()]
+    last = [line for line in lines if line["step"] == stage.steps]
+    assert [f"{line['task']}/{line['mode']}" for line in last] == list(stage.online.tasks)
+    assert all(line["n"] == stage.online.samples and 0 <= line["score"] <= 1 for line in lines)
+    assert '<section id="beside">' in (smoke / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_timeline_counts_both_starts(smoke: Path) -> None:
     timeline = json.loads((smoke / "timeline.json").read_text(encoding="utf-8"))
     assert len(timeline["starts"]) == 2

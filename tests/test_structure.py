@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"types"},
     "overrides": {"types"},
     "shape": set(),
-    "config": {"types", "overrides", "shape"},
+    "machines": {"shape"},
+    "config": {"types", "overrides", "shape", "machines"},
     "chat": {"types"},
     "verify": {"types", "config", "chat"},
     "hub": {"types"},
@@ -46,7 +47,8 @@ ALLOWED: dict[str, set[str]] = {
     "report_parts": {*BASE, "eval", "timeline"},
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
-TOP = {"", "__init__", "__main__", "cli", "coherent", "launch", "named", "run", "terminal", "progress", "recipes"}
+TOP = {"", "__init__", "__main__", "cli", "coherent", "frame", "launch", "named", "run", "terminal", "progress"}
+TOP |= {"recipes", "watch"}
 
 
 def part(module: str) -> str:

@@ -28,6 +28,7 @@ from lapis.data import pack as packing
 from lapis.data.deal import TOKENS, Cost, deal, share_of
 from lapis.data.labels import LABELS
 from lapis.data.looks import COLUMNS
+from lapis.data.position import Position
 from lapis.data.shards import Shards, cells_array
 from lapis.data.tokenise import Cutter, Example, example, unpng
 from lapis.types import IGNORE, Batch, InputError, Sample
@@ -101,6 +102,7 @@ class Loader:
         self.steps = self.plan.steps
         self.left_out = self.pieces.left_out
         self.passes = self.plan.passes
+        self._position = Position(self.pieces, self.kinds, self.plan, mixture)
 
     def _planned(self, mixture: Mapping[str, float], steps: int, seed: int, epochs: Mapping[str, int]) -> packing.Plan:
         name = packing.plan_name(self.shards.digest, list(mixture.items()), epochs, self.pack, steps, seed)
@@ -115,6 +117,10 @@ class Loader:
         if not 0 <= step < self.steps:
             raise InputError(f"step {step}: the data holds {self.steps} steps; lower `steps` or raise `epochs`")
         return assemble(self._rows(step), self.pieces, self.shards, self.kinds, self.part, self.shape)
+
+    def position(self, step: int) -> dict[str, float]:
+        """Passes of all ranks over each mixture entry after so many steps."""
+        return self._position.after(step)
 
     def _rows(self, step: int) -> list[packing.Ints]:
         """Piece numbers of this rank's rows."""

@@ -99,7 +99,7 @@ class Fault(Exception):
 
     def __init__(self, step: int, reason: str):
         super().__init__(f"step {step}: {reason}")
-        self.step = step
+        self.step, self.reason = step, reason
 
 
 class NonFinite(Fault):

@@ -84,7 +84,7 @@ def measure_all(
     results: dict[str, Any] = {"key": key, "parent": plan.parent, "tasks": {}, "budgets": {}, "pictures": []}
     began = time.monotonic()
     for task in _present(heldout):
-        samples = _samples(heldout, task, plan)
+        samples = chosen(heldout, task, plan)
         ask = _asker(generator, plan, parts, progress, task)
         results["tasks"] |= _modes(task, samples, ask)
         if task.curve:
@@ -201,7 +201,8 @@ def _curve(task: Task, samples: Sequence[Sample], plan: config.Eval, ask: AskFor
     return {"task": task.name, "points": points, "rise": _difference(answers[-1], answers[0])}
 
 
-def _samples(heldout: Path, task: Task, plan: config.Eval) -> list[Sample]:
+def chosen(heldout: Path, task: Task, plan: config.Eval) -> list[Sample]:
+    """The samples of a task that the plan asks: as many as it takes, evenly spread over the set."""
     everything = list(store.read_samples(heldout / f"{task.name}.parquet"))
     return spread(everything, _most(task, plan))
 

@@ -188,6 +188,23 @@ def strip(parts: Sequence[tuple[str, float]]) -> str:
     return f'<div class="strip">{bar}</div><ul class="legend">{legend}</ul>'
 
 
+def stacks(entries: Sequence[tuple[str, Sequence[float], str]], names: Sequence[str]) -> str:
+    """Bars of equal length, each cut into `names` by its seconds, with a label before and a note behind."""
+    lines = "".join(_stack(label, parts, note, names) for label, parts, note in entries)
+    legend = "".join(f'<li class="s{number % 6}">{escape(name)}</li>' for number, name in enumerate(names))
+    return f'<div class="stacks">{lines}</div><ul class="legend">{legend}</ul>'
+
+
+def _stack(label: str, parts: Sequence[float], note: str, names: Sequence[str]) -> str:
+    total = sum(parts) or 1.0
+    bar = "".join(
+        f'<i class="s{number % 6}" style="flex:{seconds / total:.4f}" title="{escape(name)}: {seconds:.1f} s"></i>'
+        for number, (name, seconds) in enumerate(zip(names, parts, strict=True))
+        if seconds > 0
+    )
+    return f'<div><b>{escape(label)}</b><div class="strip">{bar}</div><small>{escape(note)}</small></div>'
+
+
 def minutes(seconds: float) -> str:
     """Seconds as people say them."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

@@ -29,6 +29,9 @@ class Stage:
     """train, prune, join, rl, data, eval, export; empty where no config says."""
     done: Json
     metrics: list[Json]
+    online: list[Json]
+    """Scores of the evaluation beside training."""
+    alarms: list[Json]
     parameters: dict[str, int]
     """Parameters of the stage's model by part: vit, adapter, decoder."""
     seconds: float
@@ -126,7 +129,16 @@ def _stage(folder: Path, timeline: Json, settings: Json) -> Stage:
     op = named.get(folder.name, _json(folder / "config.json")).get("op", "")
     clock = sum(end - start for start, end in segments(timeline.get(folder.name)))
     seconds = clock or float(done.get("seconds") or 0.0)
-    return Stage(folder.name, op, done, list(_lines(folder / "metrics.jsonl")), _parameters(folder / "model"), seconds)
+    return Stage(
+        name=folder.name,
+        op=op,
+        done=done,
+        metrics=list(_lines(folder / "metrics.jsonl")),
+        online=list(_lines(folder / "online.jsonl")),
+        alarms=list(_lines(folder / "alarms.jsonl")),
+        parameters=_parameters(folder / "model"),
+        seconds=seconds,
+    )
 
 
 def segments(value: Any) -> list[tuple[float, float]]:

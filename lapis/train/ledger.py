@@ -47,6 +47,18 @@ class Account:
         """Share of the time that went into steps that count."""
         return self.productive / max(self.wall, 1e-9)
 
+    @property
+    def other(self) -> float:
+        """What is left: held-out losses, snapshots, waiting for the evaluation beside training."""
+        return max(0.0, self.wall - self.productive - self.checkpoint - self.restart - self.lost)
+
+    def words(self) -> str:
+        """All of it as one line."""
+        names = ("productive", "checkpoint", "restart", "lost", "other")
+        parts = ", ".join(f"{name} {getattr(self, name):.1f} s" for name in names)
+        back = ", ".join(f"{seconds:.1f} s" for seconds in self.back)
+        return f"goodput {self.goodput:.1%} ({parts})" + (f"; from death to the next step {back}" if back else "")
+
 
 class Ledger:
     """Writes a stage's events; of several processes one writes."""

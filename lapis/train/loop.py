@@ -21,9 +21,11 @@ from lapis.dist import checkpoint
 from lapis.dist.checkpoint import Saver
 from lapis.dist.guard import WINDOW, Fault, Skips, Stop
 from lapis.train import optim
+from lapis.train.alarms import Told
 from lapis.train.ledger import NAME, Ledger, account, read
 from lapis.train.metrics import Metrics, last_loss, line_of, recent
-from lapis.train.monitor import Alarms, peak
+from lapis.train.monitor import peak
+from lapis.train.online import Online, Questions
 from lapis.train.step import Trainer
 from lapis.types import Batch, Progress
 
@@ -37,6 +39,8 @@ class Batches(Protocol):
     def steps(self) -> int: ...
 
     def iterate(self, start: int = 0) -> Iterator[Batch]: ...
+
+    def position(self, step: int) -> dict[str, float]: ...
 
 
 class Judge(Protocol):
@@ -57,6 +61,8 @@ class Job:
     batches: Batches
     heldout: Judge
     progress: Progress
+    questions: Questions | None = None
+    """For the evaluation beside training; None has none."""
 
 
 @dataclass(slots=True)
@@ -116,18 +122,21 @@ def _attempt(job: Job, trainer: Trainer, skips: Skips, bar: _Bar) -> Finished:
         Stop() as stop,
         Saver(job.folder / "checkpoint", trainer.mesh) as saver,
         Metrics(job.folder, tally.step, trainer.mesh.first) as metrics,
+        Online(job.questions, job.folder, trainer, tally.step) as online,
+        Told(job.folder, job.stage.name, trainer.mesh.first) as told,
         closing(_batches(job, tally.step)) as batches,
     ):
-        full, alarms = peak(trainer.place) * trainer.mesh.world, Alarms()
+        full = peak(trainer.place) * trainer.mesh.world
         ledger.working()
         began = time.perf_counter()
         for batch in batches:
             line = _step(job, trainer, batch, tally, skips, began, full)
             last = tally.step == job.batches.steps
+            online.after(tally.step, last)
             if last or _due(tally.step, job.stage.eval_every):
                 heldout = line["heldout"] = job.heldout.losses(trainer)
             if "loss" in line:
-                _warn(line, alarms, job.stage.name, trainer.mesh.first)
+                told.check(line)
                 metrics.write(line)
             ends = trainer.mesh.any(stop.wanted)
             if last or ends or _due(tally.step, job.stage.checkpoint_every):
@@ -137,10 +146,11 @@ def _attempt(job: Job, trainer: Trainer, skips: Skips, bar: _Bar) -> Finished:
                 raise KeyboardInterrupt
             bar.reach(tally.step, f"loss {line['loss']:.3f}" if "loss" in line else "")
             began = time.perf_counter()
+        online.finish(job.progress, lambda: stop.wanted)
     heldout = heldout or job.heldout.losses(trainer)
     bar.reach(job.stage.steps)
     ledger.ended()
-    return Finished(trainer, _summary(job, tally, skips, heldout))
+    return Finished(trainer, _summary(job, tally, skips, heldout, trainer.mesh.first))
 
 
 def _due(step: int, every: int) -> bool:
@@ -149,15 +159,6 @@ def _due(step: int, every: int) -> bool:
 
 def _batches(job: Job, start: int) -> Generator[Batch, None, None]:
     yield from job.batches.iterate(start)
-
-
-def _warn(line: dict[str, Any], alarms: Alarms, stage: str, speaks: bool) -> None:
-    """What is wrong with a step goes into its line and, from one process, into the log."""
-    found = alarms.check(line)
-    if found:
-        line["alarms"] = found
-    for alarm in found if speaks else ():
-        log.warning("%s, step %d: %s", stage, line["step"], alarm)
 
 
 def _step(
@@ -173,7 +174,7 @@ def _step(
     tally.tokens += result.tokens
     tally.tiles += result.tiles
     tally.seconds += seconds
-    return line_of(tally.step, result, seconds, full)
+    return line_of(tally.step, result, seconds, full) | {"passes": job.batches.position(tally.step)}
 
 
 def _resume(job: Job, trainer: Trainer, skips: Skips) -> Tally:
@@ -195,8 +196,11 @@ def _save(saver: Saver, trainer: Trainer, tally: Tally, skips: Skips) -> float:
     return time.perf_counter() - began
 
 
-def _summary(job: Job, tally: Tally, skips: Skips, heldout: dict[str, float]) -> dict[str, Any]:
-    spent = account(read(job.folder / NAME), tally.seconds)
+def _summary(job: Job, tally: Tally, skips: Skips, heldout: dict[str, float], speaks: bool) -> dict[str, Any]:
+    events = read(job.folder / NAME)
+    spent = account(events, tally.seconds)
+    if speaks and sum(event.what == "start" for event in events) > 1:
+        log.warning("%s: %s", job.stage.name, spent.words())
     return {
         "steps": tally.step,
         "tokens": tally.tokens,

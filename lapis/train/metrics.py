@@ -111,5 +111,5 @@ def _scalars(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name, value in line.items():
         if isinstance(value, Mapping):
             yield from ((f"{name}/{key}", number) for key, number in _scalars(value))
-        elif name not in ("step", "alarms"):
+        elif name != "step":
             yield name, float(value)

@@ -28,6 +28,7 @@ from lapis.model.spell import spell
 from lapis.model.vlm import Lapis
 from lapis.train import loop, step
 from lapis.train.heldout import HeldOut
+from lapis.train.online import Questions
 from lapis.types import InputError, Progress
 
 Entry = config.Train | config.Prune | config.Join | config.Start
@@ -123,6 +124,9 @@ def run_stage(stage: config.Train, setting: Setting) -> Made:
         batches=setting.batches(stage.name, stage.mixture, stage.pack, stage.steps, stage.epochs),
         heldout=HeldOut(setting.data / "heldout", setting.tokenizer(), setting.recipe.model, stage.pack),
         progress=setting.progress,
+        questions=Questions(
+            stage.online, setting.data / "heldout", setting.recipe.eval.max_tokens, setting.tokenizer()
+        ),
     )
     done = loop.train(job)
     return step.gathered(done.trainer), done.summary

@@ -189,3 +189,17 @@ def test_held_out_batches_hold_every_sample_once(root: Path) -> None:
     found = sum(int(batch.documents_BT[row].max()) + 1 for batch in batches for row in range(PACK.rows))
     assert found == len(samples)
     assert all(batch.tokens_BT.shape == (3, 96) for batch in batches)
+
+
+def test_position_is_counted_from_the_plan(root: Path) -> None:
+    """Against a count of what every step reads, in any order of asking, the same on each of three ranks."""
+    loader, ranks = load(root, 30), [load(root, 30, share=(rank, 3)) for rank in range(3)]
+    kind, kinds = loader.pieces.kind, loader.kinds
+    for step in (1, 7, 7, 30, 4):
+        read = [int(kind[piece]) for at in range(step) for row in loader._rows(at) for piece in row]
+        for name in ("prose", "screen"):
+            mine = [number for number, one in enumerate(kinds) if one.split("/")[0] == name]
+            passes = sum(one in mine for one in read) / sum(int(one) in mine for one in kind)
+            assert loader.position(step)[name] == pytest.approx(passes, abs=1e-4)
+        assert all(rank.position(step) == loader.position(step) for rank in ranks)
+    assert min(loader.position(30).values()) > 1

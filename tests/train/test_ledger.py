@@ -14,7 +14,7 @@ def test_a_start_that_was_never_cut() -> None:
     events = [Event("start", 100), Event("working", 103), Event("saved", 110, seconds=0.5), Event("ended", 120)]
     found = account(events, productive=15.0)
     assert (found.wall, found.restart, found.checkpoint, found.lost, found.back) == (20, 3, 0.5, 0, ())
-    assert found.goodput == pytest.approx(0.75)
+    assert found.goodput == pytest.approx(0.75) and found.other == 1.5
 
 
 def test_a_death_costs_the_steps_since_the_checkpoint_and_the_way_back() -> None:
@@ -28,6 +28,8 @@ def test_a_death_costs_the_steps_since_the_checkpoint_and_the_way_back() -> None
     ]
     found = account(events, productive=28.0)
     assert (found.wall, found.restart, found.lost, found.back) == (50, 2 + 13, 7, (13,))
+    told = "goodput 56.0% (productive 28.0 s, checkpoint 1.0 s, restart 15.0 s, lost 7.0 s, other 0.0 s)"
+    assert found.words() == told + "; from death to the next step 13.0 s"
 
 
 def test_a_stage_that_was_told_to_end_counts_no_pause() -> None:

@@ -40,6 +40,9 @@ class Broken:
     def steps(self) -> int:
         return self.inner.steps
 
+    def position(self, step: int) -> dict[str, float]:
+        return self.inner.position(step)
+
     def iterate(self, start: int = 0) -> Iterator[Batch]:
         for number, batch in enumerate(self.inner.iterate(start), start):
             if number >= self.until:
@@ -84,7 +87,7 @@ def lines(folder: Path) -> list[dict]:
 
 def exact(folder: Path) -> list[tuple]:
     """Everything of the metrics that is not a time."""
-    times = ("tokens_per_s", "seconds", "mfu", "alarms")
+    times = ("tokens_per_s", "seconds", "mfu")
     return [tuple((key, str(value)) for key, value in line.items() if key not in times) for line in lines(folder)]
 
 
@@ -106,7 +109,7 @@ def test_metrics_and_summary(straight: tuple[Path, loop.Finished, loop.Job]) -> 
     written = lines(folder)
     assert [line["step"] for line in written] == list(range(1, STEPS + 1))
     needed = {"step", "loss", "lr", "grad_norm", "tokens", "targets", "tiles", "tokens_per_s", "kinds"}
-    needed |= {"seconds", "mfu", "imbalance", "rates"}
+    needed |= {"seconds", "mfu", "imbalance", "rates", "passes"}
     assert all(needed <= line.keys() for line in written)
     assert [line["heldout"] for line in written if "heldout" in line] == [{"prose": 1.0}, {"prose": 2.0}]
     assert [line["step"] for line in written if "heldout" in line] == [4, 6]
@@ -147,6 +150,8 @@ def test_a_broken_batch_is_skipped_and_told(straight, data: Path, tmp_path: Path
     done = loop.train(work)
     assert done.summary["skipped"] == [3] and done.summary["steps"] == STEPS
     assert "step 3: loss is nan" in caplog.text and "skipping the batch" in caplog.text
+    alarms = [json.loads(line) for line in (tmp_path / "alarms.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["alarm"]) for line in alarms] == [(4, "loss is nan")]
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 5, 6]
     assert [line["loss"] for line in lines(tmp_path)][:3] == [line["loss"] for line in lines(straight[0])][:3]
     assert work.progress.steps == STEPS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lapis import config
 from lapis.data.deal import Cost, cost_of
 from lapis.dist.guard import Place, Spike, Spikes
 from lapis.model import init
-from lapis.train import metrics, monitor, step
+from lapis.train import alarms, metrics, monitor, step
 from lapis.types import Batch
 from tests.train import world
 
@@ -69,16 +70,26 @@ def line(**changes: object) -> dict:
 
 
 def test_alarms_for_a_jump_a_stall_and_a_module_that_stands_still() -> None:
-    alarms = monitor.Alarms()
-    assert not any(alarms.check(line(grad_norm=1 + 0.1 * (at % 3))) for at in range(40))
-    assert "gradient norm 20" in alarms.check(line(grad_norm=20.0))[0]
-    assert "took 5.0 s" in alarms.check(line(seconds=5.0))[0]
+    rules = monitor.Alarms()
+    assert not any(rules.check(line(grad_norm=1 + 0.1 * (at % 3))) for at in range(40))
+    assert "gradient norm 20" in rules.check(line(grad_norm=20.0))[0]
+    assert "took 5.0 s" in rules.check(line(seconds=5.0))[0]
     still = {"decoder.norm": {"update share": 0.0}, "vit.patch": {"update share": 1e-3}}
-    said = [alarms.check(line(norms=still)) for _ in range(4)]
+    said = [rules.check(line(norms=still)) for _ in range(4)]
     assert said == [[], [], ["decoder.norm stands still: its update is 0 of its weights"], []], "told once, not at once"
     moves = {"decoder.norm": {"update share": 1e-3}}
-    assert not any(alarms.check(line(norms=one)) for one in (moves, still, still, moves, still, still))
-    assert not any(alarms.check(line(norms=still, lr=0.0)) for _ in range(5))
+    assert not any(rules.check(line(norms=one)) for one in (moves, still, still, moves, still, still))
+    assert not any(rules.check(line(norms=still, lr=0.0)) for _ in range(5))
+
+
+def test_alarms_are_told_and_kept_by_one_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for speaks in (True, False):
+        with alarms.Told(tmp_path, "sft", speaks) as told:
+            for at in range(40):
+                told.check(line(step=at + 1, grad_norm=50.0 if at == 30 else 1.0))
+    kept = [json.loads(text) for text in (tmp_path / alarms.NAME).read_text().splitlines()]
+    assert [(one["step"], one["alarm"]) for one in kept] == [(31, "gradient norm 50, and 1 is usual")]
+    assert caplog.messages == ["sft, step 31: gradient norm 50, and 1 is usual"]
 
 
 def test_a_spike_is_far_above_what_was_usual() -> None:
@@ -93,6 +104,6 @@ def test_a_spike_is_far_above_what_was_usual() -> None:
 
 def test_tensorboard_and_lines_hold_the_same(tmp_path: Path) -> None:
     with metrics.Metrics(tmp_path, 0) as writer:
-        writer.write({"step": 1, "loss": 2.0, "norms": {"vit": {"updates": 0.5}}, "alarms": ["late"]})
+        writer.write({"step": 1, "loss": 2.0, "norms": {"vit": {"updates": 0.5}}})
     found = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert set(found.Tags()["scalars"]) == {"loss", "norms/vit/updates"}

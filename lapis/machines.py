@@ -1,0 +1,53 @@
+"""How training is spread over processes and machines, as frozen dataclasses like those of config.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
+
+from lapis.shape import Count, Positive, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What the preflight asks of a node at least; 0 asks nothing."""
+
+    tflops: Rate = 0.0
+    """TFLOP/s of each process's matrix product: bf16 on a GPU, fp32 on a CPU."""
+    link: Rate = 0.0
+    """GB/s at which the node's processes sum up a tensor."""
+    disk: Rate = 1.0
+    """GB that are free in the run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dist:
+    """How training is spread over processes; what it computes does not depend on it, up to the order of sums."""
+
+    nproc: Positive = 1
+    """Processes on a machine: one a GPU, or one a core."""
+    nodes: Positive = 1
+    """Machines that train together; the same command runs on each, and the run folder is shared."""
+    least: Count = 0
+    """Fewest of them to go on with when others fail; 0 is all of them."""
+    node: Annotated[int, Ge(-1)] = -1
+    """This machine's number; 0 leads the run. -1: the machine that `rendezvous` names leads."""
+    rendezvous: str = ""
+    """host:port of the machine that leads, as the others reach it; it listens there."""
+    floor: Floor = field(default_factory=Floor)
+    replicate: Positive = 1
+    """Copies of the sharded weights (hybrid sharding); data-parallel ranks are what cp and tp leave."""
+    cp: Positive = 1
+    """Context parallel: ranks that split the tokens of a row."""
+    tp: Positive = 1
+    """Tensor parallel: ranks that split heads and MLP channels."""
+    restarts: Count = 3
+    """Times that a stage's processes are started again after one died or hung."""
+    patience: Annotated[float, Gt(0)] = 600.0
+    """Seconds that processes wait for each other before they are taken for hung."""
+    grace: Positive = 30
+    """Seconds that they have to save and end after SIGTERM."""
+    context: Literal["gather", "ulysses"] = "gather"
+    """How context ranks see each other's keys: all gathered, or heads exchanged for tokens (arXiv 2309.14509)."""
