@@ -259,6 +259,10 @@ class Dist:
 
     nproc: Positive = 1
     """Processes on this machine: one a GPU, or one a core."""
+    engine: Literal["fsdp", "deepspeed"] = "fsdp"
+    """What partitions weights, gradients and moments over data-parallel ranks: PyTorch's FSDP2, or DeepSpeed's ZeRO."""
+    zero: Literal[2, 3] = 3
+    """Stage of ZeRO (deepspeed): 2 keeps the weights whole on every rank, 3 partitions them too."""
     replicate: Positive = 1
     """Copies of the sharded weights (hybrid sharding); data-parallel ranks are what cp and tp leave."""
     cp: Positive = 1
