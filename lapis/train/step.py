@@ -172,12 +172,12 @@ class Trainer:
     def _backward(self, part: tuple[Batch, bool], divisors: losses.Totals) -> losses.Outputs:
         """Gradients of a micro-batch; those of the last one are added up over processes, with all before it."""
         batch, last = part
-        out = self.losses(batch, divisors)
+        out = self.outputs(batch, divisors)
         if out.loss.requires_grad:
             self.engine.backward(out.loss, last)
         return replace(out, loss=out.loss.detach())
 
-    def losses(self, batch: Batch, divisors: losses.Totals) -> losses.Outputs:
+    def outputs(self, batch: Batch, divisors: losses.Totals) -> losses.Outputs:
         """Forward and losses of a micro-batch."""
 
         def work() -> tuple[Tensor, losses.Outputs]:
@@ -200,7 +200,7 @@ class Trainer:
 
     def summed(self, parts: list[losses.Outputs]) -> losses.Outputs:
         """All micro-batches of all processes. They share the step's divisors, so every field simply adds up."""
-        mine = _sum(parts)
+        mine = losses.added(parts)
         if self.mesh.world == 1:
             return mine
         share = 1 / self.mesh.shape.tp
@@ -360,14 +360,6 @@ def tiles_per_row(network: Network, batch: Batch) -> Tensor:
         return torch.zeros(rows, dtype=torch.int64)
     places_B = (batch.tokens_BT == network.config.image_token).sum(1)
     return (places_B * len(batch.tiles_NSS3) // places_B.sum()).cpu()
-
-
-def _sum(parts: list[losses.Outputs]) -> losses.Outputs:
-    """All micro-batches of this process."""
-    if len(parts) == 1:
-        return parts[0]
-    names = [field.name for field in fields(losses.Outputs)]
-    return losses.Outputs(**{name: torch.stack([getattr(part, name) for part in parts]).sum(0) for name in names})
 
 
 def _result(whole: losses.Outputs, batch: Batch, norm: float, rate: float, trainer: Trainer) -> Result:

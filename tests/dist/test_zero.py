@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ PLAIN = (
 STILL = (("2", "adapter"), ("2", "decoder"), ("3", "eyes"), ("3", "decoder"))
 """Shapes, and what is trained under them: on batches of a kind, or some parts alone."""
 ROADS = {"3 to 2": (THREE, TWO), "2 to 3": (TWO, THREE), "3 to FSDP2": (THREE, FSDP), "FSDP2 to 3": (FSDP, THREE)}
-needs_deepspeed = pytest.mark.skipif("not __import__('importlib').util.find_spec('deepspeed')")
+needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
 
 
 def trainer(mesh: meshes.Mesh, **changes: Any) -> step.Trainer:
@@ -103,6 +104,17 @@ def recovered(mesh: meshes.Mesh, every: list[Batch]) -> dict[str, Any]:
     return trained(mesh, every)
 
 
+def shares(mesh: meshes.Mesh, every: list[Batch]) -> list[float]:
+    """Of all elements: those that this process updates, those of its gradients, and those that it holds as weights."""
+    made = trainer(mesh)
+    go(made, every, range(1))
+    pieces = made.engine.pieces.values()
+    total = sum(piece.shape.numel() for piece in pieces)
+    held = sum(one.numel() for one in made.network.parameters())
+    grads = sum(0 if one.grad is None else one.grad.numel() for one in made.network.parameters())
+    return [sum(piece.own.numel() for piece in pieces) / total, grads / total, held / total]
+
+
 def trained(mesh: meshes.Mesh, every: list[Batch], **changes: Any) -> dict[str, Any]:
     made = trainer(mesh, **changes)
     return ended(made, go(made, every, range(STEPS)))
@@ -119,6 +131,7 @@ def work(rows: Rows, folder: Path) -> dict[str, Any]:
             found |= {f"{name}, parts": trained(built[name], images) for name in "23"}
         found |= {f"{name}, recovered": recovered(built[name], images) for name in "23"}
         found |= {road: carried_on(ROADS[road], images, folder / road) for road in ROADS}
+        found |= {f"shares {name}": shares(built[name], images) for name in "23"}
     return found | {"said": said.getvalue()}
 
 
@@ -169,6 +182,14 @@ def test_it_trains_like_one_process(name: str, like: str, found: Any, alone: Any
     frozen parts, several micro-batches, a step that must not count, and checkpoints of other engines."""
     for rank in found:
         assert_like(rank[name], alone[like])
+
+
+@needs_deepspeed
+def test_each_process_has_its_share(found: Any) -> None:
+    """Half of the moments, no gradients between steps, and under stage 3 few whole weights."""
+    for rank in found:
+        assert rank["shares 2"] == [pytest.approx(0.5, abs=0.01), 0.0, 1.0]
+        assert rank["shares 3"] == [pytest.approx(0.5, abs=0.01), 0.0, pytest.approx(0.02, abs=0.02)]
 
 
 @needs_deepspeed
