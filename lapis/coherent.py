@@ -13,7 +13,8 @@ from lapis.types import KINDS, PATCH_LABELS, InputError
 
 def check(recipe: config.Recipe) -> None:
     """Raises InputError for stages that do not follow from each other, shapes that do not fit, kinds that nobody makes,
-    rates that nothing reads, processes that do not divide the work, and a device that is not there."""
+    rates that nothing reads, processes that do not divide the work, an engine that cannot do it, and a device that is
+    not there."""
     _stages(recipe)
     _shapes(recipe)
     _words(recipe)
@@ -26,6 +27,10 @@ def check(recipe: config.Recipe) -> None:
         _rates(entry)
         _online(entry)
         _spread(entry, recipe)
+    if recipe.dist.engine == "deepspeed":
+        from lapis.dist import zero
+
+        zero.refuse(recipe)
     if recipe.device == "cuda":
         from lapis.dist import guard
 

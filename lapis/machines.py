@@ -37,6 +37,10 @@ class Dist:
     rendezvous: str = ""
     """host:port of the machine that leads, as the others reach it; it listens there."""
     floor: Floor = field(default_factory=Floor)
+    engine: Literal["fsdp", "deepspeed"] = "fsdp"
+    """What partitions weights, gradients and moments over data-parallel ranks: PyTorch's FSDP2, or DeepSpeed's ZeRO."""
+    zero: Literal[2, 3] = 3
+    """Stage of ZeRO (deepspeed): 2 keeps the weights whole on every rank, 3 partitions them too."""
     replicate: Positive = 1
     """Copies of the sharded weights (hybrid sharding); data-parallel ranks are what cp and tp leave."""
     cp: Positive = 1

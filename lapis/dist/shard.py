@@ -1,15 +1,17 @@
 """A network's weights spread over a mesh: FSDP2 for all of them, tensor parallel for the decoder's layers.
 
 Unusual: gradients are summed, not averaged, because losses are divided by totals of the global step already. Optimizers
-never see a DTensor: what they do is done element by element on each rank's own piece (`own`), and whole matrices are
-put together where one needs them (train/optim.py).
+never see a DTensor: what they do is done element by element on each rank's own piece (`Slice`), and whole matrices are
+put together where one needs them (train/muon.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,12 +19,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, Replicate
+from torch.distributed.tensor import DTensor, Placement, Replicate, Shard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
+from lapis.dist.engine import Piece
 from lapis.dist.exchange import sum_gradient
 from lapis.dist.mesh import Mesh
 from lapis.model.decoder import Decoder, Layer, RMSNorm
+
+Value = TypeVar("Value")
 
 TENSOR_PLAN = {
     "attention.qkv": ColwiseParallel(),
@@ -80,61 +85,112 @@ def _normed(norm: RMSNorm, group: dist.ProcessGroup, x: Tensor) -> Tensor:
     return F.rms_norm(x, norm.weight.shape, weight, norm.eps)
 
 
-def is_spread(tensor: Tensor) -> bool:
-    """Whether this process holds a piece of it only."""
-    return isinstance(tensor, DTensor)
+@dataclass(frozen=True)
+class Slice:
+    """A piece of a parameter that FSDP or tensor parallelism spreads; all of it where nothing does."""
+
+    parameter: nn.Parameter
+    mesh: Mesh
+
+    @cached_property
+    def own(self) -> nn.Parameter:
+        spread = isinstance(self.parameter, DTensor)
+        return nn.Parameter(_local(self.parameter.detach())) if spread else self.parameter
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.parameter.shape
+
+    @property
+    def copies(self) -> int:
+        if not isinstance(self.parameter, DTensor):
+            return self.mesh.world
+        spread = zip(self.parameter.device_mesh.shape, self.parameter.placements, strict=True)
+        return self.mesh.world // math.prod(size for size, placement in spread if not placement.is_replicate())
+
+    def gradient(self) -> Tensor | None:
+        return None if self.parameter.grad is None else _local(self.parameter.grad)
+
+    def whole(self, values: Tensor) -> Tensor:
+        return _whole(self.saved(values))
+
+    def cut(self, full: Tensor) -> Tensor:
+        if not isinstance(self.parameter, DTensor):
+            return full
+        return _cut(full, self.parameter.device_mesh, self.parameter.placements)
+
+    def saved(self, values: Tensor) -> Tensor:
+        if not isinstance(self.parameter, DTensor):
+            return values
+        spread = (self.parameter.device_mesh, self.parameter.placements)
+        return DTensor.from_local(values, *spread, shape=self.parameter.shape, stride=self.parameter.stride())
+
+    def restore(self, values: Tensor, saved: Tensor) -> None:
+        """What was saved shares its memory."""
 
 
-def own(tensor: Tensor) -> Tensor:
-    """This process's piece of a tensor, as a view; the tensor itself where it is whole."""
+def _local(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-def like(parameter: Tensor, piece: Tensor) -> Tensor:
-    """A piece of this process as part of a tensor that is spread as the parameter is."""
-    if not isinstance(parameter, DTensor):
-        return piece
-    spread = (parameter.device_mesh, parameter.placements)
-    return DTensor.from_local(piece, *spread, shape=parameter.shape, stride=parameter.stride())
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """All of a tensor, on every process."""
+def _whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def cut(parameter: Tensor, full: Tensor) -> Tensor:
-    """This process's piece of a whole tensor that all processes of the parameter's mesh hold."""
-    if not isinstance(parameter, DTensor):
-        return full
-    mesh = parameter.device_mesh
+def _cut(full: Tensor, mesh: DeviceMesh, placements: Sequence[Placement]) -> Tensor:
+    """This process's part of a whole tensor that all processes of the mesh hold."""
     spread = DTensor.from_local(full, mesh, [Replicate()] * mesh.ndim, run_check=False)
-    return spread.redistribute(placements=parameter.placements).to_local()
+    return spread.redistribute(placements=placements).to_local()
 
 
-def norm(parameters: Iterable[nn.Parameter], mesh: Mesh) -> Tensor:
+def rows(full: Tensor, mesh: DeviceMesh) -> Tensor:
+    """A whole tensor as one whose first dimension is spread over a mesh, with memory of its own."""
+    own = _cut(full, mesh, [Shard(0)]).clone()
+    return DTensor.from_local(own, mesh, [Shard(0)], shape=full.shape, stride=full.stride())
+
+
+def norm(pieces: Iterable[Piece], mesh: Mesh) -> Tensor:
     """L2 norm of the gradients of all processes' pieces, each counted once; fp32 scalar."""
-    found = [(one.grad, copies(one, mesh)) for one in parameters if one.grad is not None]
-    squares = [own(grad).float().square().sum() / many for grad, many in found]
+    found = [(one.gradient(), one.copies) for one in pieces]
+    squares = [grad.float().square().sum() / many for grad, many in found if grad is not None]
     total = torch.stack(squares).sum() if squares else torch.zeros(())
     return mesh.sum(total).sqrt()
 
 
-def copies(parameter: nn.Parameter, mesh: Mesh) -> int:
-    """How many processes hold this process's piece."""
-    if not isinstance(parameter, DTensor):
-        return mesh.world
-    spread = zip(parameter.device_mesh.shape, parameter.placements, strict=True)
-    return mesh.world // math.prod(size for size, placement in spread if not placement.is_replicate())
+class Sharded:
+    """Engine of FSDP2 and tensor parallelism, and of one process alone, where a network stays as it is."""
 
+    def __init__(self, network: nn.Module, mesh: Mesh):
+        self.network, self.mesh = network, mesh
+        if mesh.world > 1:
+            shard(network, mesh)
+        named = network.named_parameters()
+        self.pieces = {name: Slice(one, mesh) for name, one in named if one.requires_grad}
 
-def sync_gradients(network: nn.Module, wanted: bool) -> None:
-    """Whether the next backward adds up the ranks' gradients, or leaves that to a later one."""
-    if isinstance(network, FSDPModule):
-        network.set_requires_gradient_sync(wanted)
+    def run(self, work: Callable[[], tuple[Tensor, Value]]) -> tuple[Tensor, Value]:
+        return work()
 
+    def backward(self, loss: Tensor, last: bool) -> None:
+        if isinstance(self.network, FSDPModule):
+            self.network.set_requires_gradient_sync(last)
+        loss.backward()
 
-def full_state(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Whole tensors by name, one at a time; every process must take all of them."""
-    for name, tensor in network.state_dict().items():
-        yield name, whole(tensor).cpu()
+    def update(self, work: Callable[[], None]) -> None:
+        work()
+
+    def clear(self) -> None:
+        for piece in self.pieces.values():
+            piece.own.grad = piece.parameter.grad = None
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        for name, tensor in self.network.state_dict().items():
+            yield name, _whole(tensor).cpu()
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """They are the weights themselves."""
+
+    def close(self) -> None:
+        """Nothing is held but by the network."""

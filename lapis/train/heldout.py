@@ -64,7 +64,7 @@ def measure(trainer: Trainer, batches: list[Batch]) -> float | None:
 def _one(judge: Trainer, batch: Batch) -> tuple[float, float]:
     """Sum of losses of a batch, and of their weights. Of several processes all take the same batch."""
     divisors = losses.totals(batch)
-    out = judge.summed([losses.compute(judge.inputs(batch, divisors))])
+    out = judge.summed([judge.outputs(batch, divisors)])
     out = replace(out, kind_sums_J=out.kind_sums_J / judge.mesh.rows, cells=out.cells / judge.mesh.rows)
     if judge.stage.lm_weight:
         return float(out.kind_sums_J.sum()), divisors.targets

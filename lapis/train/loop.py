@@ -100,9 +100,12 @@ def train(job: Job) -> Finished:
     """Run or resume a stage to its end. Raises InputError for a full disk or numbers that stay broken."""
     skips, bar = Skips(job.stage.name), _Bar(job.progress)
     while True:
+        trainer = job.build()
         try:
-            return _attempt(job, job.build(), skips, bar)
+            return _attempt(job, trainer, skips, bar)
         except Fault as fault:
+            trainer.engine.close()
+            del trainer
             skips.add(fault)
 
 

@@ -15,7 +15,8 @@ loss, K labels of a position, J kinds, A letters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -153,6 +154,14 @@ def compute(inputs: Inputs) -> Outputs:
         loss = loss + inputs.look_weight * looks
     cells, patches, places, counted, looks = (part.detach() for part in (cells, patches, places, counted, looks))
     return Outputs(loss, lm, distil, cells, patches, places, counted, looks, sums, weights)
+
+
+def added(parts: Sequence[Outputs]) -> Outputs:
+    """All micro-batches of a process: they share the step's divisors."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in fields(Outputs)]
+    return Outputs(**{name: torch.stack([getattr(part, name) for part in parts]).sum(0) for name in names})
 
 
 def _parts(cells_VK: Tensor) -> tuple[Tensor, ...]:

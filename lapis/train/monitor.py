@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from lapis.data.deal import Cost
-from lapis.dist import shard
 from lapis.dist.guard import Place
 from lapis.dist.mesh import Mesh
 from lapis.train.optim import Optimizer
@@ -61,27 +60,27 @@ class Monitor:
         if not self.every or step % self.every:
             yield
             return
-        before = {name: piece.detach().clone() for name, piece in self.optimizer.pieces.items()}
+        before = {name: piece.own.detach().clone() for name, piece in self.optimizer.pieces.items()}
         sums = {name: [one.square().sum(), self._gradient(name)] for name, one in before.items()}
         yield
         for name, piece in self.optimizer.pieces.items():
-            sums[name].append((piece.detach() - before[name]).square().sum())
+            sums[name].append((piece.own.detach() - before[name]).square().sum())
         for name, moment, value in self.optimizer.moments():
-            sums[name].append(shard.own(value).square().sum())
+            sums[name].append(value.square().sum())
             if moment == "momentum_buffer":
                 sums[name].append(torch.zeros_like(sums[name][0]))
         self.norms = self._by_module(sums)
 
     def _gradient(self, name: str) -> Tensor:
-        grad = self.optimizer.parameters[name].grad
         piece = self.optimizer.pieces[name]
-        return piece.new_zeros(()) if grad is None else shard.own(grad).square().sum()
+        grad = piece.gradient()
+        return piece.own.new_zeros(()) if grad is None else grad.square().sum()
 
     def _by_module(self, sums: dict[str, list[Tensor]]) -> dict[str, dict[str, float]]:
         modules = list(dict.fromkeys(module_of(name) for name in sums))
         totals = torch.zeros(len(modules), len(MEASURES), dtype=torch.float64)
         for name, values in sums.items():
-            copies = shard.copies(self.optimizer.parameters[name], self.mesh)
+            copies = self.optimizer.pieces[name].copies
             totals[modules.index(module_of(name))] += torch.stack(values).double().cpu() / copies
         norms = self.mesh.sum(totals).sqrt().tolist()
         return {

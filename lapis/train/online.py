@@ -25,12 +25,11 @@ import torch
 from torch import Tensor
 
 from lapis import chat, config, files
-from lapis.dist import shard
 from lapis.export import hf
 from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
 from lapis.train import metrics
-from lapis.train.step import Trainer, unwrap
+from lapis.train.step import Trainer, unwrap, wrap
 from lapis.types import Progress
 
 log = logging.getLogger(__name__)
@@ -217,10 +216,7 @@ class Online:
 
 def whole(trainer: Trainer) -> Weights:
     """A copy of all weights on the CPU; of several processes the first one's alone holds any."""
-    module, mesh = unwrap(trainer.network), trainer.mesh
-    if mesh.world == 1:
-        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in module.state_dict().items()}
-    return {name: tensor.detach().clone() for name, tensor in shard.full_state(module) if mesh.first}
+    return {name: tensor.detach().clone() for name, tensor in trainer.engine.weights() if trainer.mesh.first}
 
 
 def _module(trainer: Trainer, weights: Weights) -> Lapis | Decoder:
@@ -228,5 +224,5 @@ def _module(trainer: Trainer, weights: Weights) -> Lapis | Decoder:
     trained = unwrap(trainer.network)
     with torch.device("meta"):
         module = Lapis(trained.config) if isinstance(trained, Lapis) else Decoder(trained.config)
-    module.load_state_dict(weights, assign=True)
+    wrap(module).load_state_dict(weights, assign=True)
     return module

@@ -3,8 +3,8 @@
 Unusual: Muon's matrices are dealt to as many optimizers as there are lanes, so that two CPU threads share its work as
 they share a step's (micro.py); each matrix is one thread's, so updates are the same to the bit. State is allocated at
 once, so that a checkpoint can be read into it in place, and it is named by parameter rather than by number, so that it
-survives another order of groups and another world size. Over several processes each optimizer works on this process's
-pieces; Muon, which needs whole matrices, has each orthogonalised by one process (muon.py).
+survives another order of groups, another world size and another engine. Over several processes each optimizer works on
+this process's pieces; Muon, which needs whole matrices, has each orthogonalised by one process (muon.py).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from lapis import config
-from lapis.dist import shard
-from lapis.dist.mesh import Mesh
+from lapis.dist.engine import Engine, Piece
+from lapis.dist.mesh import alone
+from lapis.dist.shard import Sharded
 from lapis.train import micro
 from lapis.train.muon import MOMENTUM, SpreadMuon
 
 NO_DECAY = ("embedding", "positions")
 """Names of matrices that no weight decay pulls to zero: tables of tokens and places."""
-Named = Mapping[str, nn.Parameter]
+Named = Mapping[str, Piece]
 
 
 def freeze(network: nn.Module, trains: Iterable[str]) -> None:
@@ -40,9 +41,9 @@ def freeze(network: nn.Module, trains: Iterable[str]) -> None:
 class Optimizer:
     """AdamW, and Muon beside it where a stage asks for it, behind the few calls that a step makes."""
 
-    def __init__(self, parts: Sequence[torch.optim.Optimizer], pieces: Named, parameters: Named, lanes: int = 1):
-        self.parts, self.lanes = parts, lanes
-        self.pieces, self.parameters = pieces, parameters
+    def __init__(self, parts: Sequence[torch.optim.Optimizer], engine: Engine, lanes: int = 1):
+        self.parts, self.engine, self.lanes = parts, engine, lanes
+        self.pieces = engine.pieces
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -50,12 +51,12 @@ class Optimizer:
         return [group for part in self.parts for group in part.param_groups]
 
     def moments(self) -> Iterator[tuple[str, str, Tensor]]:
-        """(parameter, name, value) of all that is remembered: two averages by AdamW, one by Muon; spread as the
-        parameter is."""
+        """(parameter, name, value) of all that is remembered: two averages by AdamW, one by Muon; of this process's
+        piece, and in its form."""
         for name, piece in self.pieces.items():
-            values = next(part.state[piece] for part in self.parts if piece in part.state)
+            values = next(part.state[piece.own] for part in self.parts if piece.own in part.state)
             for moment in sorted(values.keys() - {"step"}):
-                yield name, moment, shard.like(self.parameters[name], values[moment])
+                yield name, moment, values[moment]
 
     def set_updates(self, updates: int) -> None:
         """Tell AdamW how many updates its moments hold (its bias correction; Muon has none)."""
@@ -63,10 +64,11 @@ class Optimizer:
             values["step"].fill_(updates)
 
     def step(self) -> None:
-        for name, piece in self.pieces.items():
-            grad = self.parameters[name].grad
-            if piece is not self.parameters[name] and grad is not None:
-                piece.grad = shard.own(grad)
+        for piece in self.pieces.values():
+            piece.own.grad = piece.gradient()
+        self.engine.update(self._step)
+
+    def _step(self) -> None:
         muons = [part for part in self.parts if isinstance(part, torch.optim.Muon)]
         for part in self.parts:
             if part not in muons:
@@ -74,65 +76,58 @@ class Optimizer:
         micro.run(lambda part: part.step(), muons, self.lanes)
 
     def zero_grad(self) -> None:
-        for one in (*self.pieces.values(), *self.parameters.values()):
-            one.grad = None
+        self.engine.clear()
 
 
-def build(network: nn.Module, optim: config.Optim, lanes: int = 1, mesh: Mesh | None = None) -> Optimizer:
+def build(network: nn.Module, optim: config.Optim, lanes: int = 1, engine: Engine | None = None) -> Optimizer:
     """The optimizer of the parameters that have gradients on, over one or two threads.
 
     Muon (K. Jordan, 2024; `torch.optim.Muon`) takes the matrices of layers and adapter where `optim.muon` is above
     zero, its updates scaled to the size of AdamW's (Moonlight, arXiv 2502.16982); tables, patches, norms and biases
     stay with AdamW. The original names AdamW alone; Muon is ours, for models that start from nothing.
     """
-    named = dict(_trained(network))
-    pieces = {name: _piece(one) for name, one in named.items()}
-    hidden = {name: pieces[name] for name, one in named.items() if optim.muon and _is_hidden(name, one)}
-    rest = {name: piece for name, piece in pieces.items() if name not in hidden}
+    engine = engine or Sharded(network, alone())
+    hidden = {name: piece for name, piece in engine.pieces.items() if optim.muon and _is_hidden(name, piece)}
+    rest = {name: piece for name, piece in engine.pieces.items() if name not in hidden}
     parts = [_adamw(network, rest, optim)] if rest else []
-    if mesh is not None and mesh.world > 1 and hidden:
+    if engine.mesh.world > 1 and hidden:
         groups = _groups(network, hidden, optim, optim.muon)
-        parts.append(SpreadMuon(groups, {pieces[name]: named[name] for name in hidden}, mesh))
+        parts.append(SpreadMuon(groups, hidden.values(), engine.mesh))
     else:
         parts += [_muon(network, share, optim) for share in _dealt(hidden, lanes) if share]
-    return Optimizer(parts, pieces, named, lanes)
+    return Optimizer(parts, engine, lanes)
 
 
-def _piece(parameter: nn.Parameter) -> nn.Parameter:
-    """This process's piece as a parameter of its own that shares memory; the parameter itself where it is whole."""
-    return nn.Parameter(shard.own(parameter.detach())) if shard.is_spread(parameter) else parameter
-
-
-def _dealt(named: Named, lanes: int) -> list[dict[str, nn.Parameter]]:
+def _dealt(named: Named, lanes: int) -> list[dict[str, Piece]]:
     """Shares of about equal work for Newton and Schulz's products: short side squared times long side."""
-    shares: list[dict[str, nn.Parameter]] = [{} for _ in range(lanes)]
+    shares: list[dict[str, Piece]] = [{} for _ in range(lanes)]
     work = [0] * lanes
-    for name, one in sorted(named.items(), key=lambda entry: -entry[1].numel() * min(entry[1].shape)):
+    for name, one in sorted(named.items(), key=lambda entry: -entry[1].shape.numel() * min(entry[1].shape)):
         least = work.index(min(work))
         shares[least][name] = one
-        work[least] += one.numel() * min(one.shape)
+        work[least] += one.shape.numel() * min(one.shape)
     return shares
 
 
-def _is_hidden(name: str, parameter: Tensor) -> bool:
+def _is_hidden(name: str, piece: Piece) -> bool:
     """Whether Muon may take it: a matrix from one hidden state to another."""
-    return parameter.ndim == 2 and ("layers." in name or name.startswith("adapter."))
+    return len(piece.shape) == 2 and ("layers." in name or name.startswith("adapter."))
 
 
 def _adamw(network: nn.Module, named: Named, optim: config.Optim) -> torch.optim.Optimizer:
     betas, groups = (optim.beta1, optim.beta2), _groups(network, named, optim, 1.0)
     adamw = torch.optim.AdamW(groups, lr=optim.lr, betas=betas, eps=optim.eps, fused=True)
-    for parameter in named.values():
-        zeros = {name: _zeros(parameter) for name in ("exp_avg", "exp_avg_sq")}
-        adamw.state[parameter] = {"step": torch.zeros((), device=parameter.device), **zeros}
+    for own in (piece.own for piece in named.values()):
+        zeros = {name: _zeros(own) for name in ("exp_avg", "exp_avg_sq")}
+        adamw.state[own] = {"step": torch.zeros((), device=own.device), **zeros}
     return adamw
 
 
 def _muon(network: nn.Module, named: Named, optim: config.Optim) -> torch.optim.Optimizer:
     groups = _groups(network, named, optim, optim.muon)
     muon = torch.optim.Muon(groups, lr=optim.lr, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw")
-    for parameter in named.values():
-        muon.state[parameter] = {"momentum_buffer": _zeros(parameter)}
+    for own in (piece.own for piece in named.values()):
+        muon.state[own] = {"momentum_buffer": _zeros(own)}
     return muon
 
 
@@ -144,17 +139,13 @@ def _groups(network: nn.Module, named: Named, optim: config.Optim, scale: float)
     """Parameters of one part, peak rate and weight decay together."""
     groups: dict[tuple[str, float, float], list[nn.Parameter]] = {}
     layers = _vit_layers(network)
-    for name, parameter in named.items():
-        key = (name.split(".")[0], scale * _peak(name, layers, optim), _decay(name, parameter, optim))
-        groups.setdefault(key, []).append(parameter)
+    for name, piece in named.items():
+        key = (name.split(".")[0], scale * _peak(name, layers, optim), _decay(name, piece, optim))
+        groups.setdefault(key, []).append(piece.own)
     return [
         {"params": members, "lr": peak, "peak": peak, "weight_decay": decay, "part": part}
         for (part, peak, decay), members in groups.items()
     ]
-
-
-def _trained(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    return ((name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad)
 
 
 def _vit_layers(network: nn.Module) -> int:
@@ -173,8 +164,8 @@ def _peak(name: str, layers: int, optim: config.Optim) -> float:
     return optim.lr_vit * (1.0 if rest[0] == "norm" else optim.vit_layer_decay**layers)
 
 
-def _decay(name: str, parameter: Tensor, optim: config.Optim) -> float:
-    plain = parameter.ndim < 2 or any(word in name for word in NO_DECAY)
+def _decay(name: str, piece: Piece, optim: config.Optim) -> float:
+    plain = len(piece.shape) < 2 or any(word in name for word in NO_DECAY)
     return 0.0 if plain else optim.weight_decay
 
 
@@ -195,5 +186,12 @@ def set_rates(optimizer: Optimizer, scale: float) -> float:
 
 
 def state(optimizer: Optimizer) -> dict[str, Tensor]:
-    """What is remembered of every trained parameter, by name, fp32; the tensors are the optimizer's own."""
-    return {f"optim.{name}.{moment}": values for name, moment, values in optimizer.moments()}
+    """What is remembered of every trained parameter, by name, fp32, as a checkpoint takes it."""
+    pieces = optimizer.pieces
+    return {f"optim.{name}.{moment}": pieces[name].saved(values) for name, moment, values in optimizer.moments()}
+
+
+def restore(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Take over what a checkpoint filled `state()` with."""
+    for name, moment, values in optimizer.moments():
+        optimizer.pieces[name].restore(values, tensors[f"optim.{name}.{moment}"])

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from lapis import config
 from lapis.data.deal import TOKENS, Cost, cost_of, cost_of_text
-from lapis.dist import guard, shard
+from lapis.dist import guard, shard, zero
 from lapis.dist.context import Alone, Context, Spread
+from lapis.dist.engine import Engine
 from lapis.dist.guard import Place
 from lapis.dist.mesh import Mesh, alone
 from lapis.model.decoder import Decoder, Tap
@@ -73,8 +74,8 @@ def gathered(trainer: Trainer) -> Lapis | Decoder:
         return module.cpu()
     with torch.device("meta"):
         fresh = Lapis(module.config) if isinstance(module, Lapis) else Decoder(module.config)
-    state = {name: tensor for name, tensor in shard.full_state(module) if trainer.mesh.first}
-    fresh.load_state_dict(state, strict=trainer.mesh.first, assign=True)
+    state = {name: tensor for name, tensor in trainer.engine.weights() if trainer.mesh.first}
+    wrap(fresh).load_state_dict(state, strict=trainer.mesh.first, assign=True)
     return fresh
 
 
@@ -123,13 +124,20 @@ class Trainer:
     letters_A: Tensor | None = None
     updates: int = 0
     monitor: Monitor = field(init=False)
-    mesh: Mesh = field(default_factory=alone)
     context: Context = field(default_factory=Alone)
     spikes: guard.Spikes = field(default_factory=lambda: guard.Spikes(0.0))
     cost: Cost = TOKENS
 
     def __post_init__(self) -> None:
         self.monitor = Monitor(self.optimizer, self.mesh, self.stage.watch_every)
+
+    @property
+    def engine(self) -> Engine:
+        return self.optimizer.engine
+
+    @property
+    def mesh(self) -> Mesh:
+        return self.engine.mesh
 
     def step(self, batch: Batch, number: int, scale: float) -> Result:
         """Train on one batch at `scale` x the peak rates. Raises guard.Fault before anything is changed."""
@@ -164,26 +172,35 @@ class Trainer:
     def _backward(self, part: tuple[Batch, bool], divisors: losses.Totals) -> losses.Outputs:
         """Gradients of a micro-batch; those of the last one are added up over processes, with all before it."""
         batch, last = part
-        shard.sync_gradients(self.network, last)
-        out = losses.compute(self.inputs(batch, divisors))
+        out = self.outputs(batch, divisors)
         if out.loss.requires_grad:
-            out.loss.backward()
+            self.engine.backward(out.loss, last)
         return replace(out, loss=out.loss.detach())
+
+    def outputs(self, batch: Batch, divisors: losses.Totals) -> losses.Outputs:
+        """Forward and losses of a micro-batch."""
+
+        def work() -> tuple[Tensor, losses.Outputs]:
+            out = losses.compute(self.inputs(batch, divisors))
+            return out.loss, out
+
+        loss, out = self.engine.run(work)
+        return replace(out, loss=loss)
 
     def _clip(self) -> float:
         """Norm of all gradients before they are clipped."""
-        trained = list(self.optimizer.parameters.values())
+        pieces = self.optimizer.pieces.values()
         if self.mesh.world == 1:
-            return float(nn.utils.clip_grad_norm_(trained, self.stage.optim.clip))
-        norm = float(shard.norm(trained, self.mesh))
-        for one in trained:
-            if one.grad is not None:
-                shard.own(one.grad).mul_(min(1.0, self.stage.optim.clip / (norm + 1e-6)))
+            return float(nn.utils.clip_grad_norm_([piece.own for piece in pieces], self.stage.optim.clip))
+        norm = float(shard.norm(pieces, self.mesh))
+        for grad in (piece.gradient() for piece in pieces):
+            if grad is not None:
+                grad.mul_(min(1.0, self.stage.optim.clip / (norm + 1e-6)))
         return norm
 
     def summed(self, parts: list[losses.Outputs]) -> losses.Outputs:
         """All micro-batches of all processes. They share the step's divisors, so every field simply adds up."""
-        mine = _sum(parts)
+        mine = losses.added(parts)
         if self.mesh.world == 1:
             return mine
         share = 1 / self.mesh.shape.tp
@@ -248,13 +265,17 @@ class Trainer:
         return losses.Teacher(hidden_BTE, self.teacher.decoder.unembedding_VD, distil.weight, distil.temperature)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that a resumed run needs, as the live tensors: weights, moments, and the CPU's random state."""
-        weights = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        """Everything that a resumed run needs: weights, moments, and the CPU's random state."""
+        weights = {f"model.{name}": tensor for name, tensor in self.engine.tensors().items()}
         return {**weights, **optim.state(self.optimizer), "rng": torch.get_rng_state()}
 
     def restored(self, tensors: dict[str, Tensor], updates: int) -> None:
         """Take over what a checkpoint filled `tensors()` with."""
         torch.set_rng_state(tensors["rng"])
+        self.engine.restore(
+            {name.removeprefix("model."): one for name, one in tensors.items() if name.startswith("model.")}
+        )
+        optim.restore(self.optimizer, tensors)
         self.updates = updates
         self.optimizer.set_updates(updates)
 
@@ -295,29 +316,28 @@ def build(
         compile_layers(network)
     letters_A = None if letters_A is None else letters_A.to(place.device)
     mesh = mesh or alone()
-    context = _spread(mesh, [network, teacher] if teacher else [network]) if mesh.world > 1 else Alone()
-    optimizer = optim.build(network, stage.optim, place.lanes, mesh)
+    context = _context(mesh, network, teacher) if mesh.world > 1 else Alone()
+    engine = zero.Zero(network, mesh) if mesh.shape.engine == "deepspeed" else shard.Sharded(network, mesh)
     return Trainer(
         network,
-        optimizer,
+        optim.build(network, stage.optim, place.lanes, engine),
         stage,
         place,
         teacher,
         letters_A,
-        mesh=mesh,
         context=context,
         spikes=guard.Spikes(stage.spike),
         cost=cost_of(network.config) if isinstance(network, Lapis) else cost_of_text(network.decoder.config),
     )
 
 
-def _spread(mesh: Mesh, networks: Sequence[Network]) -> Context:
-    """Spread networks over a mesh, the first and its teacher alike."""
-    first = networks[0]
-    context = Spread(mesh, first.config.image_token if isinstance(first, Lapis) else -1)
-    for network in networks:
-        context.attach(unwrap(network))
-        shard.shard(network, mesh)
+def _context(mesh: Mesh, network: Network, teacher: Network | None) -> Context:
+    """How a network and its teacher see their rows over a mesh; the teacher's weights are spread over it."""
+    context = Spread(mesh, network.config.image_token if isinstance(network, Lapis) else -1)
+    context.attach(unwrap(network))
+    if teacher is not None:
+        context.attach(unwrap(teacher))
+        shard.shard(teacher, mesh)
     return context
 
 
@@ -340,14 +360,6 @@ def tiles_per_row(network: Network, batch: Batch) -> Tensor:
         return torch.zeros(rows, dtype=torch.int64)
     places_B = (batch.tokens_BT == network.config.image_token).sum(1)
     return (places_B * len(batch.tiles_NSS3) // places_B.sum()).cpu()
-
-
-def _sum(parts: list[losses.Outputs]) -> losses.Outputs:
-    """All micro-batches of this process."""
-    if len(parts) == 1:
-        return parts[0]
-    names = [field.name for field in fields(losses.Outputs)]
-    return losses.Outputs(**{name: torch.stack([getattr(part, name) for part in parts]).sum(0) for name in names})
 
 
 def _result(whole: losses.Outputs, batch: Batch, norm: float, rate: float, trainer: Trainer) -> Result:

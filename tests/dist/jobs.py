@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ def run(work: Callable[..., Any], processes: int, folder: Path, *args: Any) -> l
 
 def _begin(rank: int, work: Callable[..., Any], processes: int, folder: Path, args: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
+    os.environ["LOCAL_RANK"] = str(rank)  # DeepSpeed asks for it; torch's elastic agent sets it
     dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=processes)
     torch.save(work(*args), folder / f"{rank}.pt")
     dist.barrier()

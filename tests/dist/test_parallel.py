@@ -13,7 +13,6 @@ import torch
 
 from lapis import config
 from lapis.dist import mesh as meshes
-from lapis.dist import shard
 from lapis.dist.guard import Place
 from lapis.model import init
 from lapis.train import micro, step
@@ -87,7 +86,7 @@ def train(mesh: meshes.Mesh, every: list[Batch], looks: bool) -> dict[str, Any]:
         tiles_B = step.tiles_per_row(trainer.network, batch)
         mine = list(micro.parts(batch, tiles_B, range(0, PACK.rows + 1, size)))[mesh.row_rank]
         results.append(asdict(trainer.step(mine, number, 1.0)))
-    return {"results": results, "weights": dict(shard.full_state(trainer.network))}
+    return {"results": results, "weights": dict(trainer.engine.weights())}
 
 
 Rows = dict[str, list[Batch]]

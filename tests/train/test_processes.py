@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from safetensors.torch import load_file
 
 from lapis import config
 from lapis.dist import processes
-from lapis.dist.guard import Stop
+from lapis.dist.guard import Spike, Spikes, Stop
 from lapis.train import stages, step
 from lapis.types import Batch, InputError, Progress
 from tests.train import world
 
 STEPS, EVERY, FATAL = 6, 2, 3
+needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
+TWO, THREE = (
+    pytest.param({"engine": "deepspeed", "zero": stage}, marks=needs_deepspeed, id=f"ZeRO-{stage}") for stage in (2, 3)
+)
 LOSS, WEIGHT = 3e-5, 3e-3
 """Relative, as in tests/dist/test_parallel.py, and absolute after six steps of AdamW at 1e-3, which make a full step of
 the sign of a gradient that is nearly none."""
@@ -81,8 +86,11 @@ def assert_same(run: Path, alone: Path) -> None:
     assert summary["heldout"] == pytest.approx(other["heldout"], rel=1e-3) and summary["tokens"] == other["tokens"]
 
 
-@pytest.mark.parametrize("shape", [{}, {"cp": 2}], ids=["rows", "tokens"])
-def test_two_processes_train_like_one(shape: dict[str, int], data: Path, alone: Path, tmp_path: Path) -> None:
+ROWS, TOKENS = pytest.param({}, id="rows"), pytest.param({"cp": 2}, id="tokens")
+
+
+@pytest.mark.parametrize("shape", [ROWS, TOKENS])
+def test_two_processes_train_like_one(shape: dict[str, Any], data: Path, alone: Path, tmp_path: Path) -> None:
     run, seen = run_of(data, tmp_path / "run"), world.Seen()
     stages.run_entry(STAGE, recipe(2, **shape), run, seen)
     assert_same(run, alone)
@@ -138,16 +146,41 @@ def test_a_process_that_dies_or_hangs_costs_no_step(work: Any, data: Path, alone
     assert sum(spent[name] for name in ("productive", "checkpoint", "restart", "lost")) <= spent["wall"] * 1.01
 
 
+def spiked(recipe: config.Recipe, run: Path, name: str, progress: Progress) -> None:
+    """The stage's work, with a loss far too high at one step, once."""
+    inner, left = Spikes.check, [FATAL]
+
+    def strict(self: Spikes, number: int, loss: float) -> None:
+        if number in left:
+            left.remove(number)
+            raise Spike(number, "loss is too high")
+        inner(self, number, loss)
+
+    Spikes.check = strict  # type: ignore[method-assign]
+    stages.work(recipe, run, name, progress)
+
+
+@pytest.mark.parametrize("shape", [THREE])
+def test_a_spike_is_tried_again_from_the_last_checkpoint(
+    shape: dict[str, Any], data: Path, alone: Path, tmp_path: Path
+) -> None:
+    run, seen = run_of(data, tmp_path / "run"), world.Seen()
+    processes.run(spiked, recipe(2, restarts=0, **shape), run, "whole", seen)
+    assert_same(run, alone)
+    assert seen.steps == STEPS
+
+
 def test_without_restarts_left_it_is_told(data: Path, tmp_path: Path) -> None:
     run = run_of(data, tmp_path / "run")
     with pytest.raises(RuntimeError, match="whole: a process died"):
         processes.run(killed, recipe(2, restarts=0), run, "whole", world.Seen())
 
 
-def test_another_number_of_processes_goes_on(data: Path, alone: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", [ROWS, TWO])
+def test_another_number_of_processes_goes_on(shape: dict[str, Any], data: Path, alone: Path, tmp_path: Path) -> None:
     run = run_of(data, tmp_path / "run")
     with pytest.raises(RuntimeError):
-        processes.run(killed, recipe(2, restarts=0), run, "whole", world.Seen())
+        processes.run(killed, recipe(2, restarts=0, **shape), run, "whole", world.Seen())
     assert [line["step"] for line in lines(run)] == list(range(1, FATAL + 1))
     stages.run_entry(STAGE, recipe(1), run, world.Seen())
     assert_same(run, alone)
