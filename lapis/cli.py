@@ -123,14 +123,25 @@ def _recipe_verbs(verbs: Any) -> None:
             "lapis run pocket data.screens=2000 out=here",
         ),
         ("data", _data, "the data stage of a recipe alone", "lapis data pocket --smoke"),
-        ("plan", _plan, "the parameters of a recipe's model", "lapis plan blue3b"),
+        ("plan", _plan, "a recipe's parameters, and its training on GPUs that are elsewhere", "lapis plan blue3b"),
     ):
         verb = _verb(verbs, name, act, about, example)
         verb.add_argument("recipe", metavar="RECIPE", help="a file in lapis/recipes: " + ", ".join(recipe_names()))
         verb.add_argument("--smoke", action="store_true", help="the same road in under three minutes")
         _takes_words(verb, "a config field (stages.sft.steps=100), or out=DIR for the run's folder")
+        if name == "plan":
+            _plan_options(verb)
         if name == "run":
             verb.add_argument("--restart", metavar="STAGE", help="throw this stage and all later ones away first")
+
+
+def _plan_options(verb: Parser) -> None:
+    about = "plan training on so many, each node with a copy of the weights unless dist.replicate= says otherwise"
+    verb.add_argument("--gpus", metavar="N", type=int, help=about)
+    verb.add_argument("--hardware", metavar="NAME|FILE", default="h100", help="h100, or a TOML file of that form")
+    about = "a training stage, or all; else the whole network's with most tokens, and the one with the longest rows"
+    verb.add_argument("--stage", metavar="NAME", help=about)
+    verb.add_argument("--json", action="store_true", help="the figures as JSON")
 
 
 def _use_verbs(verbs: Any) -> None:
@@ -220,7 +231,16 @@ def _data(words: Words) -> None:
 def _plan(words: Words) -> None:
     from lapis.dist import plan
 
-    for name, value in plan.plan(recipe_of(words).model).items():
+    recipe = recipe_of(words)
+    if words.gpus is not None:
+        from lapis.plan import table
+
+        copies = not any(word.startswith("dist.replicate=") for word in words.words)
+        table.say(recipe, words.gpus, words.hardware, words.stage, copies, words.json)
+        return
+    if words.stage or words.json:
+        raise InputError("--stage and --json: expected --gpus N with them")
+    for name, value in plan.plan(recipe.model).items():
         print(f"{name:<16} {value:>14,}" if isinstance(value, int) else value)
 
 

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "train": {*BASE, "model", "data", "dist", "export.hf"},
     "serve": {*BASE, "model"},
     "export": {*BASE, "model"},
+    "plan": {*BASE, "overrides", "model", "data", "dist", "train"},
     "rl": {*BASE, "model", "data", "dist", "train", "export.hf"},
     "rl.rollout": {*BASE, "model", "data", "dist", "train", "serve"},
     "eval": {*BASE, "model", "data", "serve"},
