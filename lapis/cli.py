@@ -4,27 +4,22 @@
     130 and 143: stopped by Ctrl-C and SIGTERM; the same command goes on
 
 `key=value` words are ours and may stand anywhere: `out=` names a folder, everything else is a config field that
-`config.resolve` checks. Unusual: handlers import what they need themselves, so that `--help` and a wrong word answer
-without loading torch.
+`config.resolve` checks. What a verb does is in verbs.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import json
 import os
-import pkgutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import config, files, recipes, run
-from lapis.named import RUNS, is_run, model_folder, recipe_in, run_folder
-from lapis.types import Image, InputError
+from lapis import files, verbs
+from lapis.types import InputError
 
 Words = argparse.Namespace
 DEFAULTS = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1"}
@@ -90,15 +85,15 @@ def parse(argv: Sequence[str]) -> Words:
 def parser() -> Parser:
     """All verbs with their options."""
     top = Parser(prog="lapis", description="A compact multimodal model from raw data to a chat.", allow_abbrev=False)
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    _recipe_verbs(verbs)
-    _use_verbs(verbs)
-    _make_verbs(verbs)
+    group = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _recipe_verbs(group)
+    _use_verbs(group)
+    _make_verbs(group)
     return top
 
 
-def _verb(verbs: Any, name: str, act: Callable[[Words], None], about: str, example: str) -> Parser:
-    verb: Parser = verbs.add_parser(
+def _verb(group: Any, name: str, act: Callable[[Words], None], about: str, example: str) -> Parser:
+    verb: Parser = group.add_parser(
         name,
         help=about,
         description=about,
@@ -114,28 +109,31 @@ def _takes_words(verb: Parser, about: str) -> None:
     verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
 
 
-def _recipe_verbs(verbs: Any) -> None:
+def _recipe_verbs(group: Any) -> None:
     for name, act, about, example in (
         (
             "run",
-            _run,
+            verbs.run,
             "walk a recipe's stages; goes on where it was cut",
             "lapis run pocket data.screens=2000 out=here",
         ),
-        ("data", _data, "the data stage of a recipe alone", "lapis data pocket --smoke"),
-        ("plan", _plan, "the parameters of a recipe's model", "lapis plan blue3b"),
-        ("preflight", _preflight, "whether this machine is fit to train", "lapis preflight pocket dist.nproc=2"),
+        ("data", verbs.data, "the data stage of a recipe alone", "lapis data pocket --smoke"),
+        ("plan", verbs.plan, "a recipe's parameters, and its training on GPUs that are elsewhere", "lapis plan blue3b"),
+        ("preflight", verbs.preflight, "whether this machine is fit to train", "lapis preflight pocket dist.nproc=2"),
         (
             "launch",
-            _launch,
+            verbs.launch,
             "write the job file that runs a recipe on a cluster",
             "lapis launch pocket --to slurm --nodes 4 --gpus-per-node 8 dist.least=2 out=runs/four",
         ),
     ):
-        verb = _verb(verbs, name, act, about, example)
-        verb.add_argument("recipe", metavar="RECIPE", help="a file in lapis/recipes: " + ", ".join(recipe_names()))
+        verb = _verb(group, name, act, about, example)
+        known = ", ".join(verbs.recipe_names())
+        verb.add_argument("recipe", metavar="RECIPE", help=f"a file in lapis/recipes: {known}")
         verb.add_argument("--smoke", action="store_true", help="the same road in under three minutes")
         _takes_words(verb, "a config field (stages.sft.steps=100), or out=DIR for the run's folder")
+        if name == "plan":
+            _plan_options(verb)
         if name == "run":
             verb.add_argument("--restart", metavar="STAGE", help="throw this stage and all later ones away first")
         if name == "launch":
@@ -154,22 +152,36 @@ def _takes_cluster(verb: Parser) -> None:
     verb.add_argument("--shm", metavar="GIB", type=int, default=16, help="Kubernetes: shared memory of a pod")
 
 
-def _use_verbs(verbs: Any) -> None:
-    chat = _verb(verbs, "chat", _chat, "talk to a model", 'lapis chat pocket --think --prompt "What is 45 + 38 - 17?"')
+def _plan_options(verb: Parser) -> None:
+    about = "plan training on so many, each node with a copy of the weights unless dist.replicate= says otherwise"
+    verb.add_argument("--gpus", metavar="N", type=int, help=about)
+    verb.add_argument("--hardware", metavar="NAME|FILE", default="h100", help="h100, or a TOML file of that form")
+    about = "a training stage, or all; else the whole network's with most tokens, and the one with the longest rows"
+    verb.add_argument("--stage", metavar="NAME", help=about)
+    verb.add_argument("--json", action="store_true", help="the figures as JSON")
+
+
+def _use_verbs(group: Any) -> None:
+    chat = _verb(
+        group, "chat", verbs.chat, "talk to a model", 'lapis chat pocket --think --prompt "What is 45 + 38 - 17?"'
+    )
     chat.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a model folder")
     chat.add_argument("--image", metavar="F", type=Path, help="a picture that the first question is about")
     chat.add_argument("--think", action=argparse.BooleanOptionalAction, default=False, help="think before answering")
     chat.add_argument("--budget", metavar="N", type=int, default=-1, help="most tokens of thought; -1 is unlimited")
     chat.add_argument("--max-tokens", metavar="N", type=int, default=256, help="most tokens of thought and answer")
     chat.add_argument("--prompt", metavar="TEXT", help="one question, answered without a terminal")
-    measure = _verb(verbs, "eval", _eval, "measure a model on held-out data", "lapis eval pocket --samples 100")
+    measure = _verb(
+        group, "eval", verbs.evaluate, "measure a model on held-out data", "lapis eval pocket --samples 100"
+    )
     measure.add_argument("path", metavar="PATH", help="a run (its name or folder) or a model folder")
     measure.add_argument("--screenspot", metavar="FOLDER", type=Path, help="ScreenSpot v1, v2 or Pro as published")
     measure.add_argument("--samples", metavar="N", type=int, help="held-out samples of each task")
+    measure.add_argument("--json", action="store_true", help="everything that was measured, as JSON")
 
 
-def _make_verbs(verbs: Any) -> None:
-    export = _verb(verbs, "export", _export, "write a model for other programs", "lapis export pocket --to hf")
+def _make_verbs(group: Any) -> None:
+    export = _verb(group, "export", verbs.export, "write a model for other programs", "lapis export pocket --to hf")
     export.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a folder of weights")
     forms = "hf: a folder that stock transformers loads; megatron: a decoder for Megatron-core's GPTModel"
     export.add_argument("--to", choices=("hf", "megatron"), required=True, help=forms)
@@ -177,213 +189,15 @@ def _make_verbs(verbs: Any) -> None:
     export.add_argument("--tp", metavar="N", type=int, help="ranks of tensor parallelism, a file for each")
     export.add_argument("--vocab-multiple", metavar="N", type=int, help="Megatron's make_vocab_size_divisible_by")
     _takes_words(export, "out=DIR for another place than the run's export folder")
-    report = _verb(verbs, "report", _report, "write a run's report again", "lapis report pocket")
+    report = _verb(group, "report", verbs.report, "write a run's report again", "lapis report pocket")
     report.add_argument("run", metavar="RUN", help="a run, its name or folder")
-    seen = _verb(verbs, "watch", _watch, "look at a run while it trains, or afterwards", "lapis watch pocket")
+    seen = _verb(group, "watch", verbs.watch, "look at a run while it trains, or afterwards", "lapis watch pocket")
     seen.add_argument("run", metavar="RUN", help="a run, its name or folder")
     seen.add_argument("--stage", metavar="STAGE", help="this stage instead of the one at work")
     seen.add_argument("--once", action="store_true", help="one frame, without a terminal")
     example = "lapis init --vision google/siglip2-so400m-patch14-384 --decoder Qwen/Qwen3-1.7B out=start"
-    init = _verb(verbs, "init", _init, "compose a model from public weights", example)
+    init = _verb(group, "init", verbs.init, "compose a model from public weights", example)
     init.add_argument("--vision", metavar="X", required=True, help="SigLIP2 tower: a hub name or a folder of its form")
     init.add_argument("--decoder", metavar="Y", required=True, help="Qwen2, Qwen3 or Llama: a hub name or a folder")
     init.add_argument("--tile", metavar="PX", type=int, default=392, help="a tile's side, a multiple of 28 or 32")
     _takes_words(init, "out=DIR, the folder to write")
-
-
-def recipe_names() -> list[str]:
-    """Recipes that can be named: the files of lapis/recipes."""
-    return sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))
-
-
-def recipe_module(name: str) -> ModuleType:
-    """The file of a recipe. Raises InputError for an unknown name."""
-    if name not in recipe_names():
-        raise InputError(f"{name}: no such recipe; there are {', '.join(recipe_names())}")
-    return importlib.import_module(f"lapis.recipes.{name}")
-
-
-def recipe_of(words: Words) -> config.Recipe:
-    """The named recipe with its overrides. Raises InputError for an unknown name or a wrong override."""
-    form = "smoke" if words.smoke else "recipe"
-    make = getattr(recipe_module(words.recipe), form, None)
-    if make is None:
-        raise InputError(f"{words.recipe}: its file has no {form}(); `lapis plan {words.recipe}` tells its size")
-    fields = [word for word in words.words if not word.startswith("out=")]
-    recipe = config.resolve(make(), fields)
-    if not recipe.start:
-        return recipe
-    from lapis.model import source
-
-    return config.resolve(source.fitted(recipe), fields)
-
-
-def out_of(words: Words, default: Path | None = None) -> Path:
-    """The folder of the last `out=` word. Raises InputError where it is missing and has no default."""
-    named = [word.partition("=")[2] for word in words.words if word.startswith("out=")]
-    if not [word for word in named if word] and (named or default is None):
-        raise InputError("out: no folder named; expected out=FOLDER")
-    return Path(named[-1]) if named else default or Path()
-
-
-def _only_out(words: Words) -> None:
-    for word in words.words:
-        if not word.startswith("out="):
-            raise InputError(f"{word}: not understood here; expected out=FOLDER")
-
-
-def _run_folder(words: Words) -> Path:
-    return out_of(words, RUNS / (words.recipe + ("-smoke" if words.smoke else "")))
-
-
-def _run(words: Words) -> None:
-    folder = _run_folder(words)
-    run.run(recipe_of(words), folder, restart=words.restart)
-    print(folder / "report.html")
-
-
-def _data(words: Words) -> None:
-    recipe, folder = recipe_of(words), _run_folder(words)
-    run.run(recipe, folder, only=recipe.data.name)
-    print(folder / recipe.data.name)
-
-
-def _plan(words: Words) -> None:
-    from lapis.dist import plan
-
-    for name, value in plan.plan(recipe_of(words).model).items():
-        print(f"{name:<16} {value:>14,}" if isinstance(value, int) else value)
-
-
-def _preflight(words: Words) -> None:
-    recipe, folder = recipe_of(words), _run_folder(words)
-    from lapis.dist import preflight
-
-    failed = []
-    for check in preflight.checks(recipe, folder):
-        print(f"{check.name:<10} {'' if check.well else 'FAILED: '}{check.text}", flush=True)
-        failed += [] if check.well else [check.name]
-    if failed:
-        raise InputError(f"preflight: this machine is not fit to train ({', '.join(failed)})")
-
-
-def _launch(words: Words) -> None:
-    from lapis import launch
-
-    fields = ("to", "nodes", "gpus", "partition", "minutes", "image", "claim", "shm")
-    cluster, folder = launch.Cluster(**{name: getattr(words, name) for name in fields}), _run_folder(words)
-    words.words = [word for word in words.words if not word.startswith("out=")]
-    words.words += launch.own_words(cluster, words.words)
-    command = ["run", words.recipe, *(["--smoke"] if words.smoke else []), *words.words]
-    print(launch.write(recipe_of(words), command, cluster, folder))
-
-
-def _chat(words: Words) -> None:
-    folder = model_folder(words.model)
-    for name, value, least in (("--budget", words.budget, -1), ("--max-tokens", words.max_tokens, 1)):
-        if value < least:
-            raise InputError(f"{name} {value}: expected {least} or more")
-    image = read_image(words.image) if words.image else None
-    from lapis import terminal
-
-    how = terminal.How(words.think, words.budget, words.max_tokens)
-    terminal.chat(folder, image, how, words.prompt)
-
-
-def read_image(path: Path) -> Image:
-    """A picture from disk, whole and not too large. Raises InputError with its name."""
-    from lapis.model import anyres
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return anyres.image_of(data, str(path))
-
-
-def _eval(words: Words) -> None:
-    folder = model_folder(words.path)
-    if words.samples is not None and words.samples < 1:
-        raise InputError(f"--samples {words.samples}: expected 1 or more")
-    run_of = next((above for above in folder.absolute().parents if is_run(above)), None)
-    if words.samples is not None and words.screenspot is not None:
-        raise InputError("--samples: held-out tasks take it, --screenspot measures whole sets; expected one of the two")
-    if run_of is None and words.screenspot is None:
-        raise InputError(f"{folder}: in no run, so it has no held-out data here; expected --screenspot FOLDER")
-    from lapis import terminal
-
-    recipe = recipe_in(run_of) if run_of else None
-    if words.screenspot is not None:
-        results = terminal.screenspot(folder, words.screenspot)
-    else:
-        assert run_of is not None and recipe is not None
-        results = terminal.heldout(folder, run_of, recipe, words.samples)
-    print(json.dumps(results, indent=1, ensure_ascii=False))
-
-
-def _export(words: Words) -> None:
-    _only_out(words)
-    given = {"spec": words.spec, "tp": words.tp, "multiple": words.vocab_multiple}
-    how = {name: value for name, value in given.items() if value is not None}
-    if how and words.to != "megatron":
-        raise InputError("--spec, --tp and --vocab-multiple: expected --to megatron with them")
-    folder, stock = Path(words.model), words.to == "hf"
-    ranks = any(folder.glob("mp_rank_*"))
-    if ranks or (files.is_model(folder) and not stock):
-        model, out = folder, out_of(words)
-    else:
-        model, place = _trained(run_folder(words.model))
-        out = out_of(words, place / words.to)
-    if stock and not ranks:
-        run.export_to(model, out)
-    else:
-        _megatron(model, out, None if stock else how)
-    print(out)
-
-
-def _trained(folder: Path) -> tuple[Path, Path]:
-    """The model that a run exports, and the folder of its exports. Raises InputError where there is none yet."""
-    recipe = recipe_in(folder)
-    model = folder / recipe.export.parent / "model"
-    if not files.is_model(model):
-        raise InputError(f"{model}: no model there yet; `lapis run` has to finish stage {recipe.export.parent}")
-    return model, folder / recipe.export.name
-
-
-def _megatron(model: Path, out: Path, how: dict[str, Any] | None) -> None:
-    """To Megatron's form in a layout, or back from it where there is none."""
-    from lapis.export import megatron
-    from lapis.model.megatron import Layout
-
-    if how is None:
-        megatron.write_back(model, out)
-    else:
-        megatron.write(model, out, Layout(**how))
-
-
-def _report(words: Words) -> None:
-    from lapis import report
-
-    folder = run_folder(words.run)
-    report.build(folder)
-    print(folder / "report.html")
-
-
-def _watch(words: Words) -> None:
-    from lapis.watch import watch
-
-    watch(run_folder(words.run), words.once, words.stage)
-
-
-def _init(words: Words) -> None:
-    _only_out(words)
-    out = out_of(words)
-    if words.tile < 28 or (words.tile % 28 and words.tile % 32):
-        raise InputError(f"--tile {words.tile}: expected a multiple of 28 or 32, two patches of the tower")
-    from lapis import chat
-    from lapis.export import hf
-    from lapis.model import init
-
-    model, raw = init.compose(words.vision, words.decoder, words.tile)
-    hf.write(model, chat.Tokenizer(raw, model.config.tokens_per_tile), out)
-    print(out)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lapis import cli, config
+from lapis import cli, config, named, verbs
 from lapis.types import InputError
 from tests.conftest import ROOT, environment, lapis
 from tests.tiny import tiny_recipe
@@ -76,7 +76,7 @@ def test_wrong_words_are_one_line_and_exit_2(
 def test_words_may_stand_anywhere() -> None:
     words = cli.parse(["run", "--smoke", "pocket", "seed=1", "--restart", "sft", "out=here"])
     assert (words.recipe, words.smoke, words.restart, words.words) == ("pocket", True, "sft", ["seed=1", "out=here"])
-    assert cli.out_of(words) == Path("here")
+    assert verbs.out_of(words) == Path("here")
     words = cli.parse(["chat", "pocket", "--prompt", "x=1?", "--no-think"])
     assert (words.prompt, words.think) == ("x=1?", False)
 
@@ -93,33 +93,33 @@ def test_python_m_lapis_leaves_with_the_code() -> None:
 
 
 def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def full(words: cli.Words) -> None:
+    def full(words: verbs.Words) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/pocket/sft/model.tmp")
 
-    monkeypatch.setattr(cli, "_plan", full)
+    monkeypatch.setattr(verbs, "plan", full)
     assert cli.main(["plan", "pocket"]) == 2
     assert capsys.readouterr().err.startswith("lapis: runs/pocket/sft/model.tmp: no space left")
 
 
 def test_faults_of_ours_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(words: cli.Words) -> None:
+    def broken(words: verbs.Words) -> None:
         raise ValueError("ours")
 
-    monkeypatch.setattr(cli, "_plan", broken)
+    monkeypatch.setattr(verbs, "plan", broken)
     with pytest.raises(ValueError, match="ours"):
         cli.main(["plan", "pocket"])
 
 
 WAIT = """
 import sys, time
-from lapis import cli
+from lapis import cli, verbs
 def wait(words):
     try:
         print("ready", flush=True)
         time.sleep(60)
     finally:
         print("closed", flush=True)
-cli._plan = wait
+verbs.plan = wait
 sys.exit(cli.main(["plan", "pocket"]))
 """
 
@@ -146,12 +146,12 @@ def test_the_model_of_a_run_is_its_export_else_its_last(tmp_path: Path, monkeypa
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(config.dump(tiny_recipe()), encoding="utf-8")
     with pytest.raises(InputError, match="no stage of this run"):
-        cli.model_folder("tiny")
+        named.model_folder("tiny")
     for name in ("text/model", "sft/model", "export/hf"):
         model_at(folder / name)
-        assert cli.model_folder("tiny") == cli.model_folder("runs/tiny") == folder / name
-    assert cli.model_folder("runs/tiny/text/model") == folder / "text/model"
-    assert cli.run_folder("tiny") == folder
+        assert named.model_folder("tiny") == named.model_folder("runs/tiny") == folder / name
+    assert named.model_folder("runs/tiny/text/model") == folder / "text/model"
+    assert named.run_folder("tiny") == folder
 
 
 def test_eval_of_a_model_outside_a_run_wants_a_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, Siglip2VisionConfig, Siglip2VisionModel
 
-from lapis import chat, cli, coherent, config, verify
+from lapis import chat, cli, coherent, config, verbs, verify
 from lapis.chat import read_tokenizer
 from lapis.data import handlers, pipeline, store
 from lapis.data.gather import Stage
@@ -92,7 +92,7 @@ def made(folder: Path) -> Iterator[dict[str, Any]]:
 
 def checked(words: list[str]) -> config.Recipe:
     """The recipe of a `lapis run`, which holds together."""
-    recipe = cli.recipe_of(cli.parse(words))
+    recipe = verbs.recipe_of(cli.parse(words))
     coherent.check(recipe)
     return recipe
 

@@ -45,7 +45,7 @@ def test_make_targets_exist(words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", of("lapis"), ids=" ".join)
 def test_lapis_commands_are_understood(words: list[str]) -> None:
-    if any(word in CHEAP for word in words):
+    if any(word in CHEAP for word in words) and "--gpus" not in words:
         done = lapis(*words)
         assert done.returncode == 0 and done.stdout, done.stderr
     else:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from lapis import cli, coherent
+from lapis import cli, coherent, verbs
 from lapis.data import store
 from lapis.eval import screenspot
 from tests.conftest import lapis
@@ -67,4 +67,4 @@ def test_a_long_command_names_a_recipe_that_holds_together(
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    coherent.check(cli.recipe_of(cli.parse(words)))
+    coherent.check(verbs.recipe_of(cli.parse(words)))

@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "train": {*BASE, "model", "data", "dist", "export.hf"},
     "serve": {*BASE, "model"},
     "export": {*BASE, "model"},
+    "plan": {*BASE, "overrides", "model", "data", "dist", "train"},
     "rl": {*BASE, "model", "data", "dist", "train", "export.hf"},
     "rl.rollout": {*BASE, "model", "data", "dist", "train", "serve"},
     "eval": {*BASE, "model", "data", "serve"},
@@ -48,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
 TOP = {"", "__init__", "__main__", "cli", "coherent", "frame", "launch", "named", "run", "terminal", "progress"}
-TOP |= {"recipes", "watch"}
+TOP |= {"recipes", "verbs", "watch"}
 
 
 def part(module: str) -> str:

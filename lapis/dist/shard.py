@@ -95,7 +95,7 @@ class Slice:
     @cached_property
     def own(self) -> nn.Parameter:
         spread = isinstance(self.parameter, DTensor)
-        return nn.Parameter(_local(self.parameter.detach())) if spread else self.parameter
+        return nn.Parameter(local(self.parameter.detach())) if spread else self.parameter
 
     @property
     def shape(self) -> torch.Size:
@@ -109,7 +109,7 @@ class Slice:
         return self.mesh.world // math.prod(size for size, placement in spread if not placement.is_replicate())
 
     def gradient(self) -> Tensor | None:
-        return None if self.parameter.grad is None else _local(self.parameter.grad)
+        return None if self.parameter.grad is None else local(self.parameter.grad)
 
     def whole(self, values: Tensor) -> Tensor:
         return _whole(self.saved(values))
@@ -129,7 +129,8 @@ class Slice:
         """What was saved shares its memory."""
 
 
-def _local(tensor: Tensor) -> Tensor:
+def local(tensor: Tensor) -> Tensor:
+    """This process's part of a tensor that may be spread."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 

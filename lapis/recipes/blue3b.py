@@ -42,7 +42,8 @@ def recipe() -> config.Recipe:
     """The stages of BlueLM-2.5-3B at its published token counts: text 6T + 3.3T, joint 4T, reason 2.5T, long 1.3T.
 
     Batches of 64M tokens (16,384 rows of 4,096) are the original's; steps follow from tokens. Learning rates are its
-    predecessor's (1e-3 for the adapter, 1e-4 for the rest), rates of the text stages are ours.
+    predecessor's (1e-3 for the adapter, 1e-4 for the rest), rates of the text stages are ours. So is the mesh: a row's
+    tokens over four GPUs of 80 GB (`lapis plan blue3b --gpus 1024` tells the memory).
     """
     return config.Recipe(
         "blue3b",
@@ -52,6 +53,7 @@ def recipe() -> config.Recipe:
         (*_text(), *_joint(), *_post()),
         config.Eval(samples=2000, budgets=(0, 1024, 2048, 4096, 8192, 16384), max_tokens=32768),
         config.Export(),
+        dist=config.Dist(nproc=8, cp=4),
     )
 
 

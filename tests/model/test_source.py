@@ -10,7 +10,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models
 
-from lapis import chat, cli, coherent, config
+from lapis import chat, cli, coherent, config, verbs
 from lapis.export import hf
 from lapis.model import convert, init, source
 from lapis.model.decoder import Decoder
@@ -36,7 +36,7 @@ def begun(public: Path, decoder: str, *words: str, vision: str = "tower") -> con
     """The recipe `tune` from these weights, as the command line has it."""
     tower = [f"stages.start.vision={public / vision}"] if vision else []
     fields = [f"start={public / decoder}", *tower, *words]
-    return cli.recipe_of(cli.parse(["run", "tune", "--smoke", *fields]))
+    return verbs.recipe_of(cli.parse(["run", "tune", "--smoke", *fields]))
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "qwen2", "llama"])
@@ -134,7 +134,7 @@ def test_what_cannot_be_begun_with_is_one_line(public: Path, tmp_path: Path) -> 
     with pytest.raises(InputError, match=r"^start: empty, for start; expected a folder or hub name"):
         coherent.check(tune.recipe())
     with pytest.raises(InputError, match=r"^no/such/folder: no such folder"):
-        cli.recipe_of(cli.parse(["run", "tune", "start=no/such/folder"]))
+        verbs.recipe_of(cli.parse(["run", "tune", "start=no/such/folder"]))
     text_folder("qwen3", tmp_path / "text")
     sentences(tmp_path / "text")
     with pytest.raises(
