@@ -161,7 +161,7 @@ class Gathered:
         for first, count, start, document in self._pieces(row):
             piece_LHD = q_tHD[first : first + count]
             if document < 0:
-                found.append(torch.zeros_like(piece_LHD))
+                found.append(_nothing(piece_LHD, k_TGD, v_TGD))
                 continue
             end = int(self.own_T[first]) + count
             found.append(_behind(piece_LHD, k_TGD[start:end], v_TGD[start:end]))
@@ -190,6 +190,12 @@ class Gathered:
         q, k, v = (x.transpose(1, 2) for x in (q_BtHD, k_BTGD, v_BTGD))
         o_BtHD = flex_attention(q, k, v, block_mask=mask, enable_gqa=True).transpose(1, 2)
         return o_BtHD.masked_fill((self.documents_BT[:, self.own_T] < 0)[..., None, None], 0)
+
+
+def _nothing(q_LHD: Tensor, k_TGD: Tensor, v_TGD: Tensor) -> Tensor:
+    """Zeros of padding, which still ask for every gradient: a rank with nothing but padding must run the backward of
+    its gathered keys, since the others wait for it."""
+    return q_LHD * 0 + (k_TGD.sum() + v_TGD.sum()) * 0
 
 
 def _behind(q_LHD: Tensor, k_MGD: Tensor, v_MGD: Tensor) -> Tensor:

@@ -90,9 +90,11 @@ def total(looks_L5: Tensor) -> float:
 def loss(decoder: Decoder, passed: tuple[Tap, ...], batch: Batch, divisors: Sequence[float]) -> Tensor:
     """Look losses in nats, each by its total over the step; scalar fp32.
 
-    `divisors` are the step's `totals`; `passed` is what passes at the layers of `taps`.
+    `divisors` are the step's `totals`; `passed` is what passes at the layers of `taps`. All of it is asked for its
+    gradient, whatever the batch looks at: processes that look at different things must run the same backward.
     """
     first, second, end = passed
+    touched = [one.sum().float() for tap in passed for one in (tap.x_BTD, *(tap.heads or ()))]
     last, early, other = heads(decoder)
     at = parts(batch)
     sums = Looks(
@@ -104,7 +106,8 @@ def loss(decoder: Decoder, passed: tuple[Tap, ...], batch: Batch, divisors: Sequ
         names=seen(first, last, batch, at.names),
         orders=LINES_WEIGHT * numbers.lines(second.x_BTD[at.orders[:, 0], at.orders[:, 1]], at.orders[:, 4]),
     )
-    return torch.stack([part / max(count, 1.0) for part, count in zip(sums, divisors, strict=True)]).sum()
+    found = torch.stack([part / max(count, 1.0) for part, count in zip(sums, divisors, strict=True)]).sum()
+    return found + torch.stack(touched).sum() * 0.0
 
 
 def seen(passed: Tap, head: int, batch: Batch, looks_L5: Tensor, alike: bool = False) -> Tensor:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from lapis import coherent, config
+from lapis.data.looks import CLUE, FROM_QUESTION, FROM_THOUGHT
 from lapis.dist import checkpoint, zero
 from lapis.dist import mesh as meshes
 from lapis.dist.guard import NonFinite
@@ -22,13 +23,17 @@ from lapis.model import init
 from lapis.overrides import check
 from lapis.recipes import pocket
 from lapis.train import micro, step
-from lapis.types import Batch, InputError
+from lapis.types import IGNORE, Batch, InputError
 from tests.dist import jobs, test_parallel
 from tests.dist.test_parallel import CPU, LOSS, MODULE, NORM, PACK, STEPS, WEIGHT, Rows
 from tests.train import world
 
 FSDP, TWO, THREE = config.Dist(), config.Dist(engine="deepspeed", zero=2), config.Dist(engine="deepspeed", zero=3)
 SHAPES = {"2": TWO, "3": THREE, "2, tokens": replace(TWO, cp=2), "3, tokens": replace(THREE, cp=2)}
+SHORT = ("FSDP2, tokens", "2, tokens", "3, tokens")
+"""Under which a rank may hold nothing but padding."""
+SLOW = 0.01
+"""Of the peak rates, where a first step at full ones would turn the order of sums into differences that are told."""
 MICRO = 4 * PACK.row_tokens
 """Most tokens of a micro-batch where a step has several."""
 STAY = 100
@@ -48,6 +53,25 @@ ROADS = {"3 to 2": (THREE, TWO), "2 to 3": (TWO, THREE), "3 to FSDP2": (THREE, F
 needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
 
 
+def looking(batch: Batch) -> Batch:
+    """With looks in the first row alone, so that one rank looks and another does not."""
+    at = (batch.documents_BT[0] == batch.documents_BT[0, 0]).nonzero()[:, 0].tolist()
+    kinds = [(FROM_QUESTION, 0), (CLUE, 0), (FROM_THOUGHT, 0), (250, 500)]
+    looks = [[0, at[5 + number], at[1 + number], *kind] for number, kind in enumerate(kinds)]
+    return replace(batch, looks_L5=torch.tensor(looks))
+
+
+def short(batch: Batch) -> Batch:
+    """With nothing behind the first quarter of its rows: a context rank has padding only."""
+    ends = batch.tokens_BT.shape[1] // 4
+    hidden = torch.arange(batch.tokens_BT.shape[1]) >= ends
+    return replace(
+        batch,
+        documents_BT=batch.documents_BT.masked_fill(hidden, -1),
+        targets_BT=batch.targets_BT.masked_fill(hidden, IGNORE),
+    )
+
+
 def trainer(mesh: meshes.Mesh, **changes: Any) -> step.Trainer:
     optim = config.Optim(muon=2.0, vit_layer_decay=0.5, lr_adapter=2e-3)
     stage = world.stage(shape="full", optim=optim, look_weight=0.5, **test_parallel.WEIGHTS, **changes)
@@ -60,8 +84,8 @@ def rows_of(mesh: meshes.Mesh, made: step.Trainer, batch: Batch) -> Batch:
     return list(micro.parts(batch, step.tiles_per_row(made.network, batch), bounds))[mesh.row_rank]
 
 
-def go(made: step.Trainer, every: list[Batch], steps: range) -> list[dict[str, Any]]:
-    return [asdict(made.step(rows_of(made.mesh, made, every[at]), at, 1.0 - 0.3 * at)) for at in steps]
+def go(made: step.Trainer, every: list[Batch], steps: range, scale: float = 1.0) -> list[dict[str, Any]]:
+    return [asdict(made.step(rows_of(made.mesh, made, every[at]), at, scale * (1.0 - 0.3 * at))) for at in steps]
 
 
 def ended(made: step.Trainer, results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -115,9 +139,9 @@ def shares(mesh: meshes.Mesh, every: list[Batch]) -> list[float]:
     return [sum(piece.own.numel() for piece in pieces) / total, grads / total, held / total]
 
 
-def trained(mesh: meshes.Mesh, every: list[Batch], **changes: Any) -> dict[str, Any]:
+def trained(mesh: meshes.Mesh, every: list[Batch], scale: float = 1.0, **changes: Any) -> dict[str, Any]:
     made = trainer(mesh, **changes)
-    return ended(made, go(made, every, range(STEPS)))
+    return ended(made, go(made, every, range(STEPS), scale))
 
 
 def work(rows: Rows, folder: Path) -> dict[str, Any]:
@@ -129,6 +153,9 @@ def work(rows: Rows, folder: Path) -> dict[str, Any]:
         found |= {f"{name}, {part}": trained(built[name], images, trains=FROZEN[part]) for name, part in STILL}
         with small_parts():
             found |= {f"{name}, parts": trained(built[name], images) for name in "23"}
+        tokens = {**built, "FSDP2, tokens": meshes.build(replace(FSDP, cp=2), CPU.device)}
+        found |= {f"{name}, short": trained(tokens[name], list(map(short, images)), SLOW) for name in SHORT}
+        found |= {f"{name}, looks": trained(built[name], list(map(looking, images)), SLOW) for name in SHAPES}
         found |= {f"{name}, recovered": recovered(built[name], images) for name in "23"}
         found |= {road: carried_on(ROADS[road], images, folder / road) for road in ROADS}
         found |= {f"shares {name}": shares(built[name], images) for name in "23"}
@@ -138,7 +165,8 @@ def work(rows: Rows, folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     folder = tmp_path_factory.mktemp("data")
-    return {kind: test_parallel.batches(folder / kind, kind == "images") for kind in ("images", "text")}
+    images, text = (test_parallel.batches(folder / kind, kind == "images") for kind in ("images", "text"))
+    return {"images": images, "text": text}
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +180,9 @@ def alone(rows: Rows) -> dict[str, Any]:
     mesh = meshes.alone()
     every = {kind: test_parallel.train(mesh, batches, True) for kind, batches in rows.items()}
     parts = {part: trained(mesh, rows["images"], trains=trains) for part, trains in FROZEN.items()}
-    return every | parts | {"plain": trained(mesh, rows["images"])}
+    odd = {"short": map(short, rows["images"]), "looks": map(looking, rows["images"])}
+    odd = {name: trained(mesh, list(batches), SLOW) for name, batches in odd.items()}
+    return every | parts | odd | {"plain": trained(mesh, rows["images"])}
 
 
 def assert_like(mine: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -172,6 +202,8 @@ CASES = (
     *((f"{name}, {kind}", kind) for name, kind in (*PLAIN, *STILL)),
     *((f"{name}, {what}", "plain") for name in "23" for what in ("parts", "recovered")),
     *((road, "plain") for road in ROADS),
+    *((f"{name}, short", "short") for name in SHORT),
+    *((f"{name}, looks", "looks") for name in SHAPES),
 )
 
 
