@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_a_killed_stage_has_the_losses_of_one_that_was_not(smoke: Path, tmp_path
         if other.is_dir() and other.name != stage.name:
             (tmp_path / other.name).symlink_to(other)
     progress: Progress = Silent()
-    stages.run_entry(stage, recipe, tmp_path, progress)
+    stages.run_entry(replace(stage, online=config.Online()), recipe, tmp_path, progress)
     assert losses(tmp_path / stage.name) == losses(smoke / stage.name)
     assert [step for step, _ in losses(smoke / stage.name)] == sorted({step for step, _ in losses(smoke / stage.name)})
 
