@@ -44,7 +44,7 @@ def refuse(recipe: config.Recipe) -> None:
     """Raises InputError, with field and value, for what this engine cannot do, and where DeepSpeed is not installed."""
     shape = recipe.dist
     for name, value, expected, fits in (
-        ("nproc", shape.nproc, "2 or more", shape.nproc > 1),
+        ("nproc", shape.nproc, "2 or more", shape.nproc * shape.nodes > 1),
         ("replicate", shape.replicate, "1", shape.replicate == 1),
         ("tp", shape.tp, "1", shape.tp == 1),
     ):
