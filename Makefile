@@ -1,13 +1,12 @@
 # make demo    set up, then the whole pocket recipe on this machine
 # make test    set up, then style, types and tests
-# make bench   set up, then every bench
+# make bench   set up, then every bench; writes bench/RESULTS.md
 #
 # PYTHON=python3.12          another Python (3.11 or newer)
 # PIP_ARGS="--index-url URL" where pip looks: another index, or PyTorch's index of builds for your GPU or CPU
 
 PYTHON ?=
 PIP_ARGS ?=
-BENCHES = $(filter-out __init__,$(basename $(notdir $(wildcard bench/*.py))))
 
 .PHONY: demo test bench setup clean
 
@@ -21,7 +20,7 @@ test: setup
 	.venv/bin/python -m pytest -q
 
 bench: setup
-	set -e; for name in $(BENCHES); do .venv/bin/python -m bench.$$name; done
+	.venv/bin/python -m bench.parts.all
 
 setup: .venv/ready .venv/system
 

@@ -27,6 +27,8 @@ PLACES = {
 }
 HELD_PLACES = 4
 """How many of PLACES, from the end, training never names."""
+FACTS_OF = {"train": (1, 2, 4), "held": (1, 2)}
+"""How many facts a document may hold: with four, whoever does not look for the place is right in a quarter only."""
 FACTS = {
     "en": "The code of the {colour} {place} is {code}.",
     "zh": "{colour}色{place}的密码是{code}。",
@@ -63,10 +65,10 @@ def generate(
 ) -> Iterator[Sample]:
     """`count` samples of about `tokens` tokens each, prose, fact and question together, measured by `length`.
 
-    `documents` are paragraphs of prose; a sample takes its language from the one it starts with. Half of the documents
-    hold a second fact about another place, which must not be taken for the asked one. meta has `depth`, the share of
-    the text before the fact, `length`, which is `tokens`, and `facts`, how many there are. Raises InputError where
-    there is no paragraph that fits.
+    `documents` are paragraphs of prose; a sample takes its language from the one it starts with. Most hold facts about
+    other places too, which must not be taken for the asked one. meta has `depth`, the share of the text before the
+    fact, `length`, which is `tokens`, and `facts`, how many there are. Raises InputError where there is no paragraph
+    that fits.
     """
     paragraphs = [Paragraph(text.strip(), length(text), language(text)) for text in documents if text.strip()]
     fitting = [paragraph for paragraph in paragraphs if 2 * paragraph.tokens <= tokens]
@@ -76,7 +78,7 @@ def generate(
     for _ in range(count):
         first = rng.randrange(len(fitting))
         lang = fitting[first].lang
-        facts = _facts(rng, lang, split)
+        facts = _facts(rng, lang, split)[: rng.choice(FACTS_OF[split])]
         left = tokens - TEMPLATE - sum(length(part) for fact in facts for part in fact)
         origin = (f"lapis.data.synth.needles {split} {seed}", licence)
         sample = _needle(rng, _fill(fitting, first, left), facts, lang, origin)
@@ -86,12 +88,11 @@ def generate(
 def _needle(
     rng: random.Random, parts: list[str], facts: list[tuple[str, str, str]], lang: str, origin: tuple[str, str]
 ) -> Sample:
-    (fact, asked, code), (other, _, _) = facts
+    (fact, asked, code), *others = facts
     at = rng.randint(0, len(parts))
     depth = at / max(len(parts), 1)
     parts.insert(at, fact)
-    many = 1 + (rng.random() < 0.5)
-    if many > 1:
+    for other, _, _ in others:
         parts.insert(rng.randint(0, len(parts)), other)
     return Sample(
         kind="long/needle",
@@ -99,7 +100,7 @@ def _needle(
         source=origin[0],
         licence=origin[1],
         turns=(Turn("user", (Text("\n".join([*parts, asked])),)), Turn("assistant", (Text(code),))),
-        meta={"answer": code, "verifier": "number", "template": "needle", "depth": depth, "facts": many},
+        meta={"answer": code, "verifier": "number", "template": "needle", "depth": depth, "facts": len(facts)},
     )
 
 
@@ -110,9 +111,9 @@ def language(text: str) -> str:
 
 
 def _facts(rng: random.Random, lang: str, split: str) -> list[tuple[str, str, str]]:
-    """(sentence, question, code) about two different places."""
+    """(sentence, question, code) about different places."""
     places = PLACES[lang][:-HELD_PLACES] if split == "train" else PLACES[lang][-HELD_PLACES:]
-    pairs = rng.sample([(colour, place) for colour in COLOURS[lang] for place in places], 2)
+    pairs = rng.sample([(colour, place) for colour in COLOURS[lang] for place in places], max(FACTS_OF[split]))
     made = []
     for colour, place in pairs:
         code = str(rng.randint(1000, 9999))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lapis.data.synth.needles import FACTS, HELD_PLACES, PLACES, generate, language
+from lapis.data.synth.needles import FACTS, FACTS_OF, HELD_PLACES, PLACES, generate, language
 from lapis.data.synth.problem import bytes_of
 from lapis.types import InputError
 from lapis.verify import check
@@ -32,12 +32,18 @@ def test_splits_name_other_places() -> None:
             assert any(place in question for place in PLACES[sample.lang][places])
 
 
-def test_other_facts_ask_for_other_codes() -> None:
-    texts = [sample.turns[0].text for sample in generate(60, 2, 900, PROSE)]
+@pytest.mark.parametrize("split", ["train", "held"])
+def test_other_facts_are_about_other_places(split: str) -> None:
     marks = {lang: fact.partition("{code}")[0].rpartition("}")[2] for lang, fact in FACTS.items()}
-    twice = [text for text in texts if text.count(marks["en"]) + text.count(marks["zh"]) > 2]
-    assert 10 < len(twice) < 50
-    assert len(twice) == sum(one.meta["facts"] == 2 for one in generate(60, 2, 900, PROSE))
+    counts = []
+    for sample in generate(60, 2, 900, PROSE, split):
+        body, _, question = sample.turns[0].text.rpartition("\n")
+        told = body.count(marks["en"]) + body.count(marks["zh"])
+        assert told == sample.meta["facts"]
+        named = question.removeprefix("What is the code of the ").removesuffix("?").removesuffix("的密码是多少")
+        assert body.count(named) == 1
+        counts.append(told)
+    assert {*counts} == {*FACTS_OF[split]} and min(map(counts.count, FACTS_OF[split])) > 8
 
 
 def test_repeatable_and_named_errors() -> None:
