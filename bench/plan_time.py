@@ -1,9 +1,9 @@
 """The plan's clock against real steps of one and two processes, a thread each (two cores: four would share them).
 
-The machine is described by measurements of its own: matrix products and sums at the model's sizes, the least that a
-call takes, gloo's speed for each collective, and what a message costs that carries next to nothing, hooks and wrappers
-included, by a network of pocket's layers whose widths are tiny. What is left is one factor: how long a step of another
-batch takes that no process shares, timed in turns with the steps that are predicted, on as many busy cores.
+The machine is described by measurements of its own: products, attention and sums at the model's sizes, the least that
+a call takes, gloo's speed for each collective, and what a message costs that carries next to nothing, hooks and
+wrappers included, by a network of pocket's layers whose widths are tiny. What is left is one factor: how long a step of
+another batch takes that no process shares, timed in turns with the steps that are predicted, on as many busy cores.
 
 python -m bench.plan_time
 """
@@ -22,13 +22,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 
 from bench.parts import steps
 from bench.parts.line import say
 from lapis import config
 from lapis.dist import mesh as meshes
 from lapis.plan import clock, fake, job
-from lapis.plan.count import Count, Message
+from lapis.plan.count import Count, Message, seen
 from lapis.plan.hardware import Hardware, Link
 from lapis.recipes import pocket
 from lapis.train import micro
@@ -150,6 +151,20 @@ def bandwidth() -> float:
     return 3 * 4 * one.numel() / steps.seconds(lambda number: one + one, 40)
 
 
+def attention() -> float:
+    """FLOPs a second of attention as it is called where rows are spread: a run of a document under a mask."""
+    place, known = steps.place(1), WAYS["known"]
+    decoder, length = known.model.decoder, known.length // steps.DOCUMENTS
+    sizes = [(1, heads, length, decoder.head_dim) for heads in (decoder.heads, decoder.kv_heads, decoder.kv_heads)]
+    q, k, v = (torch.ones(size, dtype=place.dtype, requires_grad=True) for size in sizes)
+    mask = torch.ones(length, length, dtype=torch.bool).tril()
+
+    def both(number: int) -> None:
+        F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True).sum().backward()
+
+    return 14 * seen(q.shape, length, causal=False) / steps.seconds(both, 40)
+
+
 def launch() -> float:
     """Seconds of a call on next to nothing, backward included."""
     one = torch.ones(8, requires_grad=True)
@@ -176,9 +191,11 @@ def machine(folder: Path) -> Hardware:
     names = ("all-gather", "reduce-scatter", "all-reduce")
     took = {name: max(steps.processes(sent, 2, folder / name, name, LARGE)) for name in names}
     link = Link(bandwidth=4 * LARGE / 2 / took["all-gather"], latency=latency(folder))
+    peak = products()
     return Hardware(
         name="this machine",
-        products=products(),
+        products=peak,
+        attention_share=min(attention() / peak, 1.0),
         bandwidth=bandwidth(),
         memory=math.inf,
         node=2,
