@@ -1,8 +1,8 @@
 """What a step does, as torch's dispatcher sees it: FLOPs and bytes of every call, every collective, and memory held.
 
 Unusual: the same eyes watch a real step and one without numbers (fake.py), so that the second is checked by the first.
-Attention counts the pairs that are seen, as data/deal.py does, since kernels skip what is hidden; torch has no formula
-for the CPU's.
+Causal attention counts the pairs that are seen, as data/deal.py does, since kernels skip what is hidden; what a mask
+hides they do not skip. Torch has no formula for the CPU's.
 
 Shape legend: B rows, H heads, L queries, M keys, D head dimension.
 """
@@ -88,18 +88,13 @@ def seen(query_BHLD: Sequence[int], keys: int, causal: bool) -> int:
     return math.prod(outer) * (length * keys - causal * (length * (length - 1) // 2)) * dim
 
 
-def _attended(q_BHLD: Tensor, k_BHMD: Tensor, causal: bool, mask: Tensor | None) -> int:
-    """FLOPs of a forward. A mask is that of the last tokens of a document (dist/context.py)."""
-    return 4 * seen(q_BHLD.shape, k_BHMD.shape[-2], causal or mask is not None)
-
-
 def _forward(q: Tensor, k: Tensor, v: Tensor, drop: float = 0.0, causal: bool = False, **named: Any) -> int:
-    return _attended(q, k, causal, named.get("attn_mask"))
+    return 4 * seen(q.shape, k.shape[-2], causal)
 
 
 def _backward(grad: Tensor, q: Tensor, k: Tensor, v: Tensor, *rest: Any, **named: Any) -> int:
     """Five products instead of two, since scores are worked out again."""
-    return _attended(q, k, rest[3], named.get("attn_mask")) * 5 // 2
+    return 10 * seen(q.shape, k.shape[-2], rest[3])
 
 
 ATTENTION: dict[Any, Callable[..., int]] = {

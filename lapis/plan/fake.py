@@ -29,9 +29,9 @@ LARGEST = 2**20
 
 
 @contextmanager
-def processes(world: int) -> Iterator[None]:
-    """The process group of rank 0 among `world` that are not there: nothing is sent."""
-    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=world)
+def processes(world: int, rank: int = 0) -> Iterator[None]:
+    """The process group of one rank among `world` that are not there: nothing is sent."""
+    dist.init_process_group("fake", store=FakeStore(), rank=rank, world_size=world)
     try:
         yield
     finally:

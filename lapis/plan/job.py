@@ -17,6 +17,7 @@ from lapis import config
 from lapis.data.deal import Cost, cost_of, cost_of_text
 from lapis.dist import mesh as meshes
 from lapis.dist import shard
+from lapis.dist.context import slices
 from lapis.dist.guard import Place
 from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
@@ -66,6 +67,13 @@ class Job:
     @property
     def filling(self) -> Filling:
         return batches.filling(self.stage, self.network)
+
+    @property
+    def rank(self) -> int:
+        """Of those that share the first rows, the one whose tokens see most."""
+        seen_T = torch.cat([torch.arange(one) for one in self.filling.lengths])
+        sums = [sum(int(seen_T[part].sum()) for part in pair) for pair in slices(len(seen_T), self.mesh.cp)]
+        return sums.index(max(sums)) * self.mesh.tp
 
     @property
     def cost(self) -> Cost:
@@ -142,7 +150,7 @@ def smaller(one: Job, node: int) -> Job | None:
 def run(one: Job, fused: bool) -> Trace:
     """One rank's step, without numbers; `fused` as a GPU's kernels do it."""
     many = -(-one.own // one.micro)
-    with fake.processes(one.world):
+    with fake.processes(one.world, one.rank):
         mesh = meshes.build(one.mesh, PLACE.device) if one.world > 1 else meshes.alone()
         with fake.nowhere(fused), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

@@ -99,6 +99,14 @@ def test_a_node_holds_the_weights_once() -> None:
     assert base.filling == one.filling and 0 <= base.waits <= one.waits < 0.2
 
 
+def test_the_rank_that_waits_for_nobody_is_planned() -> None:
+    """A long document and short ones behind it: who has two slices of its end or middle sees most."""
+    stage = next(one for one in blue3b.recipe().stages if one.name == "long")
+    one = job.job(stage, blue3b.recipe(), 1024, 8, copies=True)
+    assert one.filling.lengths[0] == 26214 and one.rank == 2
+    assert job.job(replace(stage, mixture={"prose": 1.0}), blue3b.recipe(), 1024, 8, copies=True).rank == 0
+
+
 def test_stages_that_are_planned() -> None:
     assert [stage.name for stage in table.stages_of(blue3b.recipe(), None)] == ["joint-b", "long"]
     assert len(table.stages_of(pocket.recipe(), "all")) > 5
