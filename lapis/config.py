@@ -269,7 +269,7 @@ class Data:
     captions: Count = 600
     """Most figure-caption pairs."""
     needles: Count = 500
-    """Long documents with a hidden fact."""
+    """Documents with a hidden fact, of several lengths up to the longest row; a tenth as many are held out."""
     workers: Positive = 2
     """Processes that render and generate."""
     shards: str = ""

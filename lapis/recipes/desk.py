@@ -19,7 +19,7 @@ STEPS = {
     "joint-a": 30,
     "joint-b": 4800,
     "reason": 600,
-    "long": 60,
+    "long": 600,
     "sft": 1800,
     "rl": 60,
 }

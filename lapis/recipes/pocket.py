@@ -153,7 +153,7 @@ def later() -> tuple[Train | RL, ...]:
     One schedule from `joint-b` on: each stage starts where the one before ended. It still warms up for a moment, since
     its optimizer begins without moments. YaRN leaves alone all pairs that turn twice in 512 positions (ours): at its
     default of 32 turns, made for contexts of thousands, heads that look a sentence back lose their place (LOG.md).
-    Of `long`'s samples a fifth are long documents, which are four fifths of its tokens.
+    Of `long`'s samples three fifths are documents with a hidden fact, which are nine tenths of its tokens.
     """
     pack = Pack(row_tokens=512, rows=4, tiles=8)
     rates = Optim(lr=7e-4, lr_vit=6e-4, lr_adapter=1e-3, muon=2.0, vit_layer_decay=0.9, start=0.7, end=0.5)
@@ -174,13 +174,13 @@ def later() -> tuple[Train | RL, ...]:
     long = Train(
         "long",
         "reason",
-        {"long": 0.2, "math": 0.7, "screen/ground": 0.1},
-        40,
+        {"long": 0.6, "math": 0.3, "screen/ground": 0.1},
+        400,
         Pack(row_tokens=4096, rows=1, tiles=8),
         replace(rates, start=0.5, end=0.4),
         yarn=Yarn(8.0, 512, beta_fast=2.0),
         look_weight=0.3,
-        minutes=1.5,
+        minutes=4.0,
     )
     sft = Train(
         "sft",
@@ -211,7 +211,17 @@ def recipe() -> Recipe:
         "pocket",
         model(),
         teacher(),
-        Data(vocab=4096, token_bytes=4, screens=8000, difficulty=0.5, han=600, pages=5000, questions=36000, fresh=800),
+        Data(
+            vocab=4096,
+            token_bytes=4,
+            screens=8000,
+            difficulty=0.5,
+            han=600,
+            pages=5000,
+            questions=36000,
+            fresh=800,
+            needles=2000,
+        ),
         (*text(), *joint(), *later()),
         Eval(),
         Export(),
