@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from bench.parts import steps
 from bench.parts.line import run_of, say
-from lapis import chat
+from lapis import chat, files
 from lapis.data.store import write_samples
 from lapis.data.synth import questions
 from lapis.data.tokenise import train_tokenizer
@@ -76,7 +76,7 @@ def main() -> None:
             without.append(block())
             os.kill(beside.child.pid, signal.SIGCONT)
             with_it.append(block())
-        lines = list(online.metrics.read(beside.path)) if beside.path.is_file() else []
+        lines = list(files.lines(beside.path))
     cost = statistics.median(a / b for a, b in zip(with_it, without, strict=True)) - 1
     alone, both = (1e3 * statistics.median(times) for times in (without, with_it))
     seconds = ", ".join(f"{line['seconds']:.0f} s" for line in lines[::2]) or "none was finished"

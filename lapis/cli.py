@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 
 from lapis import files, verbs
 from lapis.types import InputError
+from lapis.verbs import Words
 
-Words = argparse.Namespace
 DEFAULTS = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1"}
 """Set before libraries load, unless the user set them: threads that wait soon sleep (spinning on made a step up to ten
 times slower whenever another process wanted a core, sleeping at once a fifth slower; the policy sets how long they spin

@@ -363,5 +363,5 @@ def load(text: str) -> Recipe:
 
 
 def dump(value: Any) -> str:
-    """A config dataclass as JSON with sorted keys."""
-    return json.dumps(dataclasses.asdict(value), indent=2, sort_keys=True, ensure_ascii=False)
+    """A config dataclass as JSON, in the order of its fields, and of a mixture's kinds, which are drawn in it."""
+    return json.dumps(dataclasses.asdict(value), indent=2, ensure_ascii=False)

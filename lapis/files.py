@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,22 @@ def write(path: Path, text: str) -> None:
     """UTF-8 text. Raises InputError where the disk is full."""
     with beside(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file of JSON lines; none without a file. One that a kill cut short is left out."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as file:
+        for text in file:
+            if text.endswith("\n"):
+                yield json.loads(text)
+
+
+def append(path: Path, *values: Mapping[str, Any]) -> None:
+    """More JSON lines at a file's end, in one write. Raises InputError where the disk is full."""
+    with room(path), path.open("a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values))
 
 
 def write_json(path: Path, value: Any) -> None:

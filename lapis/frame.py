@@ -15,7 +15,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lapis.train.ledger import Account
+from lapis.train.ledger import PARTS, Account
 
 Json = dict[str, Any]
 
@@ -28,7 +28,6 @@ ALARMS = 6
 """Shown at most, the last ones."""
 EXTRAS = ("distil", "cells", "patches", "places", "numbers", "looks")
 """Losses beside the next token's."""
-SPENT = ("productive", "checkpoint", "restart", "lost", "other")
 NORMS = ("parameters", "gradients", "first moments", "second moments", "updates", "update share")
 REWARDS = ("reward", "correct", "thought_tokens")
 """Of a stage of RL."""
@@ -65,7 +64,7 @@ def numbers(lines: Sequence[Json], entry: Json, spent: Account | None) -> Table:
         _spread(table, "passes", lines[-1].get("passes", {}), "{:.2f}")
     if spent is not None:
         table.add_row("goodput", f"{spent.goodput:.1%}")
-        _spread(table, "time", {name: getattr(spent, name) for name in SPENT}, "{:.1f} s")
+        _spread(table, "time", {name: getattr(spent, name) for name in PARTS}, "{:.1f} s")
         for seconds in spent.back:
             table.add_row("death to next step", f"{seconds:.1f} s")
     return table

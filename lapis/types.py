@@ -212,3 +212,10 @@ class Progress(Protocol):
     """Where long work reports how far it is."""
 
     def advance(self, steps: int = 1, note: str = "") -> None: ...
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        pass

@@ -111,7 +111,7 @@ def _course(folder: Path) -> None:
     write_lines(folder / "ledger.jsonl", [dict(zip(names, event, strict=True)) for event in events])
     spent = {"wall": 230.0, "productive": 150.0, "checkpoint": 0.75, "restart": 21.0, "lost": 50.0, "back": [17.0]}
     done = json.loads((folder / "done.json").read_text(encoding="utf-8"))
-    write(folder / "done.json", done | {"time": spent | {"goodput": 0.6522}})
+    write(folder / "done.json", done | {"time": spent | {"other": 8.25, "goodput": 0.6522}})
     write_lines(folder / "alarms.jsonl", [{"step": 77, "at": 1050.0, "alarm": "gradient norm 60, and 5.7 is usual"}])
     asked = (("ground_seen", "direct"), ("math", "think"))
     scores = [

@@ -8,7 +8,6 @@ itself out, and the leader writes down why in `nodes.jsonl`.
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import time
@@ -21,7 +20,7 @@ from typing import Any
 
 import torch.distributed as dist
 
-from lapis import config
+from lapis import config, files
 from lapis.dist import preflight
 from lapis.dist.board import (
     ASK,
@@ -129,8 +128,7 @@ def lead(recipe: config.Recipe, folder: Path) -> Iterator[Team]:
 
 
 def _note(path: Path, event: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
+    files.append(path, {"time": round(time.time(), 3), **event})
 
 
 def follow(recipe: config.Recipe, folder: Path, work: Callable[[str, Team], None]) -> int:

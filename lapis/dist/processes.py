@@ -19,7 +19,6 @@ import socket
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ from lapis import config
 from lapis.dist import agree, guard, mesh, nodes
 from lapis.dist.board import HERE
 from lapis.dist.meeting import BACKEND, Meeting
-from lapis.types import InputError, Progress
+from lapis.types import InputError, Progress, Silent
 
 Work = Callable[[config.Recipe, Path, str, Progress], None]
 """(recipe, run folder, stage, progress), called in every process with the process group standing."""
@@ -58,13 +57,6 @@ class Sent:
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.done += steps
         self.socket.send(json.dumps((self.done, note)).encode())
-
-
-class Silent:
-    """Progress of a process that another one speaks for."""
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        pass
 
 
 def run(
@@ -93,9 +85,7 @@ def _run(
         teller.start()
         try:
             settings = _settings(recipe.dist, meeting)
-            # Not config.dump, which sorts: a mixture is drawn from in the order of its kinds.
-            text = json.dumps(asdict(recipe))
-            found = elastic_launch(settings, _begin)(work, text, str(folder), stage, port)
+            found = elastic_launch(settings, _begin)(work, config.dump(recipe), str(folder), stage, port)
         except ChildFailedError as error:
             raise RuntimeError(f"{stage}: a process died ({_cause(error)})") from None
         except SignalException as signalled:

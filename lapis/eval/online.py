@@ -21,13 +21,6 @@ LOWEST = 19
 Json = dict[str, Any]
 
 
-class _Silent:
-    """Progress that nobody watches."""
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        pass
-
-
 def serve() -> None:
     """Answer orders until the input ends, each with `{"scores": [...]}` or, where it cannot, `{"error": "..."}`."""
     os.nice(LOWEST)
@@ -68,6 +61,7 @@ def scores(model: str, heldout: str, tasks: list[str], samples: int, max_tokens:
     from lapis.eval.sized import Sized
     from lapis.eval.tasks import ALL
     from lapis.model import convert
+    from lapis.types import Silent
 
     generator = Sized(convert.read(Path(model)), chat.Tokenizer.load(Path(model), tiles))
     plan, known = config.Eval(samples=samples, max_tokens=max_tokens), {task.name: task for task in ALL}
@@ -75,7 +69,7 @@ def scores(model: str, heldout: str, tasks: list[str], samples: int, max_tokens:
     for name, _, mode in (task.partition("/") for task in tasks):
         how = harness.Ask(name, "think" if mode == "think" else "direct")
         asked = chosen(Path(heldout), known[name], plan)
-        share = harness.share(harness.measure(generator, asked, how, max_tokens, _Silent()))
+        share = harness.share(harness.measure(generator, asked, how, max_tokens, Silent()))
         found.append({"task": name, "mode": how.mode, "score": share.pop("value"), **share})
     return found
 

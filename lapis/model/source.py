@@ -6,10 +6,8 @@ perhaps a tower. The recipe's shapes are those of the weights, so they are taken
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from lapis import chat, config
 from lapis.hub import WORDS, folder_of
@@ -58,9 +56,9 @@ def _rows(decoder: config.Decoder, tokens: int) -> config.Decoder:
 
 def _vit(vision: str, tile: int) -> config.ViT:
     """A tower's shape, for tiles as near to `tile` px as an even number of its patches comes."""
-    path = folder_of(vision, WORDS) / "config.json"
-    pair = 2 * shapes.vit_of(convert.read_json(path), vision).patch
-    return shapes.vit_of(convert.read_json(path), vision, max(round(tile / pair), 1) * pair)
+    raw = convert.read_json(folder_of(vision, WORDS) / "config.json")
+    pair = 2 * shapes.vit_of(raw, vision).patch
+    return shapes.vit_of(raw, vision, max(round(tile / pair), 1) * pair)
 
 
 def fitted(recipe: config.Recipe) -> config.Recipe:
@@ -75,17 +73,10 @@ def check(recipe: config.Recipe) -> None:
     """Raises InputError with both numbers for a field in which the recipe's model is not that of its weights."""
     found = replace(shape(recipe), anyres=recipe.model.anyres)
     of = recipe.start if begins(recipe).vision == "" else f"{recipe.start} with {begins(recipe).vision}"
-    wanted = dict(_flat(asdict(found), "model"))
-    for name, value in _flat(asdict(recipe.model), "model"):
+    wanted = config.flat(asdict(found), "model.")
+    for name, value in config.flat(asdict(recipe.model), "model.").items():
         if wanted.get(name) != value:
             raise InputError(f"{name}: {value}, but {of} has {wanted.get(name)}")
-
-
-def _flat(tree: Mapping[str, Any], path: str) -> list[tuple[str, Any]]:
-    pairs = []
-    for key, value in tree.items():
-        pairs += _flat(value, f"{path}.{key}") if isinstance(value, dict) else [(f"{path}.{key}", value)]
-    return pairs
 
 
 def whole(recipe: config.Recipe) -> bool:

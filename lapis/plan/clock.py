@@ -3,9 +3,8 @@
 A call takes the longer of its FLOPs at the share of the peak that such calls reach and its bytes at the memory's
 bandwidth. A collective over n processes sends (n - 1) / n of the whole over every link of a ring, twice for a sum,
 through as many adapters as its ranks on a node have, and waits for each hop; a sum takes a tree's hops where those are
-fewer. Weights are gathered
-while others compute (FSDP fetches ahead), gradients added up behind the last micro-batch's backward; all other messages
-are waited for.
+fewer. Weights are gathered while others compute (FSDP fetches ahead), gradients added up behind the last micro-batch's
+backward; all other messages are waited for.
 """
 
 from __future__ import annotations

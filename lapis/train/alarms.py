@@ -5,7 +5,6 @@ Unusual: a resumed stage cuts nothing here. What happened, happened, and a step 
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from pathlib import Path
@@ -43,5 +42,4 @@ class Told:
 
     def _keep(self, step: int, alarm: str) -> None:
         if self.speaks:
-            with files.room(self.path), self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, "at": time.time(), "alarm": alarm}) + "\n")
+            files.append(self.path, {"step": step, "at": time.time(), "alarm": alarm})

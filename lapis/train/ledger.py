@@ -6,7 +6,6 @@ knew. When it died is taken from its last line of metrics: what it did after tha
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,8 @@ from pathlib import Path
 from lapis import files
 
 NAME = "ledger.jsonl"
+PARTS = ("productive", "checkpoint", "restart", "lost", "other")
+"""Of an account, in the order in which they are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,7 @@ class Account:
 
     def words(self) -> str:
         """All of it as one line."""
-        names = ("productive", "checkpoint", "restart", "lost", "other")
-        parts = ", ".join(f"{name} {getattr(self, name):.1f} s" for name in names)
+        parts = ", ".join(f"{name} {getattr(self, name):.1f} s" for name in PARTS)
         back = ", ".join(f"{seconds:.1f} s" for seconds in self.back)
         return f"goodput {self.goodput:.1%} ({parts})" + (f"; from death to the next step {back}" if back else "")
 
@@ -84,14 +84,12 @@ class Ledger:
 
     def _write(self, event: Event) -> None:
         if self.writes:
-            with files.room(self.path), self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(event)) + "\n")
+            files.append(self.path, asdict(event))
 
 
 def read(path: Path) -> list[Event]:
     """The events of a ledger; none without a file."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [Event(**json.loads(line)) for line in lines if line.endswith("\n")]
+    return [Event(**line) for line in files.lines(path)]
 
 
 def account(events: Sequence[Event], productive: float) -> Account:

@@ -212,5 +212,5 @@ def _summary(job: Job, tally: Tally, skips: Skips, heldout: dict[str, float], sp
         "loss": last_loss(job.folder / "metrics.jsonl"),
         "heldout": heldout,
         "skipped": sorted(skips.steps),
-        "time": asdict(spent) | {"goodput": round(spent.goodput, 4)},
+        "time": asdict(spent) | {"other": spent.other, "goodput": round(spent.goodput, 4)},
     }

@@ -74,9 +74,7 @@ def line_of(step: int, result: Result, seconds: float, peak: float) -> dict[str,
         "rates": result.rates,
         "kinds": result.kinds,
     }
-    extras = {
-        name: getattr(result, name) for name in ("distil", "cells", "patches", "places", "numbers", "looks", "norms")
-    }
+    extras = {name: getattr(result, name) for name in EXTRAS}
     return line | {name: value for name, value in extras.items() if value}
 
 
@@ -84,26 +82,18 @@ def cut(path: Path, done: int) -> None:
     """Keep the lines of steps up to `done`; a half-written last line goes too."""
     if not path.is_file():
         return
-    files.write(path, "".join(json.dumps(line) + "\n" for line in read(path) if line["step"] <= done))
-
-
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a metrics file."""
-    with path.open(encoding="utf-8") as file:
-        for text in file:
-            if text.endswith("\n"):
-                yield json.loads(text)
+    files.write(path, "".join(json.dumps(line) + "\n" for line in files.lines(path) if line["step"] <= done))
 
 
 def recent(path: Path, done: int, lines: int) -> list[float]:
     """Losses of the last lines of steps up to `done`; none without a file."""
-    found = [line["loss"] for line in read(path) if line["step"] <= done] if path.is_file() else []
+    found = [line["loss"] for line in files.lines(path) if line["step"] <= done]
     return found[-lines:]
 
 
 def last_loss(path: Path, lines: int = 20) -> float | None:
     """Mean loss of the last lines; None without any."""
-    losses = [line["loss"] for line in read(path)][-lines:] if path.is_file() else []
+    losses = [line["loss"] for line in files.lines(path)][-lines:]
     return sum(losses) / len(losses) if losses else None
 
 

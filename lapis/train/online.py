@@ -103,7 +103,7 @@ class Online:
 
     def _misses(self) -> bool:
         """Whether the checkpoint's own step was not measured before the start that wrote it ended."""
-        return all(line["step"] != self.done for line in metrics.read(self.path)) if self.path.is_file() else True
+        return all(line["step"] != self.done for line in files.lines(self.path))
 
     def after(self, step: int, last: bool) -> None:
         """After a step has changed the weights: a snapshot where one is due."""
@@ -147,9 +147,7 @@ class Online:
                 began = time.perf_counter()
                 found = self._measured(snapshot[1])
                 seconds = round(time.perf_counter() - began, 3)
-                lines = [json.dumps({"step": snapshot[0], **line, "seconds": seconds}) + "\n" for line in found]
-                with files.room(self.path), self.path.open("a", encoding="utf-8") as file:
-                    file.write("".join(lines))
+                files.append(self.path, *({"step": snapshot[0], **line, "seconds": seconds} for line in found))
         except Exception as error:  # training goes on, whatever it is
             if not self.closed:
                 stage = self.trainer.stage.name
