@@ -175,7 +175,21 @@ class Request:
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
+    """Tokens below this share of the likeliest one's probability are left out; 0 leaves none out."""
+    presence_penalty: float = 0.0
+    """Taken once from the logit of each token that the reply holds already."""
+    frequency_penalty: float = 0.0
+    """Taken from the logit of each token as often as the reply holds it."""
+    repetition_penalty: float = 1.0
+    """Divides the positive, multiplies the negative logits of tokens that prompt or reply hold already (CTRL)."""
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    """Strings of which the first one in the answer ends it, itself left out; a thought may hold them."""
+    top_logprobs: int = 0
+    """How many likeliest tokens are told beside each written one."""
+    schema: str = ""
+    """JSON schema, as text, that the answer must be valid under; empty for free text."""
     grace: float = 0.1
     """Share of the budget at its end in which the thought stops at the next sentence end."""
 
@@ -198,6 +212,8 @@ class Completion:
     """stop, length or cancelled."""
     closed: bool
     """No thought was open at the end."""
+    top_logprobs: tuple[tuple[tuple[int, float], ...], ...] = ()
+    """Of each token the likeliest ones in its place, (id, log-probability), where the request asked for them."""
 
 
 class Generator(Protocol):
