@@ -55,7 +55,7 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
     boxes: Sequence[Box] = sample.meta.get("boxes", ()) if encoded.images else ()
     points = dict(zip(_points(encoded, tokenizer), boxes, strict=True)) if boxes else {}
     copies = sample.kind.startswith(COPYING)
-    turns = list(_turns(encoded, tokenizer)) if points or copies else []
+    turns = list(_turns(encoded, tokenizer, sample.kind == "long/needle")) if points or copies else []
     shown = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE)).tolist()
 
     def over(box: Box) -> list[int]:
@@ -155,7 +155,7 @@ class _Spelled:
     """The token of each character."""
 
     @classmethod
-    def of(cls, texts: Sequence[str], tokens: range) -> _Spelled:
+    def of(cls, texts: Sequence[str], tokens: Sequence[int]) -> _Spelled:
         return cls("".join(texts[at] for at in tokens), [at for at in tokens for _ in texts[at]])
 
     def before(self, place: int) -> int:
@@ -167,17 +167,19 @@ Turn = tuple[_Spelled, _Spelled]
 """What was asked, and the thought, or where there is none the answer."""
 
 
-def _turns(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[Turn]:
+def _turns(encoded: chat.Encoded, tokenizer: chat.Tokenizer, over_all: bool) -> Iterator[Turn]:
+    """Each turn with its own question, or with all that was asked up to there, where every turn asks of one text."""
     texts = [tokenizer.texts[token] for token in encoded.ids]
-    begin, ends = 0, (tokenizer.id(chat.UNTHINK), tokenizer.id(chat.END))
+    ends, asked = (tokenizer.id(chat.UNTHINK), tokenizer.id(chat.END)), list[int]()
     for on, run in groupby(range(len(encoded.ids)), encoded.trained.__getitem__):
         places = list(run)
-        if on:
+        if not on:
+            asked = [*asked, *places] if over_all else places
+        else:
             start = places[0] + (encoded.ids[places[0]] == tokenizer.id(chat.THINK))
             start += texts[start] == "\n"
             stop = next((at for at in places if at >= start and encoded.ids[at] in ends), places[-1] + 1)
-            yield _Spelled.of(texts, range(begin, places[0])), _Spelled.of(texts, range(start, stop))
-            begin = places[-1] + 1
+            yield _Spelled.of(texts, asked), _Spelled.of(texts, range(start, stop))
 
 
 def covered(box: Box, image: Image, model: config.Model) -> list[int]:

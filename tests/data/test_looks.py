@@ -236,3 +236,13 @@ def test_an_answer_looks_at_the_hidden_fact(tokenizer: chat.Tokenizer) -> None:
     )
     sample = Sample("long/needle", "en", "test", "CC0-1.0", turns)
     assert looked_at(sample, tokenizer, looks.FROM_QUESTION) == [("4", "4"), ("2", "2")]
+
+
+def test_a_later_answer_looks_at_the_text_of_the_first_question(tokenizer: chat.Tokenizer) -> None:
+    asked = ("The code of the red hut is 42.\nThe code of the old tent is 17.\nWhat is the code of the red hut?", "42")
+    again = ("What is the code of the old tent?", "17")
+    roles = ("user", "assistant")
+    turns = tuple(Turn(role, (Text(text),)) for pair in (asked, again) for role, text in zip(roles, pair, strict=True))
+    sample = Sample("long/needle", "en", "test", "CC0-1.0", turns)
+    assert looked_at(sample, tokenizer, looks.FROM_QUESTION) == [("4", "4"), ("2", "2"), ("1", "1"), ("7", "7")]
+    assert looked_at(sample, tokenizer, looks.CLUE)

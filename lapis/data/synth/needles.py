@@ -29,6 +29,8 @@ HELD_PLACES = 4
 """How many of PLACES, from the end, training never names."""
 FACTS_OF = {"train": (1, 2, 4), "held": (1, 2)}
 """How many facts a document may hold: with four, whoever does not look for the place is right in a quarter only."""
+ASKS = {"train": 4, "held": 1}
+"""How many of its facts a document is asked for at most, one a turn: each is a lesson from the same tokens."""
 FACTS = {
     "en": "The code of the {colour} {place} is {code}.",
     "zh": "{colour}色{place}的密码是{code}。",
@@ -42,7 +44,7 @@ ASKED = {
 LEAST = 16
 """Tokens below which a gap is not filled any more."""
 TEMPLATE = 16
-"""Tokens kept for the chat template and the line feeds around the facts."""
+"""Tokens kept for the chat template of a turn and the line feeds around a fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,15 @@ def generate(
         first = rng.randrange(len(fitting))
         lang = fitting[first].lang
         facts = _facts(rng, lang, split)[: rng.choice(FACTS_OF[split])]
-        left = tokens - TEMPLATE - sum(length(part) for fact in facts for part in fact)
+        left = tokens - TEMPLATE * len(facts) - sum(length(part) for fact in facts for part in fact)
         origin = (f"lapis.data.synth.needles {split} {seed}", licence)
         sample = _needle(rng, _fill(fitting, first, left), facts, lang, origin)
-        yield replace(sample, meta={**sample.meta, "length": tokens})
+        turns = (*sample.turns, *(turn for _, *pair in facts[1 : ASKS[split]] for turn in _turns(*pair)))
+        yield replace(sample, turns=turns, meta={**sample.meta, "length": tokens})
+
+
+def _turns(asked: str, code: str) -> tuple[Turn, Turn]:
+    return Turn("user", (Text(asked),)), Turn("assistant", (Text(code),))
 
 
 def _needle(
@@ -99,7 +106,7 @@ def _needle(
         lang=lang,
         source=origin[0],
         licence=origin[1],
-        turns=(Turn("user", (Text("\n".join([*parts, asked])),)), Turn("assistant", (Text(code),))),
+        turns=_turns("\n".join([*parts, asked]), code),
         meta={"answer": code, "verifier": "number", "template": "needle", "depth": depth, "facts": len(facts)},
     )
 

@@ -18,7 +18,7 @@ def test_needles_are_hidden_once_and_found() -> None:
     for sample in generate(80, 0, 900, PROSE):
         text, code = sample.turns[0].text, sample.meta["answer"]
         assert text.count(code) == 1 and sample.turns[1].text == code
-        assert 700 <= bytes_of(text) <= 900
+        assert 680 <= sum(bytes_of(turn.text) for turn in sample.turns) <= 900
         assert language(text) == sample.lang and not sample.think
         assert check(sample.meta, code).score == 1.0
         depths.append(sample.meta["depth"])
@@ -44,6 +44,13 @@ def test_other_facts_are_about_other_places(split: str) -> None:
         assert body.count(named) == 1
         counts.append(told)
     assert {*counts} == {*FACTS_OF[split]} and min(map(counts.count, FACTS_OF[split])) > 8
+
+
+def test_training_asks_for_every_fact_of_a_document() -> None:
+    for sample in generate(30, 4, 900, PROSE):
+        body, answers = sample.turns[0].text, [turn.text for turn in sample.turns[1::2]]
+        assert len({*answers}) == sample.meta["facts"] and all(body.count(answer) == 1 for answer in answers)
+    assert {len(sample.turns) for sample in generate(30, 4, 900, PROSE, "held")} == {2}
 
 
 def test_repeatable_and_named_errors() -> None:
