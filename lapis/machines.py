@@ -47,6 +47,9 @@ class Dist:
     """Context parallel: ranks that split the tokens of a row."""
     tp: Positive = 1
     """Tensor parallel: ranks that split heads and MLP channels."""
+    whole_mb: Count = 256
+    """Networks of at most so many MB of fp32 weights are gathered at once and stay whole until a step's last backward
+    (fsdp); larger ones layer by layer, anew for each backward. Small messages cost more than memory for few weights."""
     restarts: Count = 3
     """Times that a stage's processes are started again after one died or hung."""
     patience: Annotated[float, Gt(0)] = 600.0

@@ -22,6 +22,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, Placement, Replicate, Shard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
+from lapis import config
 from lapis.dist.engine import Piece
 from lapis.dist.exchange import sum_gradient
 from lapis.dist.mesh import Mesh
@@ -41,8 +42,9 @@ TENSOR_PLAN = {
 def shard(network: nn.Module, mesh: Mesh) -> None:
     """Spread a network (`decoder.*`, and perhaps `vit.*` and `adapter.*`) over a mesh of several processes, in place.
 
-    Layers are gathered when they run; embedding and output matrix stay whole from a forward to its backward, because
-    losses project on them. A network that is not trained is spread over tensor ranks like over others.
+    Layers are gathered when they run, but those of a small network (`Dist.whole_mb`) together; embedding and output
+    matrix stay whole from a forward to its backward, because losses project on them. A network that is not trained is
+    spread over tensor ranks like over others.
     """
     assert mesh.decoder is not None and mesh.vision is not None
     decoder = network.get_submodule("decoder")
@@ -50,16 +52,21 @@ def shard(network: nn.Module, mesh: Mesh) -> None:
     trained = any(parameter.requires_grad for parameter in network.parameters())
     if mesh.tensor is not None and trained:
         _split_layers(decoder, mesh.tensor)
-    ranks = mesh.decoder if trained else mesh.vision
-    for layer in decoder.layers:
+    ranks, alone = mesh.decoder if trained else mesh.vision, not is_small(network, mesh.shape)
+    for layer in decoder.layers if alone else ():
         _wrap(layer, ranks)
     for name in ("vit", "adapter"):
         part = dict(network.named_children()).get(name)
-        for layer in getattr(part, "layers", ()):
+        for layer in getattr(part, "layers", ()) if alone else ():
             _wrap(layer, mesh.vision)
         if part is not None:
             _wrap(part, mesh.vision, keep=True)
     _wrap(network, ranks, keep=True)
+
+
+def is_small(network: nn.Module, shape: config.Dist) -> bool:
+    """Whether it is gathered as a whole."""
+    return sum(parameter.numel() for parameter in network.parameters()) * 4 <= shape.whole_mb * 2**20
 
 
 def _wrap(module: nn.Module, mesh: DeviceMesh, keep: bool = False) -> None:
@@ -163,6 +170,7 @@ class Sharded:
 
     def __init__(self, network: nn.Module, mesh: Mesh):
         self.network, self.mesh = network, mesh
+        self.small = is_small(network, mesh.shape)
         if mesh.world > 1:
             shard(network, mesh)
         named = network.named_parameters()
@@ -174,6 +182,8 @@ class Sharded:
     def backward(self, loss: Tensor, last: bool) -> None:
         if isinstance(self.network, FSDPModule):
             self.network.set_requires_gradient_sync(last)
+            if self.small:
+                self.network.set_reshard_after_backward(last)
         loss.backward()
 
     def update(self, work: Callable[[], None]) -> None:

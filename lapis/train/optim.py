@@ -21,7 +21,7 @@ from lapis.dist.engine import Engine, Piece
 from lapis.dist.mesh import alone
 from lapis.dist.shard import Sharded
 from lapis.train import micro
-from lapis.train.muon import MOMENTUM, SpreadMuon
+from lapis.train.muon import MOMENTUM, SpreadMuon, deal
 
 NO_DECAY = ("embedding", "positions")
 """Names of matrices that no weight decay pulls to zero: tables of tokens and places."""
@@ -99,14 +99,9 @@ def build(network: nn.Module, optim: config.Optim, lanes: int = 1, engine: Engin
 
 
 def _dealt(named: Named, lanes: int) -> list[dict[str, Piece]]:
-    """Shares of about equal work for Newton and Schulz's products: short side squared times long side."""
-    shares: list[dict[str, Piece]] = [{} for _ in range(lanes)]
-    work = [0] * lanes
-    for name, one in sorted(named.items(), key=lambda entry: -entry[1].shape.numel() * min(entry[1].shape)):
-        least = work.index(min(work))
-        shares[least][name] = one
-        work[least] += one.shape.numel() * min(one.shape)
-    return shares
+    """A share of the matrices for each lane."""
+    pairs = list(named.items())
+    return [dict(pairs[number] for number in share) for share in deal([one.shape for _, one in pairs], lanes)]
 
 
 def _is_hidden(name: str, piece: Piece) -> bool:

@@ -29,11 +29,13 @@ MESHES = {
     "2 context": (2, config.Dist(cp=2)),
     "2 ulysses": (2, config.Dist(cp=2, context="ulysses")),
     "2 tensor": (2, config.Dist(tp=2)),
+    "2 data by layer": (2, config.Dist(whole_mb=0)),
     "3 data": (3, config.Dist()),
     "4 copies": (4, config.Dist(replicate=2)),
     "4 context": (4, config.Dist(cp=4)),
     "2 data, 2 context": (4, config.Dist(cp=2)),
-    "2 data, 2 tensor": (4, config.Dist(tp=2)),
+    "2 data, 2 context by layer": (4, config.Dist(cp=2, whole_mb=0)),
+    "2 data, 2 tensor": (4, config.Dist(tp=2, whole_mb=0)),
     "2 context, 2 tensor": (4, config.Dist(cp=2, tp=2)),
 }
 APART = ("grad_norm", "imbalance")
