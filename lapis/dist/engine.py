@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from lapis.dist.mesh import Mesh
 
 Value = TypeVar("Value")
+Run = tuple[int, int]
+"""First element, and the one after the last, among those of a parameter."""
 
 
 class Piece(Protocol):
@@ -33,6 +35,10 @@ class Piece(Protocol):
     @property
     def copies(self) -> int:
         """How many processes hold these elements."""
+        ...
+
+    def runs(self) -> list[Run] | None:
+        """Which elements each process holds, by rank; None where one's do not lie in a row. All must call it."""
         ...
 
     def gradient(self) -> Tensor | None:

@@ -23,7 +23,7 @@ from torch.distributed.tensor import DTensor, Placement, Replicate, Shard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 from lapis import config
-from lapis.dist.engine import Piece
+from lapis.dist.engine import Piece, Run
 from lapis.dist.exchange import sum_gradient
 from lapis.dist.mesh import Mesh
 from lapis.model.decoder import Decoder, Layer, RMSNorm
@@ -114,6 +114,18 @@ class Slice:
             return self.mesh.world
         spread = zip(self.parameter.device_mesh.shape, self.parameter.placements, strict=True)
         return self.mesh.world // math.prod(size for size, placement in spread if not placement.is_replicate())
+
+    def runs(self) -> list[Run] | None:
+        if not isinstance(self.parameter, DTensor) or self.parameter.device_mesh.size() < self.mesh.world:
+            return None
+        over, line = self.parameter.device_mesh, self.parameter.shape[1:].numel()
+        spread = [way for way, placement in enumerate(self.parameter.placements) if not placement.is_replicate()]
+        if [self.parameter.placements[way] for way in spread] != [Shard(0)]:
+            return None
+        lines, ranks = self.parameter.shape[0], over.size(spread[0])
+        ends = [line * min(lines, -(-lines // ranks) * number) for number in range(ranks + 1)]
+        places = [int((over.mesh == rank).nonzero()[0, spread[0]]) for rank in range(self.mesh.world)]
+        return [(ends[place], ends[place + 1]) for place in places]
 
     def gradient(self) -> Tensor | None:
         return None if self.parameter.grad is None else local(self.parameter.grad)

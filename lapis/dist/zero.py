@@ -22,10 +22,12 @@ from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from lapis import config
+from lapis.dist.engine import Run
 from lapis.dist.mesh import Mesh
 from lapis.dist.shard import rows
 from lapis.types import InputError
@@ -75,6 +77,11 @@ class Flat:
     @cached_property
     def own(self) -> nn.Parameter:
         return nn.Parameter(self.values)
+
+    def runs(self) -> list[Run] | None:
+        found: list[Run] = [(0, 0)] * self.mesh.world
+        dist.all_gather_object(found, (self.start, self.start + len(self.values)))
+        return found
 
     def gradient(self) -> Tensor | None:
         return self.read()

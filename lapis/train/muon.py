@@ -1,7 +1,7 @@
 """Muon over several processes: momentum by piece, each whole matrix orthogonalised by one of them, its owner.
 
-Unusual: a step is two exchanges, whatever the number of matrices: every process sends its pieces of all updates to their
-owners, and the owners send back what each process holds of the results. Pieces travel in bf16, which is what the
+Unusual: a step is two exchanges, whatever the number of matrices: every process sends its pieces of all updates to
+their owners, and the owners send back what each process holds of the results. Pieces travel in bf16, which is what the
 orthogonalisation makes of them first, so nothing is lost. It is `torch.optim.Muon`'s own, run without momentum and
 decay on a matrix of zeros, so that what comes out is the update alone.
 """
@@ -16,13 +16,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from lapis.dist.engine import Piece
+from lapis.dist.engine import Piece, Run
 from lapis.dist.mesh import Mesh
 
 MOMENTUM = 0.95
 """Of Muon (its author's)."""
-Run = tuple[int, int]
-"""First element, and the one after the last, among those of a matrix."""
 
 
 def deal(shapes: Sequence[torch.Size], count: int) -> list[list[int]]:
@@ -41,8 +39,8 @@ def deal(shapes: Sequence[torch.Size], count: int) -> list[list[int]]:
 class SpreadMuon(torch.optim.Optimizer):
     """`torch.optim.Muon` (rates matched to AdamW's) of matrices that are spread over all processes of a mesh.
 
-    `groups` hold what is `own` of the pieces. A matrix of which some process holds more than one run of elements
-    (tensor parallelism may cut it by columns) is gathered, and orthogonalised by every process.
+    `groups` hold what is `own` of the pieces. A matrix that some process holds nothing or several runs of (tensor
+    parallelism may cut it by columns) is gathered, and orthogonalised by every process.
     """
 
     def __init__(self, groups: list[dict[str, Any]], pieces: Iterable[Piece], mesh: Mesh):
@@ -51,12 +49,10 @@ class SpreadMuon(torch.optim.Optimizer):
         for own in self.pieces:
             self.state[own] = {"momentum_buffer": torch.zeros_like(own)}
         every = [(own, group) for group in self.param_groups for own in group["params"]]
-        runs: list[list[Run | None]] = [[] for _ in range(mesh.world)]
-        dist.all_gather_object(runs, [_run(self.pieces[own]) for own, _ in every])
-        joined = [all(found) for found in zip(*runs, strict=True)]
-        self.joined = [matrix for matrix, one in zip(every, joined, strict=True) if one]
-        self.cut = [matrix for matrix, one in zip(every, joined, strict=True) if not one]
-        kept = [[run for run, one in zip(found, joined, strict=True) if run and one] for found in runs]
+        runs = [self.pieces[own].runs() for own, _ in every]
+        self.joined = [matrix for matrix, found in zip(every, runs, strict=True) if found]
+        self.cut = [matrix for matrix, found in zip(every, runs, strict=True) if not found]
+        kept = [*zip(*filter(None, runs), strict=True)] or [()] * mesh.world
         shapes = [self.pieces[own].shape for own, _ in self.joined]
         self.parcels = Parcels(shapes, kept, mesh.rank, every[0][0].device)
 
@@ -108,15 +104,6 @@ class Parcels:
 
     def _joined(self, parts: Iterable[Tensor]) -> Tensor:
         return torch.cat([self.nothing, *(part.reshape(-1) for part in parts)])
-
-
-def _run(piece: Piece) -> Run | None:
-    """The run of elements that this process holds of a matrix; None where it holds several."""
-    places = piece.cut(torch.arange(piece.shape.numel(), device=piece.own.device).view(piece.shape)).reshape(-1)
-    if not len(places):
-        return 0, 0
-    first, last = int(places[0]), int(places[-1])
-    return (first, last + 1) if last - first + 1 == len(places) else None
 
 
 def _length(run: Run) -> int:
