@@ -166,7 +166,13 @@ def _over(first: int, second: int, n: int) -> Json:
 
 def _evaluation(folder: Path, rng: random.Random) -> None:
     curves = {
-        name: {"task": task, "rise": _over(int(top * 150), 30, 150), "points": [_point(*at, top) for at in CURVE]}
+        name: {
+            "task": task,
+            "rise": _over(int(top * 150), 30, 150),
+            "points": [_point(*at, top) for at in CURVE],
+            "cut": [_point(*at, 0.8 * top) for at in CURVE],
+            "trained": {"value": 0.25, "low": 0.2, "high": 0.31, "n": 900},
+        }
         for name, task, top in (("text", "math", 0.66), ("screens", "screen_math_seen", 0.37))
     }
     pins = [_screen(folder / "pictures", number, rng) for number in range(16)]

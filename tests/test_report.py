@@ -63,7 +63,7 @@ def test_every_figure_of_a_whole_run(run: Path) -> None:
     assert found["grounding_seen"]["goal"] == 0.30 and found["grounding_unseen"]["goal"] is None
     assert found["grounding_seen"]["low"] < 0.39 < found["grounding_seen"]["high"]
     assert found["wall_seconds"]["value"] == pytest.approx(2200) and found["wall_seconds"]["goal"] == 2400
-    assert found["budget_kept"]["value"] == 1.0 and found["budget_kept"]["n"] == 12 * 150
+    assert found["budget_kept"]["value"] == 1.0 and found["budget_kept"]["n"] == 24 * 150
     assert found["needles_before"]["value"] == 0.05 and found["needles_after"]["value"] == 0.85
     assert found["distil_gain"]["value"] == pytest.approx(1 - 3.12 / 3.32)
     assert found["rl_gain"]["value"] == pytest.approx(0.2)

@@ -47,6 +47,8 @@ GOALS: dict[str, Goal] = {
     "grounding_seen_over_blind": Goal("Grounding over its blind baseline", None, 0.20, unit="points"),
     "budget_rise_text": Goal("Budget curve, text: last point over first", 0.01, 0.01, unit="points"),
     "budget_rise_screens": Goal("Budget curve, screens: last point over first", 0.01, 0.01, unit="points"),
+    "budget_trained_text": Goal("Text: accuracy at a budget over the same model cut there", 0.05, 0.05, unit="change"),
+    "budget_trained_screens": Goal("Screens: the same", unit="change"),
     "needles_before": Goal("Facts found in the longest documents, before the long stage"),
     "needles_after": Goal("The same after it", 0.80, 0.80),
     "grounding_seen_blind": Goal("Grounding, trained kinds, image swapped"),

@@ -37,10 +37,12 @@ class Ask:
     mode: Mode
     blind: bool = False
     budget: int | None = None
+    told: bool = True
+    """The budget stands in the prompt, as trained; else the thought is only cut there."""
 
     @property
     def name(self) -> str:
-        budget = "" if self.budget is None else f"@{self.budget}"
+        budget = "" if self.budget is None else f"@{self.budget}{'' if self.told else '-cut'}"
         return f"{self.task}/{self.mode}{'/blind' if self.blind else ''}{budget}"
 
 
@@ -50,7 +52,8 @@ def request_of(sample: Sample, ask: Ask, max_tokens: int) -> Request:
     think = ask.mode == "think"
     budget = -1 if ask.budget is None else ask.budget
     most = max_tokens if think else min(DIRECT_TOKENS, max_tokens)
-    return Request(turns, think, budget=budget, show_budget=ask.budget is not None, max_tokens=most)
+    told = ask.told and ask.budget is not None
+    return Request(turns, think, budget=budget, show_budget=told, max_tokens=most)
 
 
 def measure(

@@ -25,7 +25,7 @@ from lapis.data import store
 from lapis.eval import grounding, losses, needles, screenspot
 from lapis.eval.harness import Ask, Record, kept, measure, right, share, spread, summary, swap_images
 from lapis.eval.sized import Sized
-from lapis.eval.stats import difference
+from lapis.eval.stats import difference, relative
 from lapis.eval.tasks import ALL, Task
 from lapis.eval.tasks.own import own
 from lapis.model import convert
@@ -108,7 +108,7 @@ def count(plan: config.Eval, heldout: Path) -> int:
         everything = len(store.read_column(heldout / f"{task.name}.parquet", "kind"))
         samples = min(everything, _most(task, plan))
         asked += samples * len(task.modes) * (2 if task.blind else 1)
-        asked += len(_curve_part(range(samples), plan)) * len(plan.budgets) if task.curve else 0
+        asked += len(_curve_part(range(samples), plan)) * len(plan.budgets) * 2 if task.curve else 0
     if plan.screenspot:
         return asked + sum(map(len, grounding.read(Path(plan.screenspot)).values()))
     return asked + min(len(_column(heldout / POINTING)), screenspot.MOST)
@@ -189,16 +189,25 @@ def _curve_part(samples: Sequence[Any], plan: config.Eval) -> Sequence[Any]:
 
 
 def _curve(task: Task, samples: Sequence[Sample], plan: config.Eval, ask: AskFor) -> dict[str, Any]:
-    """Accuracy at each budget, shown in the prompt and enforced, and how many requests kept to it."""
-    chosen = _curve_part(samples, plan)
-    points, answers = [], []
-    for budget in sorted(plan.budgets):
-        records = ask(Ask(task.name, "think", budget=budget), chosen)
-        within = sum(kept(record, budget) for record in records)
-        thought = sum(record["thought_tokens"] for record in records) / len(records)
-        points.append(share(records) | {"budget": budget, "kept": within, "thought_tokens": thought})
-        answers.append(records)
-    return {"task": task.name, "points": points, "rise": _difference(answers[-1], answers[0])}
+    """Accuracy at each budget, enforced and shown in the prompt or not, and how many requests kept to it."""
+    chosen, budgets = _curve_part(samples, plan), sorted(plan.budgets)
+    told, cut = (
+        [ask(Ask(task.name, "think", budget=budget, told=one), chosen) for budget in budgets] for one in (True, False)
+    )
+    correct = [[right(record) for records in side for record in records] for side in (told, cut)]
+    return {
+        "task": task.name,
+        "points": [_point(records, budget) for records, budget in zip(told, budgets, strict=True)],
+        "cut": [_point(records, budget) for records, budget in zip(cut, budgets, strict=True)],
+        "rise": _difference(told[-1], told[0]),
+        "trained": dataclasses.asdict(relative(correct[0], correct[1])),
+    }
+
+
+def _point(records: Sequence[Record], budget: int) -> dict[str, Any]:
+    within = sum(kept(record, budget) for record in records)
+    thought = sum(record["thought_tokens"] for record in records) / len(records)
+    return share(records) | {"budget": budget, "kept": within, "thought_tokens": thought}
 
 
 def chosen(heldout: Path, task: Task, plan: config.Eval) -> list[Sample]:

@@ -175,12 +175,12 @@ def later() -> tuple[Train | RL, ...]:
         "long",
         "reason",
         {"long": 0.6, "math": 0.3, "screen/ground": 0.1},
-        400,
+        500,
         Pack(row_tokens=4096, rows=1, tiles=8),
         replace(rates, start=0.5, end=0.4),
         yarn=Yarn(8.0, 512, beta_fast=2.0),
         look_weight=0.3,
-        minutes=4.0,
+        minutes=5.0,
     )
     sft = Train(
         "sft",

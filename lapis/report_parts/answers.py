@@ -149,10 +149,11 @@ def budget(run: Run) -> str:
     """Accuracy against the thinking budget, one chart for text and one for screens."""
     curves: dict[str, Json] = run.results.get("budgets", {})
     drawn = _shares_chart(curves) + _spent_chart(curves) if curves else ""
-    points = [point for curve in curves.values() for point in curve["points"]]
+    points = [point for curve in curves.values() for side in ("points", "cut") for point in curve.get(side, ())]
     kept, asked = sum(point["kept"] for point in points), sum(point["n"] for point in points)
     lead = (
-        "The budget stands in the prompt and is enforced. The band is the 95% interval. "
+        "The budget stands in the prompt and is enforced; where a thought is only cut, the prompt does not tell it. "
+        "The band is the 95% interval. "
         f"{kept:,} of {asked:,} requests stayed at or under their budget and answered after it."
     )
     return section("Accuracy against thinking budget", lead, f'<div class="grid two">{drawn}</div>' if drawn else "")
@@ -165,6 +166,8 @@ def _shares_chart(curves: dict[str, Json]) -> str:
         points = curve["points"]
         band = [(place, point["low"], point["high"]) for place, point in enumerate(points)]
         series.append(Series(name, [(place, point["value"]) for place, point in enumerate(points)], band, dots=True))
+        if cut := curve.get("cut"):
+            series.append(Series(f"{name}, cut", [(place, point["value"]) for place, point in enumerate(cut)]))
         top = max(top, *(point["high"] for point in points))
     return charts.lines(series, "answered right", "budget, tokens", True, ticks, (0.0, top))
 

@@ -83,12 +83,13 @@ def _finite(value: float) -> float | None:
 
 def _budget(run: Run) -> dict[str, Figure]:
     curves: Json = run.results.get("budgets", {})
-    points = [point for curve in curves.values() for point in curve["points"]]
+    points = [point for curve in curves.values() for side in ("points", "cut") for point in curve.get(side, ())]
     if not points:
         return {}
     kept = wilson(sum(point["kept"] for point in points), sum(point["n"] for point in points))
     rises = {f"budget_rise_{name}": _pick(curve["rise"]) for name, curve in curves.items()}
-    return {"budget_kept": _plain(kept)} | rises
+    over_cut = {f"budget_trained_{name}": curve["trained"] for name, curve in curves.items() if "trained" in curve}
+    return {"budget_kept": _plain(kept)} | rises | {name: _pick(found) for name, found in over_cut.items()}
 
 
 def _needles(run: Run) -> dict[str, Figure]:

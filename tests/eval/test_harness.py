@@ -22,6 +22,7 @@ def test_the_mode_comes_from_the_ask_and_never_from_the_sample() -> None:
     assert [turn.role for turn in thinking.turns] == ["user"]
     budgeted = request_of(sample, Ask("math", "think", budget=16), 192)
     assert budgeted.budget == 16 and budgeted.show_budget
+    assert not request_of(sample, Ask("math", "think", budget=16, told=False), 192).show_budget
     assert thinking.budget == -1 and not thinking.show_budget
 
 
@@ -95,6 +96,7 @@ def test_grounding_records_carry_box_and_point() -> None:
         (Ask("math", "think"), "math/think"),
         (Ask("g", "direct", True), "g/direct/blind"),
         (Ask("m", "think", budget=8), "m/think@8"),
+        (Ask("m", "think", budget=8, told=False), "m/think@8-cut"),
     ],
 )
 def test_names(ask: Ask, name: str) -> None:

@@ -72,6 +72,7 @@ def test_tasks_modes_blind_and_curves(heldout: Path, tmp_path: Path) -> None:
     text = found["budgets"]["text"]
     assert [point["budget"] for point in text["points"]] == [0, 4, 8]
     assert [point["value"] for point in text["points"]] == [0, 1, 1] and text["rise"]["value"] == 1
+    assert [point["value"] for point in text["cut"]] == [0, 1, 1] and text["trained"]["value"] == 0
     assert all(point["kept"] == point["n"] == 4 for curve in found["budgets"].values() for point in curve["points"])
     assert progress.steps == evaluation.count(PLAN, heldout)
 
