@@ -14,19 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from lapis.dist.exchange import Group, gather_lines, gather_tokens, heads_for_tokens, tokens_for_heads
 from lapis.dist.mesh import Mesh
-from lapis.model.attention import Documents, layout
+from lapis.model.attention import Documents, Layout, layout
 from lapis.model.decoder import Decoder, Tap
+from lapis.model.flex import Flex
 from lapis.model.vlm import Lapis
 from lapis.types import Batch
 
@@ -137,7 +137,7 @@ class Spread:
         return all_VW[number_BT[:, self.own_T][here_BT[:, self.own_T]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gathered:
     """Attention of this rank's queries to the gathered keys and values of the whole row."""
 
@@ -151,7 +151,7 @@ class Gathered:
         both_BtGD = torch.cat((k_BtGD, v_BtGD), -1)
         k_BTGD, v_BTGD = gather_tokens(both_BtGD, self.order_T, self.group).chunk(2, -1)
         if q_BtHD.is_cuda:
-            return self._flex(q_BtHD, k_BTGD, v_BTGD)
+            return self.flex.attend(q_BtHD, k_BTGD, v_BTGD, self.documents_BT[:, self.own_T] < 0)
         rows = [self._row(row, q_BtHD[row], k_BTGD[row], v_BTGD[row]) for row in range(len(q_BtHD))]
         return torch.stack(rows)
 
@@ -184,12 +184,11 @@ class Gathered:
         place = self.own_T[query]
         return (self.documents_BT[b, place] == self.documents_BT[b, key]) & (place >= key)
 
-    def _flex(self, q_BtHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor) -> Tensor:
-        rows, length = q_BtHD.shape[:2]
-        mask = create_block_mask(self._visible, rows, None, length, k_BTGD.shape[1], device=str(q_BtHD.device))
-        q, k, v = (x.transpose(1, 2) for x in (q_BtHD, k_BTGD, v_BTGD))
-        o_BtHD = flex_attention(q, k, v, block_mask=mask, enable_gqa=True).transpose(1, 2)
-        return o_BtHD.masked_fill((self.documents_BT[:, self.own_T] < 0)[..., None, None], 0)
+    @cached_property
+    def flex(self) -> Flex:
+        """The same attention as one call with a mask."""
+        rows, length = self.documents_BT.shape
+        return Flex(self._visible, rows, len(self.own_T), length, self.documents_BT.device)
 
 
 def _nothing(q_LHD: Tensor, k_TGD: Tensor, v_TGD: Tensor) -> Tensor:
@@ -206,10 +205,15 @@ def _behind(q_LHD: Tensor, k_MGD: Tensor, v_MGD: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=seen_LM, enable_gqa=True)[0].transpose(0, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Exchanged(Gathered):
     """Attention of all tokens, with this rank's share of the heads."""
 
     def attend(self, q_BtHD: Tensor, k_BtGD: Tensor, v_BtGD: Tensor) -> Tensor:
         parts = (heads_for_tokens(x, self.order_T, self.group) for x in (q_BtHD, k_BtGD, v_BtGD))
-        return tokens_for_heads(layout(self.documents_BT).attend(*parts), self.places_T, self.group)
+        return tokens_for_heads(self.whole.attend(*parts), self.places_T, self.group)
+
+    @cached_property
+    def whole(self) -> Layout:
+        """Where documents lie in the whole rows."""
+        return layout(self.documents_BT)

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from lapis import config
+from lapis.model.flex import Flex
 
 SHORT = 512
 """Longest run whose scores are multiplied out in bf16 on a CPU; beyond it memory traffic eats the gain (measured)."""
@@ -32,7 +32,7 @@ class Documents(Protocol):
     def attend(self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor) -> Tensor: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """Where documents lie in packed rows: runs of equal numbers in the flattened B x T tokens, in order."""
 
@@ -47,11 +47,17 @@ class Layout:
     def attend(self, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor) -> Tensor:
         """Causal attention inside each document, [B, T, H, D] in v's dtype; zero on padding."""
         if q_BTHD.is_cuda:
-            return _flex(q_BTHD, k_BTGD, v_BTGD, self.documents_BT)
+            return self.flex.attend(q_BTHD, k_BTGD, v_BTGD, self.documents_BT < 0)
         if not self.whole:
             return _by_run(q_BTHD, k_BTGD, v_BTGD, self)
         o_BTHD = causal(q_BTHD, k_BTGD, v_BTGD)
         return o_BTHD.masked_fill((self.documents_BT < 0)[..., None, None], 0) if self.padded else o_BTHD
+
+    @cached_property
+    def flex(self) -> Flex:
+        """The same attention as one call with a mask."""
+        rows, length = self.documents_BT.shape
+        return Flex(partial(_visible, self.documents_BT), rows, length, length, self.documents_BT.device)
 
 
 @torch.compiler.disable
@@ -129,15 +135,6 @@ def _by_run(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, plan: Layout) -> Ten
 def _visible(documents_BT: Tensor, b: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
     """flex_attention's mask rule: earlier tokens of the same document."""
     return (documents_BT[b, query] == documents_BT[b, key]) & (query >= key)
-
-
-def _flex(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, documents_BT: Tensor) -> Tensor:
-    rows, length = documents_BT.shape
-    rule = partial(_visible, documents_BT)
-    mask = create_block_mask(rule, rows, None, length, length, device=str(q_BTHD.device))
-    q, k, v = (x.transpose(1, 2) for x in (q_BTHD, k_BTGD, v_BTGD))
-    o_BTHD = flex_attention(q, k, v, block_mask=mask, enable_gqa=True).transpose(1, 2)
-    return o_BTHD.masked_fill((documents_BT < 0)[..., None, None], 0)
 
 
 def attend_cache(q_BTHD: Tensor, k_BMGD: Tensor, v_BMGD: Tensor, mask_BTM: Tensor) -> Tensor:

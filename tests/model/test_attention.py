@@ -53,6 +53,14 @@ def test_equals_the_oracle_with_gradients(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
+def test_the_mask_of_a_gpu_says_the_same(name: str) -> None:
+    documents_BT = torch.tensor(LAYOUTS[name], dtype=torch.int32)
+    q, k, v = (x.detach() for x in heads(0))
+    out = attention.layout(documents_BT).flex.attend(q, k, v, documents_BT < 0)
+    torch.testing.assert_close(out.double(), naive(q, k, v, documents_BT), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_bf16_takes_its_own_path_to_the_same(name: str) -> None:
     documents_BT = torch.tensor(LAYOUTS[name], dtype=torch.int32)
     q, k, v = heads(0, torch.bfloat16)
