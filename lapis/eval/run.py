@@ -88,7 +88,7 @@ def measure_all(
         ask = _asker(generator, plan, parts, progress, task)
         results["tasks"] |= _modes(task, samples, ask)
         if task.curve:
-            results["budgets"][task.curve] = _curve(task, samples, plan, ask)
+            results["budgets"][task.curve] = curve(task, samples, plan, ask)
         results["pictures"] += _pictures(task, samples, parts, out, plan.pictures)
     results["tasks"] |= _screenspot(generator, plan, heldout, out, progress)
     results["seconds"] = time.monotonic() - began
@@ -188,7 +188,7 @@ def _curve_part(samples: Sequence[Any], plan: config.Eval) -> Sequence[Any]:
     return spread(samples, max(1, int(plan.samples * CURVE_SHARE)))
 
 
-def _curve(task: Task, samples: Sequence[Sample], plan: config.Eval, ask: AskFor) -> dict[str, Any]:
+def curve(task: Task, samples: Sequence[Sample], plan: config.Eval, ask: AskFor) -> dict[str, Any]:
     """Accuracy at each budget, enforced and shown in the prompt or not, and how many requests kept to it."""
     chosen, budgets = _curve_part(samples, plan), sorted(plan.budgets)
     told, cut = (
