@@ -12,6 +12,7 @@ import { number, say, sayTokens, seconds } from './words.js';
 
 const RUNNING = ['waiting', 'thinking', 'writing'];
 const TOLD = ['wrong', 'broken'];
+const WORTH_TELLING = 100; // milliseconds
 
 export class AnswerView {
   // `retry` asks again; `enterKey` asks for the key.
@@ -40,7 +41,7 @@ export class AnswerView {
     this.wait.textContent = say(this.pictures().length ? 'waiting_picture' : 'waiting');
     this.updateWords();
     this.trouble.replaceChildren(...(answer.error ? this.error(last) : []));
-    this.foot.hidden = running;
+    this.foot.hidden = running || (Boolean(answer.error) && !answer.text && !answer.thought);
     this.foot.replaceChildren(figures(answer), ...this.tools(last));
   }
 
@@ -49,7 +50,8 @@ export class AnswerView {
     this.thought.hidden = !thought;
     this.thought.classList.toggle('live', state === 'thinking');
     if (this.thoughtText.textContent !== thought) this.thoughtText.textContent = thought;
-    const told = state === 'thinking' ? 'thinking_for' : 'thought_for';
+    const short = !spent || spent < WORTH_TELLING;
+    const told = state === 'thinking' ? (short ? 'thinking' : 'thinking_for') : 'thought_for';
     const words = [say(told, { s: seconds(spent ?? 0) }), thoughtTokens ? sayTokens(thoughtTokens) : ''];
     this.label.textContent = words.filter(Boolean).join(' · ');
   }

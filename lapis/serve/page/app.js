@@ -148,6 +148,14 @@ function reached(is) {
   away = !is;
 }
 
+// What runs is stopped by us: otherwise the browser's own hanging up would be taken for the server's.
+function leave() {
+  for (const chat of chats.filter(({ id }) => runs.has(id))) {
+    runs.get(chat.id).abort();
+    history.save(chat);
+  }
+}
+
 function onKey(event) {
   if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector('dialog[open]')) return;
   if (sidebar.isOpen()) sidebar.toggle(false);
@@ -163,7 +171,7 @@ function start() {
   document.getElementById('change-key').addEventListener('click', () => enterKey().then((given) => given && greet()));
   document.addEventListener('keydown', onKey);
   window.addEventListener('storage', (event) => history.isOurs(event.key) && reread());
-  window.addEventListener('pagehide', () => chats.filter((chat) => runs.has(chat.id)).forEach((chat) => history.save(chat)));
+  for (const name of ['beforeunload', 'pagehide']) window.addEventListener(name, leave);
   open(current);
   history.sweep().catch(() => {});
   greet();

@@ -4,6 +4,8 @@ import { make } from './dom.js';
 import { pixel } from './points.js';
 import { say } from './words.js';
 
+// A mark so near to the upper edge, in thousandths, has its number below.
+const HIGH = 120;
 const percent = (thousandths) => `${thousandths / 10}%`;
 
 // The picture and its marks, both in one box that has the picture's size.
@@ -23,7 +25,8 @@ function drawn(mark, number) {
 }
 
 function spot([x, y], kind, number, title) {
-  const node = make('span', { class: `mark ${kind}`, title }, number ? make('b', {}, number) : null);
+  const side = y < HIGH ? ' high' : '';
+  const node = make('span', { class: `mark ${kind}${side}`, title }, number ? make('b', {}, number) : null);
   node.style.left = percent(x);
   node.style.top = percent(y);
   return node;

@@ -4,6 +4,9 @@
 const SCALE = 1000;
 const NUMBER = String.raw`\s*(\d{1,4}(?:\.\d+)?)\s*`;
 const PLACE = new RegExp(String.raw`[(\[]${NUMBER},${NUMBER}(?:,${NUMBER},${NUMBER})?[)\]]`, 'g');
+const AFTER_PLACE = /[)\]\uff09\uff3d]/;
+const EDGES = /^[\s,;:.\-\u2022\uff0c\uff1b\uff1a\u3001\u3002]+|[\s,;:\-\u2013\uff0c\uff1b\uff1a]+$/g;
+const LONGEST_LABEL = 60;
 const WIDE = /[\uff01-\uff5e]/g;
 
 // Full-width brackets, digits and commas as ASCII, one character each, so that places in the text stay.
@@ -24,7 +27,7 @@ function fromText(text) {
     const numbers = match.slice(1).filter((part) => part !== undefined).map(Number);
     const label = labelBefore(text.slice(0, match.index));
     const mark = numbers.length === 4 ? box(numbers, label) : point(numbers, label);
-    if (mark) marks.push({ ...mark, from: match.index, end: match.index + match[0].length });
+    if (mark) marks.push(mark);
   }
   return marks;
 }
@@ -40,10 +43,10 @@ function box([left, top, right, bottom], label) {
   return { kind: 'box', at: [left, top], to: [right, bottom], label };
 }
 
-// What stands on the same line before a place, up to the place before it: an answer says the name, then where it is.
+// What stands on the same line before a place, from the place before it on: an answer says the name, then where it is.
 function labelBefore(text) {
-  const words = text.split('\n').at(-1).split(/[)\])】]/).at(-1);
-  return words.replace(/[*`#]/g, '').replace(/^[\s,;,;、。.\-•]+|[\s::,,\-–]+$/g, '').slice(-40);
+  const words = text.split('\n').at(-1).split(AFTER_PLACE).at(-1).replace(/[*`#]/g, '');
+  return words.replace(/^\s*\d+[.)]\s/, '').replace(EDGES, '').slice(-LONGEST_LABEL);
 }
 
 // Every outermost JSON object in the text.
@@ -83,7 +86,7 @@ function fromAction(given) {
   const [at, to] = [pair(action.coordinate), pair(action.coordinate2)];
   if (!at) return null;
   const words = [action.action ?? action.name, action.target, action.text].filter((word) => typeof word === 'string');
-  return { kind: to ? 'path' : 'point', at, to, label: words.join(' · ').slice(0, 60) };
+  return { kind: to ? 'path' : 'point', at, to, label: words.join(' · ').slice(0, LONGEST_LABEL) };
 }
 
 function pair(value) {

@@ -13,6 +13,7 @@ export class Thread {
     this.welcome = document.getElementById('welcome');
     this.views = new Map();
     this.waiting = new Set();
+    this.listen();
   }
 
   show(chat) {
@@ -21,7 +22,7 @@ export class Thread {
     this.node.replaceChildren();
     for (const message of chat.messages) this.node.append(this.made(message));
     this.settle();
-    this.scroller.scrollTo(0, this.scroller.scrollHeight);
+    this.end();
   }
 
   made(message) {
@@ -40,7 +41,7 @@ export class Thread {
   add(...messages) {
     for (const message of messages) this.node.append(this.made(message));
     this.settle();
-    this.scroller.scrollTo(0, this.scroller.scrollHeight);
+    this.end();
   }
 
   // At most once a frame, however fast tokens come.
@@ -50,10 +51,21 @@ export class Thread {
   }
 
   flush() {
-    const { scroller } = this;
-    const follows = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
     for (const message of this.waiting) this.views.get(message)?.update(message === this.chat.messages.at(-1));
     this.waiting.clear();
-    if (follows) scroller.scrollTo(0, scroller.scrollHeight);
+  }
+
+  // A thought that is unfolded in a finished answer is being read: the page stays where it is.
+  listen() {
+    const { scroller } = this;
+    const near = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    scroller.addEventListener('scroll', () => { this.follows = near(); }, { passive: true });
+    this.node.addEventListener('click', (event) => { this.follows &&= Boolean(event.target.closest('.running')); });
+    new ResizeObserver(() => this.follows && this.end()).observe(this.node);
+  }
+
+  end() {
+    this.follows = true;
+    this.scroller.scrollTo(0, this.scroller.scrollHeight);
   }
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-PAGE = Path(__file__).parents[2] / "lapis" / "serve" / "page"
+PAGE = Path(__file__).parents[3] / "lapis" / "serve" / "page"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"}
 POLICY = "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'"
 PATIENCE = 20.0
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._head(200, "text/event-stream", {})
         try:
-            if all([self._step(step) for step in script]):
+            if all(self._step(step) for step in script):
                 self._end(script)
         except (BrokenPipeError, ConnectionResetError):
             self.page.left.set()
