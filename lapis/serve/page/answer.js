@@ -12,7 +12,7 @@ import { number, say, sayTokens, seconds } from './words.js';
 
 const RUNNING = ['waiting', 'thinking', 'writing'];
 const TOLD = ['wrong', 'broken'];
-const WORTH_TELLING = 100; // milliseconds
+const WORTH_TELLING = 20; // milliseconds
 
 export class AnswerView {
   // `retry` asks again; `enterKey` asks for the key.
@@ -47,11 +47,10 @@ export class AnswerView {
 
   updateThought() {
     const { thought, state, figures: { thought: spent, thoughtTokens } } = this.answer;
-    this.thought.hidden = !thought;
+    this.thought.hidden = !thought.trim();
     this.thought.classList.toggle('live', state === 'thinking');
-    if (this.thoughtText.textContent !== thought) this.thoughtText.textContent = thought;
-    const short = !spent || spent < WORTH_TELLING;
-    const told = state === 'thinking' ? (short ? 'thinking' : 'thinking_for') : 'thought_for';
+    if (this.thoughtText.textContent !== thought.trim()) this.thoughtText.textContent = thought.trim();
+    const told = (state === 'thinking' ? 'thinking' : 'thought') + (spent > WORTH_TELLING ? '_for' : '');
     const words = [say(told, { s: seconds(spent ?? 0) }), thoughtTokens ? sayTokens(thoughtTokens) : ''];
     this.label.textContent = words.filter(Boolean).join(' · ');
   }

@@ -3,6 +3,8 @@
 import * as api from './api.js';
 import { find } from './pictures.js';
 
+const MEASURABLE = 50; // milliseconds: pieces that came in less were not written one by one
+
 export function empty() {
   return { role: 'assistant', text: '', thought: '', state: 'waiting', error: null, figures: {}, finish: '' };
 }
@@ -112,7 +114,7 @@ class Clock {
 
   count({ prompt_tokens: prompt, completion_tokens: tokens, completion_tokens_details: details }) {
     const spent = this.last - this.first;
-    const speed = tokens > 1 && spent > 0 ? (tokens - 1) / (spent / 1000) : 0;
+    const speed = tokens > 1 && spent > MEASURABLE ? (tokens - 1) / (spent / 1000) : 0;
     Object.assign(this.answer.figures, { prompt, tokens, thoughtTokens: details?.reasoning_tokens ?? 0, speed });
   }
 

@@ -17,7 +17,11 @@ from typing import Any
 
 PAGE = Path(__file__).parents[3] / "lapis" / "serve" / "page"
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"}
-POLICY = "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; connect-src 'self'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The strictest that the page works under."""
 PATIENCE = 20.0
 """Seconds that a stream waits for its event before the test is given up."""
 

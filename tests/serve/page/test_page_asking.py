@@ -18,11 +18,13 @@ Opener = Callable[..., Page]
 
 
 def test_an_answer_streams_and_shows_what_it_took(page: Page, site: Site) -> None:
+    page.clock.install()
     half = threading.Event()
     site.scripts = [[Say("Here is "), Wait(half), Say("**all** of it:\n- one\n- `two`\n```py\nx < 1\n```\n2*3*4")]]
     ask(page, "Hello?")
     expect(page.locator(".words")).to_have_text("Here is ")
     expect(page.locator("#send")).to_have_attribute("aria-label", "Stop")
+    page.clock.fast_forward(2000)
     half.set()
     state(page, "done")
     assert page.locator(".words strong").inner_text() == "all"
