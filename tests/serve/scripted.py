@@ -7,7 +7,8 @@ import asyncio
 import base64
 import io
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -175,6 +176,15 @@ def serving(backend: Any, limits: Limits | None = None, key: str = "", remote: R
         made.force_exit = made.should_exit = True
         thread.join(20)
     assert not thread.is_alive()
+
+
+def wait(done: Callable[[], bool]) -> None:
+    """Until something is so; a minute at most."""
+    for _ in range(6000):
+        if done():
+            return
+        time.sleep(0.01)
+    raise AssertionError("never came to be")
 
 
 def png(red: int = 10, width: int = 40, height: int = 30) -> bytes:

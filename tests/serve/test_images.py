@@ -132,12 +132,16 @@ class Web:
         return asyncio.run(Remote(found, httpx.MockTransport(self.answer), self.resolve).fetch(url))
 
 
+def page(data: bytes) -> httpx.Response:
+    return httpx.Response(200, stream=httpx.ByteStream(data))
+
+
 def moved(place: str) -> httpx.Response:
     return httpx.Response(302, headers={"location": place})
 
 
 def test_an_allowed_host_is_asked_at_the_address_that_was_judged() -> None:
-    web = Web({"pictures.example": [PUBLIC]}, {"/a.png": httpx.Response(200, content=png())})
+    web = Web({"pictures.example": [PUBLIC]}, {"/a.png": page(png())})
     assert web.fetch("https://pictures.example/a.png#part") == png()
     assert web.asked == [(f"https://{PUBLIC}/a.png", "pictures.example")]
 
@@ -146,7 +150,7 @@ def test_a_redirect_is_followed_on_allowed_hosts_only() -> None:
     names = {"pictures.example": [PUBLIC], "other.example": ["1.1.1.1"], "inside.example": ["10.0.0.5"]}
     pages = {
         "/good": moved("https://other.example/a.png"),
-        "/a.png": httpx.Response(200, content=png()),
+        "/a.png": page(png()),
         "/private": moved("http://inside.example/a.png"),
         "/literal": moved("http://127.0.0.1/a.png"),
         "/unknown": moved("https://third.example/a.png"),
@@ -168,7 +172,7 @@ def test_a_redirect_is_followed_on_allowed_hosts_only() -> None:
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], [PUBLIC, "192.168.0.9"], ["::1"], []])
 def test_a_name_of_a_private_address_is_never_connected_to(addresses: list[str]) -> None:
-    web = Web({"pictures.example": addresses}, {"/": httpx.Response(200, content=png())})
+    web = Web({"pictures.example": addresses}, {"/": page(png())})
     with pytest.raises(Fault) as caught:
         web.fetch("https://pictures.example/")
     assert caught.value.status == 400 and web.asked == []
@@ -194,7 +198,7 @@ def test_a_remote_picture_has_a_size_a_time_and_an_answer() -> None:
         await asyncio.Event().wait()
         return []
 
-    web = Web({"pictures.example": [PUBLIC]}, {"/big": httpx.Response(200, content=b"x" * 101)})
+    web = Web({"pictures.example": [PUBLIC]}, {"/big": page(b"x" * 101)})
     web.pages["/gone"] = httpx.Response(404)
     for path in ("big", "gone"):
         with pytest.raises(Fault) as caught:
