@@ -18,7 +18,6 @@ from PIL import Image as Picture
 from lapis import chat
 from lapis.serve import api, server
 from lapis.serve.backend import Delta, Full, Load
-from lapis.serve.budget import token_bytes
 from lapis.serve.limits import Limits
 from lapis.serve.remote import Remote
 from lapis.serve.reply import Spelling
@@ -155,7 +154,9 @@ class Served:
 
 
 @contextmanager
-def serving(backend: Any, limits: Limits | None = None, key: str = "", remote: Remote | None = None) -> Iterator[Served]:
+def serving(
+    backend: Any, limits: Limits | None = None, key: str = "", remote: Remote | None = None
+) -> Iterator[Served]:
     """A server of a backend in a thread, stopped at the end."""
     place = server.bound("127.0.0.1", 0)
     made = server.Server(api.create(backend, SPELLING, limits or Limits(), key, remote))
