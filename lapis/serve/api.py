@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from lapis.serve import told, wire
 from lapis.serve.ask import asked
-from lapis.serve.backend import Backend
+from lapis.serve.backend import Backend, Delta, Full
 from lapis.serve.faults import KINDS, Fault, fault_of
 from lapis.serve.gate import Desk, Gate, Gone, alive
 from lapis.serve.images import KEPT, Images
@@ -32,6 +33,7 @@ from lapis.serve.limits import Limits
 from lapis.serve.metrics import Metrics
 from lapis.serve.remote import Remote
 from lapis.serve.reply import Numbered, Reply, Spelling, merged
+from lapis.types import Request as EngineRequest
 
 PAGE = Path(__file__).parent / "page"
 PICTURES = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
@@ -98,6 +100,8 @@ class Service:
         self.metrics = Metrics(backend.load)
         self.images = Images(limits, remote)
         self._spelling, self._created = spelling, int(time.time())
+        self._full = 0
+        """How many waited when the engine last refused one; 0 before it did."""
 
     async def chat(self, request: Request, chat: wire.Chat) -> Response:
         """A chat completion, whole or as a stream of server-sent events."""
@@ -155,9 +159,21 @@ class Service:
         except Exception as error:
             raise fault_of(error) from None
 
+    async def _submit(self, request: EngineRequest) -> AsyncIterator[Delta]:
+        """The engine's deltas, counted; a refusal is remembered."""
+        try:
+            async with aclosing(self.metrics.watch(self.backend.submit(request))) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except Full:
+            self._full = self.backend.load().waiting
+            raise
+
     async def _begin(self, chat: wire.Chat) -> Begun:
+        if self.backend.load().waiting >= self._full > 0:
+            raise Full  # before pictures are decoded for nothing
         ask = await asked(chat, self.images, self.limits, self.backend.length)
-        rest = merged([self.metrics.watch(self.backend.submit(request)) for request in ask.requests])
+        rest = merged([self._submit(request) for request in ask.requests])
         try:
             return Begun(Reply(ask, self.backend.model, self._spelling), await anext(rest), rest)
         except StopAsyncIteration:

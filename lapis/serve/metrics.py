@@ -64,7 +64,7 @@ class Metrics:
         """All of them in Prometheus' text form."""
         return generate_latest(self.registry)
 
-    async def watch(self, deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
+    async def watch(self, deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta, None]:
         """An answer's deltas, passed on and counted."""
         began, first, early, tokens = time.perf_counter(), 0.0, 0, 0
         async with aclosing(cast(AsyncGenerator[Delta, None], deltas)) as coming:

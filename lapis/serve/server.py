@@ -22,6 +22,8 @@ from lapis.serve.faults import Fault
 from lapis.types import InputError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+BACKLOG = 128
+"""Connections that wait to be taken."""
 LAST = 2
 """Seconds for the last bytes of answers after the grace."""
 LINGER = 5.0
@@ -119,12 +121,13 @@ class Server(uvicorn.Server):
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening place; port 0 takes a free one. Raises InputError where it cannot be had."""
+    """A listening place, so that whoever reads its URL can connect; port 0 takes a free one. Raises InputError where it cannot be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
+        found.listen(BACKLOG)
     except OSError as error:
         raise InputError(f"--host {host} --port {port}: cannot listen there ({error.strerror})") from None
     return found

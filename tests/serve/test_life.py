@@ -73,13 +73,18 @@ def test_past_the_queue_is_429_for_streams_too() -> None:
                 answer = httpx.post(served.url + CHAT, json=asked(stream=stream))
                 assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
                 assert answer.json()["error"]["code"] == "queue_full"
+            before = len(served.backend.requests)
+            refused = httpx.post(served.url + CHAT, json=asked())
+            assert refused.status_code == 429 and len(served.backend.requests) == before
             many = httpx.post(served.url + CHAT, json=asked(n=3))
             assert many.status_code == 429 and served.backend.waiting == 1
         wait(lambda: served.backend.waiting == 0)
+        before = len(served.backend.requests)
         client = openai.OpenAI(base_url=served.url + "/v1", api_key="none", max_retries=0, timeout=0.2)
         with pytest.raises(openai.APITimeoutError):
             client.chat.completions.create(model="scripted", messages=[{"role": "user", "content": "x"}])
         wait(lambda: served.backend.waiting == 0)
+        assert len(served.backend.requests) == before + 1
 
 
 def test_a_stop_finishes_what_runs() -> None:

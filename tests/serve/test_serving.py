@@ -87,7 +87,6 @@ def test_a_place_that_is_taken_is_one_line(folder: Path, capsys: pytest.CaptureF
     from lapis.serve import server
 
     taken = server.bound("127.0.0.1", 0)
-    taken.listen()
     assert cli.main(["serve", str(folder), "--port", str(taken.getsockname()[1])]) == 2
     assert "cannot listen there" in capsys.readouterr().err
     assert cli.main(["serve", str(folder), "--queue", "-1"]) == 2
