@@ -11,6 +11,9 @@ from typing import Any
 from lapis.named import model_folder
 from lapis.types import InputError
 
+FEATURES = 512 * 2**20
+"""Bytes of what is kept of images, for those that are asked about again."""
+
 
 def options(verb: argparse.ArgumentParser) -> None:
     """The words of `lapis serve`."""
@@ -52,11 +55,12 @@ def serve(words: argparse.Namespace) -> None:
 def _app(folder: Path, words: argparse.Namespace, key: str) -> Any:
     from lapis import terminal
     from lapis.serve import api
+    from lapis.serve.features import Features
     from lapis.serve.limits import Limits
     from lapis.serve.local import Local
     from lapis.serve.reply import Spelling
 
-    engine = terminal.engine(folder, words.slots, words.length)
+    engine = terminal.engine(folder, words.slots, words.length, Features(FEATURES))
     limits = Limits(
         body=words.body_mb * 2**20,
         bodies=8 * words.body_mb * 2**20,
@@ -64,7 +68,7 @@ def _app(folder: Path, words: argparse.Namespace, key: str) -> Any:
         fetch_hosts=frozenset(host.lower() for host in words.fetch),
         names=frozenset(host.lower() for host in words.name),
     )
-    backend = Local(engine, queue=words.queue, model=words.model_name or Path(words.model).name)
+    backend = Local(engine, words.model_name or Path(words.model).name, words.queue)
     return api.create(backend, Spelling.of(engine.tokenizer), limits, key)
 
 

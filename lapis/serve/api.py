@@ -100,8 +100,8 @@ class Service:
         self.metrics = Metrics(backend.load)
         self.images = Images(limits, remote)
         self._spelling, self._created = spelling, int(time.time())
-        self._full = 0
-        """How many waited when the engine last refused one; 0 before it did."""
+        self._full: tuple[int, int] | None = None
+        """How many waited, and were there at all, when the engine last refused one."""
 
     async def chat(self, request: Request, chat: wire.Chat) -> Response:
         """A chat completion, whole or as a stream of server-sent events."""
@@ -166,11 +166,15 @@ class Service:
                 async for delta in deltas:
                     yield delta
         except Full:
-            self._full = self.backend.load().waiting
+            self._full = self._crowd()
             raise
 
+    def _crowd(self) -> tuple[int, int]:
+        load = self.backend.load()
+        return load.waiting, load.live + load.waiting
+
     async def _begin(self, chat: wire.Chat) -> Begun:
-        if self.backend.load().waiting >= self._full > 0:
+        if self._full and all(now >= then for now, then in zip(self._crowd(), self._full, strict=True)):
             raise Full  # before pictures are decoded for nothing
         ask = await asked(chat, self.images, self.limits, self.backend.length)
         rest = merged([self._submit(request) for request in ask.requests])

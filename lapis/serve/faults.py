@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lapis.serve.backend import Full
+from lapis.serve.errors import PromptTooLong, Released
 from lapis.types import InputError
 
 log = logging.getLogger("lapis.serve")
@@ -65,8 +66,10 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, TimeoutError):
         return Fault(504, "the request took longer than this server allows", code="timeout")
     if isinstance(error, InputError):
-        name = str(error).partition(":")[0]
-        return Fault(400, str(error), name, "context_length_exceeded" if name == "prompt" else None)
+        code = "context_length_exceeded" if isinstance(error, PromptTooLong) else None
+        return Fault(400, str(error), str(error).partition(":")[0], code)
+    if isinstance(error, Released):
+        return Fault(503, "the server is stopping", code="draining")
     log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
     return Fault(500, "a fault of the server; its log has the place", code="internal_error")
 

@@ -121,7 +121,10 @@ class Server(uvicorn.Server):
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening place, so that whoever reads its URL can connect; port 0 takes a free one. Raises InputError where it cannot be had."""
+    """A place that listens already, so that whoever reads its URL can connect; port 0 takes a free one.
+
+    Raises InputError where it cannot be had.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)

@@ -18,10 +18,11 @@ from PIL import Image as Picture
 from lapis import chat
 from lapis.serve import api, server
 from lapis.serve.backend import Delta, Full, Load
+from lapis.serve.errors import PromptTooLong
 from lapis.serve.limits import Limits
 from lapis.serve.remote import Remote
 from lapis.serve.reply import Spelling
-from lapis.types import Completion, Image, InputError, Request
+from lapis.types import Completion, Image, Request
 from tests.serve.small import byte_tokenizer
 
 THOUGHT = "let me see"
@@ -67,7 +68,7 @@ class Scripted:
         self.requests.append(request)
         asked = request.turns[-1].text
         if asked == WRONG:
-            raise InputError("prompt: 9999 tokens, expected fewer")
+            raise PromptTooLong("prompt: 9999 tokens, expected fewer")
         if asked == BROKEN:
             raise RuntimeError(SECRET)
         if self.waiting >= self.queue:

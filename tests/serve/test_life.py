@@ -88,7 +88,7 @@ def test_past_the_queue_is_429_for_streams_too() -> None:
 
 
 def test_a_stop_finishes_what_runs() -> None:
-    with serving(Scripted(), Limits(grace=0.5)) as served, httpx.Client(base_url=served.url) as client:
+    with serving(Scripted(), Limits(grace=60)) as served, httpx.Client(base_url=served.url) as client:
         with client.stream("POST", CHAT, json=asked(FOREVER, stream=True)) as running:
             lines = running.iter_lines()
             assert next(lines).startswith("data: ")
@@ -97,10 +97,11 @@ def test_a_stop_finishes_what_runs() -> None:
             assert (health.status_code, health.json()["status"]) == (503, "draining")
             refused = httpx.post(served.url + CHAT, json=asked())
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+            served.loop.call_soon_threadsafe(served.backend.stopping.set)  # as if the grace were over
             last = [line for line in lines if line][-1]
         assert "the server is stopping" in json.loads(last.removeprefix("data: "))["error"]["message"]
         served.thread.join(20)
-        assert not served.thread.is_alive() and served.backend.closed == [0.5]
+        assert not served.thread.is_alive() and served.backend.closed == [60]
 
 
 def test_a_stop_waits_for_an_answer_that_ends_in_time() -> None:
