@@ -19,7 +19,7 @@ from lapis.serve.limits import Limits
 from tests.serve.scripted import SPELLING, Scripted
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 60
+EXAMPLES = 40
 SEEN: Counter[int] = Counter()
 """Statuses of all answers."""
 
