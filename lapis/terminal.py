@@ -17,6 +17,7 @@ from lapis.eval import run as evaluation
 from lapis.model import convert
 from lapis.progress import Bars, Task
 from lapis.serve.engine import Engine
+from lapis.serve.features import Features
 from lapis.types import Image, InputError, Request, Text, Turn
 
 LEAVE = ("/quit", "/exit")
@@ -33,8 +34,8 @@ class How:
     max_tokens: int
 
 
-def engine(folder: Path) -> Engine:
-    """The model in `folder` ready for one request at a time, on a GPU in bf16 where there is one, else fp32."""
+def engine(folder: Path, slots: int = 1, longest: int = LONGEST, features: Features | None = None) -> Engine:
+    """The model in `folder` ready for `slots` requests at a time, on a GPU in bf16 where there is one, else fp32."""
     shape = convert.config_of(folder)
     decoder, tiles = (shape.decoder, shape.tokens_per_tile) if isinstance(shape, config.Model) else (shape, 1)
     tokenizer = template.Tokenizer.load(folder, tiles)
@@ -42,10 +43,11 @@ def engine(folder: Path) -> Engine:
     return Engine(
         convert.read(folder),
         tokenizer,
-        slots=1,
-        length=min(decoder.max_positions, LONGEST),
+        slots=slots,
+        length=min(decoder.max_positions, longest),
         dtype=torch.bfloat16 if cuda else torch.float32,
         device="cuda" if cuda else "cpu",
+        features=features,
     )
 
 

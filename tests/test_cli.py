@@ -18,7 +18,7 @@ from lapis.types import InputError
 from tests.conftest import ROOT, environment, lapis
 from tests.tiny import tiny_recipe
 
-VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "eval", "export", "report", "watch", "init")
+VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "serve", "eval", "export", "report", "watch", "init")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -55,6 +55,7 @@ def test_each_example_is_understood(verb: str, capsys: pytest.CaptureFixture[str
         (["chat", "tests"], "tests: no model there"),
         (["chat", "tests", "surplus"], "surplus: not understood"),
         (["chat", "tests", "--budget", "many"], "--budget"),
+        (["serve", "tests"], "tests: no model there"),
         (["report", "tests"], "tests: no run there"),
         (["watch", "tests"], "tests: no run there"),
         (["export", "tests", "--to", "hf"], "tests: no run there"),

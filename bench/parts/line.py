@@ -10,7 +10,7 @@ from lapis.report_parts.inputs import machine
 from lapis.report_parts.summary import machine_line
 
 
-def say(name: str, value: float, goal: float, unit: str, baseline: float) -> None:
+def say(name: str, value: float, goal: float | None, unit: str, baseline: float) -> None:
     """Print the line that ends a bench; `value` and `baseline` are in `unit`."""
     figures = {"value": round(value, 4), "goal": goal, "unit": unit, "baseline": round(baseline, 4)}
     print(json.dumps({"name": name, **figures, "machine": machine_line(machine())}))
