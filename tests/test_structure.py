@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug"}
+BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "machines": {"shape"},
     "config": {"types", "overrides", "shape", "machines"},
     "chat": {"types"},
-    "verify": {"types", "config", "chat"},
+    "actions": {"types"},
+    "verify": {"types", "config", "chat", "actions"},
     "hub": {"types"},
     "plug": {"types"},
     "model": {"types", "config"},
