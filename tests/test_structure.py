@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "train": {*BASE, "model", "data", "dist", "export.hf"},
     "serve": {*BASE, "model"},
     "export": {*BASE, "model"},
+    "act": {*BASE, "model.anyres", "data", "eval.stats"},
     "plan": {*BASE, "overrides", "model", "data", "dist", "train"},
     "rl": {*BASE, "model", "data", "dist", "train", "export.hf"},
     "rl.rollout": {*BASE, "model", "data", "dist", "train", "serve"},

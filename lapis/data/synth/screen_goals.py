@@ -135,5 +135,10 @@ ABSENT = {"en": "not here", "zh": "不在这里"}
 
 def say(lang: str, split: str, what: str, rng: random.Random, **words: object) -> str:
     """A goal in words; `split` is train or held."""
-    goal = rng.choice(OPENINGS[lang, split]) + rng.choice(GOALS[what][lang, split]).format(**words)
+    goal = rng.choice(OPENINGS[lang, split]) + plainly(lang, split, what, rng, **words)
     return goal[0].upper() + goal[1:]
+
+
+def plainly(lang: str, split: str, what: str, rng: random.Random, **words: object) -> str:
+    """A goal without an opening, as a part of a longer one."""
+    return rng.choice(GOALS[what][lang, split]).format(**words)
