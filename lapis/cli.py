@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import files, verbs
+from lapis import act_verb, files, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
@@ -171,6 +171,8 @@ def _use_verbs(group: Any) -> None:
     chat.add_argument("--budget", metavar="N", type=int, default=-1, help="most tokens of thought; -1 is unlimited")
     chat.add_argument("--max-tokens", metavar="N", type=int, default=256, help="most tokens of thought and answer")
     chat.add_argument("--prompt", metavar="TEXT", help="one question, answered without a terminal")
+    example = 'lapis act pocket --image shot.png --goal "Turn on Wi-Fi"'
+    act_verb.options(_verb(group, "act", act_verb.act, "one step towards a goal on a screen", example))
     measure = _verb(
         group, "eval", verbs.evaluate, "measure a model on held-out data", "lapis eval pocket --samples 100"
     )

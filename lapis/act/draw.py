@@ -6,17 +6,17 @@ All widths follow the picture's size, and each stroke has a light edge, so that 
 
 from __future__ import annotations
 
-import io
 import math
 import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from lapis import actions
+from lapis import actions, files
 from lapis.actions import Action
 from lapis.model import anyres
 from lapis.types import Image
@@ -40,11 +40,10 @@ def picture(image: Image, action: Action | None, note: str = "") -> Picture.Imag
     return _captioned(shown, note or (words(action) if action else ""))
 
 
-def png(shown: Picture.Image) -> bytes:
-    """The bytes of a picture as PNG."""
-    out = io.BytesIO()
-    shown.save(out, "PNG")
-    return out.getvalue()
+def save(shown: Picture.Image, path: Path) -> None:
+    """Write a picture as PNG, whole or not at all."""
+    with files.beside(path) as part:
+        shown.save(part, "PNG")
 
 
 def words(action: Action) -> str:

@@ -14,10 +14,11 @@ from typing import Any
 from PIL import Image as Picture
 
 from lapis import actions
-from lapis.act import draw
+from lapis.act import draw, tasks
 from lapis.act.step import Decision, How, decide
 from lapis.act.surface import Surface
 from lapis.act.tasks import Task, touch
+from lapis.data.screens.browser import installed_fonts
 from lapis.eval.stats import wilson
 from lapis.types import Generator, Image, Progress
 
@@ -26,6 +27,8 @@ STEPS = 8
 DOWN = actions.Swipe(coordinate=(500, 750), coordinate2=(500, 350))
 SHOWN = 6
 """Episodes of a contact sheet."""
+LABEL = 252
+"""Widest goal in it, in pixels."""
 
 Agent = Callable[[Surface, Task, Image], Decision]
 """Decides what to do next; a model looks at the goal and the screenshot alone."""
@@ -108,15 +111,24 @@ def oracle(surface: Surface, task: Task, image: Image) -> Decision:
 
 
 def runs(
-    surface: Surface, tasks: Iterable[Task], agent: Agent, steps: int, progress: Progress | None = None
+    surface: Surface, asked: Iterable[Task], agent: Agent, steps: int, progress: Progress | None = None
 ) -> list[Episode]:
     """Every task once."""
     episodes = []
-    for task in tasks:
+    for task in asked:
         episodes.append(run(surface, task, agent, steps))
         if progress is not None:
             progress.advance()
     return episodes
+
+
+def drive(
+    agent: Agent, seed: int, count: int, steps: int = STEPS, scale: float = 1.0, progress: Progress | None = None
+) -> list[Episode]:
+    """The first tasks of a set, in a browser of their own. Raises InputError without a Chromium or a Chinese font."""
+    fonts = installed_fonts()
+    with Surface(scale) as surface:
+        return runs(surface, (tasks.task(seed, number, fonts) for number in range(count)), agent, steps, progress)
 
 
 def report(episodes: Sequence[Episode]) -> dict[str, Any]:
@@ -142,7 +154,7 @@ def contact_sheet(episodes: Sequence[Episode], most: int = SHOWN) -> Picture.Ima
     for episode in _spread(episodes, most):
         row = [draw.picture(shot.image, shot.decision.action, shot.decision.error) for shot in episode.shots]
         goal = f"{'✓' if episode.success else '✗'} {episode.task.goal}"
-        rows.append([draw.label(goal, row[0].width, row[0].height), *row])
+        rows.append([draw.label(goal, min(row[0].width, LABEL), row[0].height), *row])
     return draw.sheet(rows)
 
 

@@ -13,7 +13,7 @@
     (node) => change(node, node.dataset[name]));
   const show = () => {
     each('on', (node, text) => node.classList.toggle('on', equal(text)));
-    each('show', (node, text) => { node.style.display = equal(text) ? '' : 'none'; });
+    each('show', (node, text) => { node.hidden = !equal(text); });
     each('say', (node, key) => { node.textContent = state[key]; });
   };
   const change = (node) => {

@@ -19,9 +19,8 @@ from lapis.data.screens.style import Fonts, Style, draw_style
 from lapis.data.screens.words import Words
 from lapis.data.synth.screen_goals import plainly
 
-SOFT = (
-    "<style>.body,.list{overflow-y:auto;scrollbar-width:none}input.in{font:inherit;color:var(--fg);width:100%}</style>"
-)
+SOFT = """<style>[hidden]{display:none!important}.body,.list{overflow-y:auto;scrollbar-width:none}
+input.in{font:inherit;color:var(--fg);width:100%}</style>"""
 DIFFICULTY = 0.5
 """The hardest look, as the small recipes train it."""
 ROWS = 16
@@ -147,9 +146,10 @@ def notice(rng: random.Random, words: Words, style: Style) -> Plan:
     )
     dim = "position:absolute;inset:0;background:#0008;display:flex;align-items:center;justify-content:center"
     over = _live(parts.box(card, css=dim), data_show="shut=no")
+    body = plan.body.removesuffix("</div>") + over + "</div>"
     first = "close the message, then {goal}" if words.lang == "en" else "先关掉提示,再{goal}"
     moves = [Move({"shut": "yes"}, "#ok", ok), *plan.moves]
-    return Plan(first.format(goal=plan.goal), plan.body + over, {**plan.state, "shut": "no"}, moves)
+    return Plan(first.format(goal=plan.goal), body, {**plan.state, "shut": "no"}, moves)
 
 
 def choice(rng: random.Random, words: Words, style: Style) -> Plan:
