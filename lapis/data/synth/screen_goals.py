@@ -31,21 +31,38 @@ GOALS: dict[str, Frames] = {
         ("zh", "held"): ("点开“{name}”", "使用{name}", "触发{role}“{name}”"),
     },
     "double_click": {
-        ("en", "train"): ('double-click "{name}"', "double-tap {name}", 'tap "{name}" twice'),
+        ("en", "train"): (
+            'double-click "{name}"', "double-tap {name}", 'tap "{name}" twice', "click {name} twice",
+            "press {name} twice in a row", 'do a double tap on "{name}"', "two quick taps on {name}",
+        ),
         ("en", "held"): ('give "{name}" a double click', "click {name} two times"),
-        ("zh", "train"): ("双击“{name}”", "连点两下{name}", "点两次“{name}”"),
+        ("zh", "train"): (
+            "双击“{name}”", "连点两下{name}", "点两次“{name}”", "连续点击{name}两次", "双击一下{name}",
+            "在“{name}”上双击",
+        ),
         ("zh", "held"): ("对“{name}”双击", "快速点{name}两下"),
     },
     "long_press": {
-        ("en", "train"): ('long-press "{name}"', "hold {name} down", 'press and hold "{name}"'),
+        ("en", "train"): (
+            'long-press "{name}"', "hold {name} down", 'press and hold "{name}"', 'make a long press at "{name}"',
+            "keep holding {name}", "press {name} for long", 'keep a finger on "{name}"',
+        ),
         ("en", "held"): ('keep "{name}" pressed', "do a long press on {name}"),
-        ("zh", "train"): ("长按“{name}”", "按住{name}", "按住“{name}”不放"),
+        ("zh", "train"): (
+            "长按“{name}”", "按住{name}", "按住“{name}”不放", "长时间按{name}", "在“{name}”上长按", "长按一下{name}",
+        ),
         ("zh", "held"): ("对“{name}”长按", "一直按着{name}"),
     },
     "drag": {
-        ("en", "train"): ('drag "{name}" onto "{other}"', "move {name} to {other}", 'drag "{name}" to "{other}"'),
+        ("en", "train"): (
+            'drag "{name}" onto "{other}"', "move {name} to {other}", 'drag "{name}" to "{other}"',
+            "take {name} over to {other}", 'bring "{name}" to "{other}"', "put {name} on {other}",
+        ),
         ("en", "held"): ('pull "{name}" over to "{other}"', "drop {name} on {other}"),
-        ("zh", "train"): ("把“{name}”拖到“{other}”", "将{name}移到{other}", "拖动“{name}”到“{other}”"),
+        ("zh", "train"): (
+            "把“{name}”拖到“{other}”", "将{name}移到{other}", "拖动“{name}”到“{other}”", "把{name}挪到{other}上",
+            "将“{name}”拖放到“{other}”",
+        ),
         ("zh", "held"): ("把“{name}”拉到“{other}”上", "将{name}放到{other}处"),
     },
     "type": {
@@ -61,15 +78,27 @@ GOALS: dict[str, Frames] = {
         ("zh", "held"): ("将“{name}”设为“{text}”", "{name}一栏键入{text}"),
     },
     "on": {
-        ("en", "train"): ('turn on "{name}"', "switch {name} on", 'enable "{name}"', "turn {name} on"),
+        ("en", "train"): (
+            'turn on "{name}"', "switch {name} on", 'enable "{name}"', "turn {name} on", 'make sure "{name}" is on',
+            "{name} should be on", 'set "{name}" to on', "have {name} on",
+        ),
         ("en", "held"): ('see that "{name}" is on', "activate {name}"),
-        ("zh", "train"): ("打开“{name}”的开关", "开启{name}", "启用“{name}”", "把{name}打开"),
+        ("zh", "train"): (
+            "打开“{name}”的开关", "开启{name}", "启用“{name}”", "把{name}打开", "确保“{name}”是开着的", "{name}要开着",
+            "将“{name}”设为开启",
+        ),
         ("zh", "held"): ("让“{name}”处于开启状态", "激活{name}"),
     },
     "off": {
-        ("en", "train"): ('turn off "{name}"', "switch {name} off", 'disable "{name}"', "turn {name} off"),
+        ("en", "train"): (
+            'turn off "{name}"', "switch {name} off", 'disable "{name}"', "turn {name} off",
+            'make sure "{name}" is off', "{name} should be off", 'set "{name}" to off', "have {name} off",
+        ),
         ("en", "held"): ('see that "{name}" is off', "deactivate {name}"),
-        ("zh", "train"): ("关闭“{name}”的开关", "关掉{name}", "停用“{name}”", "把{name}关闭"),
+        ("zh", "train"): (
+            "关闭“{name}”的开关", "关掉{name}", "停用“{name}”", "把{name}关闭", "确保“{name}”是关着的", "{name}要关着",
+            "将“{name}”设为关闭",
+        ),
         ("zh", "held"): ("让“{name}”处于关闭状态", "禁用{name}"),
     },
     "down": {
@@ -85,15 +114,20 @@ GOALS: dict[str, Frames] = {
         ("zh", "held"): ("翻回更上方",),
     },
     "open": {
-        ("en", "train"): ("start the app {name}", 'launch the app "{name}"', "open the app {name}"),
+        ("en", "train"): (
+            "start the app {name}", 'launch the app "{name}"', "open the app {name}", "run the app {name}",
+            'start "{name}", the app',
+        ),
         ("en", "held"): ("bring up the application {name}",),
         ("zh", "train"): ("启动应用{name}", "打开应用“{name}”", "运行应用{name}"),
         ("zh", "held"): ("调出{name}这个应用",),
     },
     "back": {
-        ("en", "train"): ("go back", "return to the screen before", "leave this screen"),
+        ("en", "train"): (
+            "go back", "return to the screen before", "leave this screen", "back to where I was", "one screen back",
+        ),
         ("en", "held"): ("get to the previous screen",),
-        ("zh", "train"): ("返回", "回到上一页", "离开这个页面"),
+        ("zh", "train"): ("返回", "回到上一页", "离开这个页面", "退回上一个界面", "往回退一页"),
         ("zh", "held"): ("退到前一个页面",),
     },
     "home": {
