@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import files, serving, verbs
+from lapis import act_verb, files, serving, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
@@ -173,6 +173,8 @@ def _use_verbs(group: Any) -> None:
     chat.add_argument("--prompt", metavar="TEXT", help="one question, answered without a terminal")
     example = "lapis serve pocket --port 8000 --slots 8"
     serving.options(_verb(group, "serve", serving.serve, "answer OpenAI's clients, and show the page", example))
+    example = 'lapis act pocket --image shot.png --goal "Turn on Wi-Fi"'
+    act_verb.options(_verb(group, "act", act_verb.act, "one step towards a goal on a screen", example))
     measure = _verb(
         group, "eval", verbs.evaluate, "measure a model on held-out data", "lapis eval pocket --samples 100"
     )

@@ -66,8 +66,8 @@ class Turn:
 
 KINDS = (
     "prose", "caption", "screen/ocr", "screen/ground", "screen/qa", "screen/describe", "screen/page", "screen/told",
-    "screen/list", "screen/math", "math/arith", "math/word", "math/logic", "math/digit", "math/read", "math/told",
-    "long/needle",
+    "screen/list", "screen/math", "screen/act", "math/arith", "math/word", "math/logic", "math/digit", "math/read",
+    "math/told", "long/needle",
 )  # fmt: skip
 """Every kind of training sample that the data stage makes."""
 
@@ -97,7 +97,7 @@ class Sample:
     """One dict an image: `words`, a list of (text, x, y, w, h) in pixels of that image, for dense labels."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """What a task needs to check an answer: `answer`, `box` (x, y, w, h in 0-1000), `verifier`, `template`, `seed`; and
-    `boxes`, the box of each answer of a conversation that points."""
+    `boxes`, the box of each point that a conversation writes."""
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import math_verify
 
+from lapis import actions
 from lapis.types import InputError, Verdict
 
 LONGEST = 256
@@ -71,8 +72,9 @@ def astray(point: tuple[float, float], box: Sequence[float]) -> float:
 def check(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:
     """Score 1 or 0 of what a model wrote after its thought, with the reason.
 
-    `meta` is a sample's: `verifier` is number, choice, text (these want `answer`) or point (wants `box`, x, y, width
-    and height in thousandths). `closed` is false where a thought was still open at the end. Raises InputError where
+    `meta` is a sample's: `verifier` is number, choice, text (these want `answer`), point (wants `box`, x, y, width and
+    height in thousandths) or action (wants `action`: its name and fields, and the `boxes` that its coordinates must
+    hit). `closed` is false where a thought was still open at the end. Raises InputError where
     `meta` names no known verifier or lacks its value.
     """
     name = meta.get("verifier")
@@ -133,6 +135,43 @@ def _point(box: Any, given: str) -> Verdict:
     return Verdict(float(inside), f"({point[0]:g},{point[1]:g}) is {'in' if inside else 'outside'} the box")
 
 
+def pointed(meta: Mapping[str, Any], answer: str) -> tuple[float, float] | None:
+    """The place, in thousandths, that an answer points at, as text or as an action; None where it is no such answer."""
+    if meta.get("verifier") != "action":
+        return parse_point(answer)
+    try:
+        return getattr(actions.parse(answer_of(answer) or ""), "coordinate", None)
+    except InputError:
+        return None
+
+
+def _action(right: Any, given: str) -> Verdict:
+    try:
+        action = actions.parse(given)
+    except InputError as error:
+        return Verdict(0.0, str(error))
+    if action.name != right["action"]:
+        return Verdict(0.0, f"{action.name}, expected {right['action']}")
+    fields = actions.arguments(action)
+    for name in ("text", "button", "seconds", "status"):
+        if _normal(str(fields.get(name, ""))) != _normal(str(right.get(name, ""))):
+            return Verdict(0.0, f"{action.name}.{name}: {fields.get(name)!r}, expected {right[name]!r}")
+    if action.name == "swipe":
+        ways = [_way(one["coordinate"], one["coordinate2"]) for one in (fields, right)]
+        return _verdict(ways[0] == ways[1], *ways)
+    ends = (fields.get("coordinate"), fields.get("coordinate2"))
+    missed = [box for box, end in zip(right["boxes"], ends, strict=False) if end is None or astray(end, box)]
+    return Verdict(float(not missed), f"{given!r} is {'outside the box' if missed else 'right'}")
+
+
+def _way(start: Sequence[float], end: Sequence[float]) -> str:
+    """Where a swipe goes: up, down, left or right."""
+    across, down = end[0] - start[0], end[1] - start[1]
+    if abs(across) > abs(down):
+        return "right" if across > 0 else "left"
+    return "down" if down > 0 else "up"
+
+
 def _verdict(same: bool, given: str, right: Any) -> Verdict:
     return Verdict(float(same), f"{given!r} is {right!r}" if same else f"{given!r}, expected {right!r}")
 
@@ -162,5 +201,6 @@ VERIFIERS: dict[str, tuple[Callable[[Any, str], Verdict], str]] = {
     "choice": (_choice, "answer"),
     "text": (_text, "answer"),
     "point": (_point, "box"),
+    "action": (_action, "action"),
 }
 """Check and the field of `meta` that it compares with, by name."""

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug"}
+BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "machines": {"shape"},
     "config": {"types", "overrides", "shape", "machines"},
     "chat": {"types"},
-    "verify": {"types", "config", "chat"},
+    "actions": {"types"},
+    "verify": {"types", "config", "chat", "actions"},
     "hub": {"types"},
     "plug": {"types"},
     "model": {"types", "config"},
@@ -39,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "train": {*BASE, "model", "data", "dist", "export.hf"},
     "serve": {*BASE, "model"},
     "export": {*BASE, "model"},
+    "act": {*BASE, "model.anyres", "data", "eval.stats"},
     "plan": {*BASE, "overrides", "model", "data", "dist", "train"},
     "rl": {*BASE, "model", "data", "dist", "train", "export.hf"},
     "rl.rollout": {*BASE, "model", "data", "dist", "train", "serve"},
@@ -49,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
 TOP = {"", "__init__", "__main__", "cli", "coherent", "frame", "launch", "named", "run", "terminal", "progress"}
-TOP |= {"recipes", "serving", "verbs", "watch"}
+TOP |= {"act_verb", "recipes", "serving", "verbs", "watch"}
 
 
 def part(module: str) -> str:

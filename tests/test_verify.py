@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from lapis.types import InputError, Verdict
-from lapis.verify import LONGEST, answer_of, check, parse_point
+from lapis.verify import LONGEST, answer_of, check, parse_point, pointed
 
 
 def number(answer: str, right: str = "42") -> float:
@@ -177,3 +177,62 @@ def test_an_open_thought_fails() -> None:
 def test_wrong_meta_is_named(meta: dict[str, str]) -> None:
     with pytest.raises(InputError, match="^meta\\."):
         check(meta, "42")
+
+
+BOX, OTHER = [100, 100, 50, 50], [500, 500, 50, 50]
+
+
+@pytest.mark.parametrize(
+    ("right", "said", "score"),
+    [
+        ({"action": "click", "boxes": [BOX]}, '{"action":"click","coordinate":[120,149]}', 1),
+        ({"action": "click", "boxes": [BOX]}, '{"action":"click","target":"x","coordinate":[100,150]}', 1),
+        ({"action": "click", "boxes": [BOX]}, '{"action":"click","coordinate":[120,151]}', 0),
+        ({"action": "click", "boxes": [BOX]}, '{"action":"long_press","coordinate":[120,120]}', 0),
+        ({"action": "click", "boxes": [BOX]}, "(120,120)", 0),
+        (
+            {"action": "type", "text": "Rome", "boxes": [BOX]},
+            '{"action":"type","coordinate":[120,120],"text":"Rome"}',
+            1,
+        ),
+        (
+            {"action": "type", "text": "Rome", "boxes": [BOX]},
+            '{"action":"type","coordinate":[120,120],"text":"Oslo"}',
+            0,
+        ),
+        ({"action": "type", "text": "Rome", "boxes": [BOX]}, '{"action":"type","text":"Rome"}', 0),
+        (
+            {"action": "drag", "boxes": [BOX, OTHER]},
+            '{"action":"drag","coordinate":[120,120],"coordinate2":[510,510]}',
+            1,
+        ),
+        (
+            {"action": "drag", "boxes": [BOX, OTHER]},
+            '{"action":"drag","coordinate":[510,510],"coordinate2":[120,120]}',
+            0,
+        ),
+        (
+            {"action": "swipe", "coordinate": [500, 750], "coordinate2": [500, 250], "boxes": []},
+            '{"action":"swipe","coordinate":[300,600],"coordinate2":[280,500]}',
+            1,
+        ),
+        (
+            {"action": "swipe", "coordinate": [500, 750], "coordinate2": [500, 250], "boxes": []},
+            '{"action":"swipe","coordinate":[300,600],"coordinate2":[280,700]}',
+            0,
+        ),
+        ({"action": "terminate", "status": "success", "boxes": []}, '{"action":"terminate","status":"success"}', 1),
+        ({"action": "terminate", "status": "success", "boxes": []}, '{"action":"terminate","status":"failure"}', 0),
+        ({"action": "wait", "seconds": 3, "boxes": []}, '{"action":"wait","seconds":4}', 0),
+        ({"action": "answer", "text": "42", "boxes": []}, '{"action":"answer","text":" 42. "}', 1),
+    ],
+)
+def test_actions(right: dict[str, object], said: str, score: float) -> None:
+    assert check({"verifier": "action", "action": right}, said).score == score
+
+
+def test_where_an_answer_points() -> None:
+    assert pointed({"verifier": "point"}, "Save (120,050)") == (120, 50)
+    assert pointed({"verifier": "action"}, '{"action":"click","coordinate":[120,50]}') == (120, 50)
+    assert pointed({"verifier": "action"}, '{"action":"wait","seconds":1}') is None
+    assert pointed({"verifier": "action"}, "(120,050)") is None

@@ -24,7 +24,7 @@ from lapis.data.screens import render, tasks, words
 from lapis.data.screens.compose import Limits, Split
 from lapis.data.screens.page import Screen
 from lapis.data.sources import captions, packages, prose
-from lapis.data.synth import needles, questions, screen_math
+from lapis.data.synth import needles, questions, screen_act, screen_math
 from lapis.types import Progress, Sample
 
 HELD_PROSE, HELD_CAPTIONS = 0.02, 0.1
@@ -241,6 +241,7 @@ def _corpus(stage: Stage) -> Iterator[str]:
     count = min(CORPUS_SCREENS, recipe.data.screens)
     for screen in render.render(count, recipe.seed + 1, "train", recipe.data.workers, limits=limits(recipe.data)):
         yield " ".join(word[0] for word in screen.words)
+        yield from screen_act.texts(screen)
 
 
 def _interface_words(han: int) -> Iterator[str]:
@@ -298,30 +299,32 @@ def screen_samples(screens: Iterable[Screen], seed: int, count: Callable[[str], 
         yield from screen_math.questions(screen, rng, tokens=count)
         yield from screen_math.told(screen, rng, count)
         yield from screen_math.listed(screen, rng)
+        yield from screen_act.conversation(screen, rng)
 
 
 def make_held_screens(stage: Stage) -> dict[str, Any]:
-    """Render both held-out sets: one exact grounding question a screen, questions about numbers, and of seen templates
-    also one exact question about the screen."""
+    """Render both held-out sets: an exact grounding question, a goal and questions about numbers a screen, and of seen
+    templates also one exact question about the screen."""
     data = stage.recipe.data
     for split in ("seen", "unseen"):
         shown = render.render(data.held_screens, stage.recipe.seed, split, data.workers, stage.progress, limits(data))
         made = _held_samples(shown, stage.recipe.seed, stage.count())
-        store.write_samples(stage.held / f"ground_{split}.parquet", made["ground"])
-        store.write_samples(stage.held / f"screen_math_{split}.parquet", made["math"])
+        for name in ("ground", "screen_math", "act"):
+            store.write_samples(stage.held / f"{name}_{split}.parquet", made[name])
         if split == "seen":
             store.write_samples(stage.held / "screen_qa.parquet", made["qa"])
     return {"screens": 2 * data.held_screens}
 
 
 def _held_samples(screens: Iterable[Screen], seed: int, count: Callable[[str], int]) -> dict[str, list[Sample]]:
-    made: dict[str, list[Sample]] = {"ground": [], "qa": [], "math": []}
+    made: dict[str, list[Sample]] = {"ground": [], "qa": [], "screen_math": [], "act": []}
     for screen in screens:
         rng = random.Random(f"tasks {seed} {screen.split} {screen.index}")
         for kind in ("ground", "qa"):
             asked = tasks.single(screen, rng, kind)
             made[kind] += [asked] if asked else []
-        made["math"] += screen_math.questions(screen, rng, tokens=count)
+        made["screen_math"] += screen_math.questions(screen, rng, tokens=count)
+        made["act"] += [goal] if (goal := screen_act.single(screen, rng)) else []
     return made
 
 

@@ -1,7 +1,8 @@
 """Where a model must have looked for what it writes: image tokens for a point or a number, words for what is copied.
 
-A sample's `meta["boxes"]` holds the box of each answer that points, in the order of its turns. The token before a
-point's first digit is the one that looks; the middle of the box is what it then says. `meta["values"]` holds the boxes
+A sample's `meta["boxes"]` holds the box of each point that is written, `(123,045)` or an action's coordinate, in the
+order of its turns, or None where nothing is pointed at. The token before a point's first digit is the one that looks;
+the middle of the box is what it then says. `meta["values"]` holds the boxes
 of numbers that a picture shows: whoever names one first looks at where it begins (the image token there says all of it,
 labels.py), one token before each digit and before what follows. A worked thought looks, one token before whatever it
 copies, at what it copies, and at what tells it what comes next (traces.py). A name that stands before a point is looked
@@ -30,7 +31,7 @@ from lapis.types import NUMBER_LABELS, Image, Sample
 Ints = npt.NDArray[np.int32]
 Box = Sequence[float]
 """(x, y, w, h) in thousandths of the picture."""
-POINT = re.compile(r"\((?=\d{3},\d{3})")
+POINT = re.compile(r"\((?=\d{3},\d{3})|\"coordinate2?\":\[(?=\d)")
 """What stands before a point's first digit."""
 COLUMNS = 4
 """Numbers of a look."""
@@ -39,7 +40,7 @@ FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER = -1, -2, -3, -4, -
 name of the picture, or that it is none, but a token that belongs to a line of a plan."""
 OWN = (traces.worked, traces.ordered, traces.goes_on)
 """What a thought reads of itself."""
-COPYING = ("math/", "screen/math", "screen/list", "screen/ground", "long/")
+COPYING = ("math/", "screen/math", "screen/list", "screen/ground", "screen/act", "long/")
 """Kinds whose thoughts or answers copy."""
 READING = ("screen/read", "screen/list")
 """Templates whose answers, as thoughts do, show a number as it stands in the picture."""
@@ -52,8 +53,9 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
 
     Raises ValueError where a sample has not as many points as boxes.
     """
-    boxes: Sequence[Box] = sample.meta.get("boxes", ()) if encoded.images else ()
-    points = dict(zip(_points(encoded, tokenizer), boxes, strict=True)) if boxes else {}
+    boxes: Sequence[Box | None] = sample.meta.get("boxes", ()) if encoded.images else ()
+    places = zip(_points(encoded, tokenizer), boxes, strict=True) if boxes else ()
+    points = {at: box for at, box in places if box}
     copies = sample.kind.startswith(COPYING)
     turns = list(_turns(encoded, tokenizer, sample.kind == "long/needle")) if points or copies else []
     shown = np.flatnonzero(np.asarray(encoded.ids) == tokenizer.id(chat.IMAGE)).tolist()
@@ -76,7 +78,7 @@ def looks(sample: Sample, encoded: chat.Encoded, tokenizer: chat.Tokenizer, mode
 
 
 def _points(encoded: chat.Encoded, tokenizer: chat.Tokenizer) -> Iterator[int]:
-    """Positions before the first digit of every `(123,045)` that is trained, however its digits are cut."""
+    """Positions before the first digit of every point that is trained, however its digits are cut."""
     texts = [tokenizer.texts[token] if on else "" for token, on in zip(encoded.ids, encoded.trained, strict=True)]
     said = _Spelled.of(texts, range(len(texts)))
     return (said.before(point.end()) for point in POINT.finditer(said.text))
@@ -86,7 +88,7 @@ def _names(sample: Sample, turns: Sequence[Turn], points: Mapping[int, Box]) -> 
     """Positions of the tokens of a name before a point, each with where the picture shows it; of names that are written
     there."""
     for _, said in turns:
-        for name in traces.NAME.finditer(said.text.partition("\n")[0]):
+        for name in traces.pointing(said.text):
             box = points.get(said.at[name.end()])
             if box and _written(name[1], box, sample):
                 yield from ((position, box) for position in sorted({*said.at[name.start(1) : name.end(1)]}))

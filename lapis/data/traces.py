@@ -34,6 +34,10 @@ MARK = re.compile(r"(?:^|:)([A-Z])([-+])(?=$|[,=])", re.M)
 ITEM = re.compile(r"[^\s,][^\n,]*\s(?:\(\d+,\d+\))?(\d+)(?=,|$)")
 NAME = re.compile(r"([^\s,(][^\n,(]*) (?=\(\d)")
 """What stands before a point."""
+TARGET = re.compile(r'"target":"([^"\n]+)","coordinate":(?=\[\d)')
+"""The same in an action (lapis/actions.py)."""
+TYPED = re.compile(r'"text":"([^"\n]+)"')
+"""What an action types or says."""
 STOP = re.compile(r"[.。?!]")
 BY = ("/", "/ ", "除以")
 """What stands before a divisor that is written as a number."""
@@ -170,8 +174,20 @@ def numbered(kind: str, question: str, thought: str) -> Iterator[tuple[Pair, int
         yield (one, place), bisect(lines, one) - 1
 
 
+def pointing(said: str) -> Iterator[re.Match[str]]:
+    """Names that stand before a point, each ending where the point begins."""
+    return (TARGET if said.startswith("{") else NAME).finditer(said.partition("\n")[0])
+
+
 def names(question: str, said: str) -> Iterator[tuple[Span, Span]]:
-    """(in what is said, in the question) of each name that stands before a point, where the question has it."""
+    """(in what is said, in the question) of each name that stands before a point, and of what an action types, where
+    the question has it."""
+    if said.startswith("{"):
+        for field in chain(TARGET.finditer(said), TYPED.finditer(said)):
+            place = question.find(field[1])
+            if place >= 0:
+                yield field.span(1), (place, place + len(field[1]))
+        return
     before = 0
     for name in NAME.finditer(said.partition("\n")[0]):
         place = question.find(name[1], before)

@@ -33,6 +33,8 @@ GOALS: dict[str, Goal] = {
     "wall_seconds": Goal("Wall time of the whole run", 2400.0, 7200.0, "most", "seconds"),
     "grounding_seen": Goal("Grounding, trained kinds of screen", 0.30, 0.80),
     "grounding_unseen": Goal("Grounding, templates never trained"),
+    "act_seen": Goal("Next action, trained kinds of screen"),
+    "act_unseen": Goal("Next action, templates never trained"),
     "math_think": Goal("Word problems and arithmetic, thinking", 0.70, 0.70),
     "math_direct": Goal("Word problems and arithmetic, direct"),
     "screen_math_think": Goal("Numbers on a screen, thinking"),
@@ -55,5 +57,6 @@ GOALS: dict[str, Goal] = {
     "grounding_unseen_blind": Goal("Grounding, new templates, image swapped"),
     "screen_math_think_blind": Goal("Numbers on a screen, thinking, image swapped"),
     "screen_math_direct_blind": Goal("Numbers on a screen, direct, image swapped"),
+    "act_seen_blind": Goal("Next action, trained kinds, image swapped"),
 }
-"""Figure name to its goal; the last four are baselines that should be low."""
+"""Figure name to its goal; the last five are baselines that should be low."""

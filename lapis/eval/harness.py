@@ -97,11 +97,15 @@ def _record(sample: Sample, completion: Completion, ask: Ask, breakdown: Sequenc
         "tags": {name: tag(sample, name) for name in breakdown},
     }
     record["cause"] = "" if right(record) else causes.of(sample, completion)
-    return record | (_place(sample, completion) if sample.meta.get("verifier") == "point" else {})
+    return record | (_place(sample, completion) if "box" in sample.meta and _points(sample) else {})
+
+
+def _points(sample: Sample) -> bool:
+    return sample.meta.get("verifier") in ("point", "action")
 
 
 def _place(sample: Sample, completion: Completion) -> Record:
-    return {"box": [float(side) for side in sample.meta["box"]], "point": verify.parse_point(completion.text)}
+    return {"box": [float(side) for side in sample.meta["box"]], "point": verify.pointed(sample.meta, completion.text)}
 
 
 def tag(sample: Sample, name: str) -> str:

@@ -32,7 +32,14 @@ from lapis.config import (
 
 TEXT = {"prose": 0.25, "math": 0.5, "screen/told": 0.25}
 THOUGHTS = {"math": 0.75, "screen/math": 0.35}
-SCREENS = {"screen/ground": 0.43, "screen/ocr": 0.2, "screen/list": 0.15, "screen/qa": 0.06, "screen/describe": 0.02}
+SCREENS = {
+    "screen/ground": 0.36,
+    "screen/act": 0.07,
+    "screen/ocr": 0.2,
+    "screen/list": 0.15,
+    "screen/qa": 0.06,
+    "screen/describe": 0.02,
+}
 
 
 def model() -> Model:
@@ -160,7 +167,7 @@ def later() -> tuple[Train | RL, ...]:
     reason = Train(
         "reason",
         "joint-b",
-        {**THOUGHTS, "prose": 0.05, "screen/ground": 0.3, "screen/ocr": 0.1},
+        {**THOUGHTS, "prose": 0.05, "screen/ground": 0.26, "screen/act": 0.04, "screen/ocr": 0.1},
         200,
         pack,
         rates,

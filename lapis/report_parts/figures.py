@@ -22,10 +22,13 @@ SHARES = {
     "math_direct": "math/direct",
     "screen_math_think": "screen_math_seen/think",
     "screen_math_direct": "screen_math_seen/direct",
+    "act_seen": "act_seen/direct",
+    "act_unseen": "act_unseen/direct",
     "grounding_seen_blind": "ground_seen/direct/blind",
     "grounding_unseen_blind": "ground_unseen/direct/blind",
     "screen_math_think_blind": "screen_math_seen/think/blind",
     "screen_math_direct_blind": "screen_math_seen/direct/blind",
+    "act_seen_blind": "act_seen/direct/blind",
 }
 """Figure to the evaluation's (task, mode)."""
 

@@ -21,6 +21,8 @@ from tests.data import world
 HELD = {
     "prose",
     "caption",
+    "act_seen",
+    "act_unseen",
     "ground_seen",
     "ground_unseen",
     "math",

@@ -101,3 +101,11 @@ def test_grounding_records_carry_box_and_point() -> None:
 )
 def test_names(ask: Ask, name: str) -> None:
     assert ask.name == name
+
+
+def test_an_action_that_points_is_recorded_with_its_place() -> None:
+    meta = {"verifier": "action", "action": {"action": "click", "boxes": [[0, 0, 500, 500]]}, "box": [0, 0, 500, 500]}
+    sample = question("Tap it", "", picture(1), "screen/act", **meta)
+    said = '{"action":"click","coordinate":[600,100]}'
+    (record,) = measure(Scripted(lambda ask: (said, "")), [sample], Ask("act_seen", "direct"), 64, Silent())
+    assert record["score"] == 0 and record["point"] == (600, 100) and record["box"] == [0, 0, 500, 500]
