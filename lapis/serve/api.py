@@ -20,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -215,8 +216,15 @@ def create(
     app.add_exception_handler(Fault, _fault)
     app.add_middleware(Gate, limits=limits, key=key, desk=service.desk, metrics=service.metrics)
     if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
+        app.router.routes.append(PageMount("/", StaticFiles(directory=PAGE, html=True)))
     return app
+
+
+class PageMount(Mount):
+    """The page's files everywhere but under the API, whose wrong paths and methods are told as such."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if scope["path"].startswith("/v1/") else super().matches(scope)
 
 
 def _routes(app: FastAPI, service: Service) -> None:
