@@ -46,6 +46,7 @@ def engine(folder: Path) -> Engine:
         length=min(decoder.max_positions, LONGEST),
         dtype=torch.bfloat16 if cuda else torch.float32,
         device="cuda" if cuda else "cpu",
+        features={},
     )
 
 
