@@ -47,7 +47,7 @@ def engine(folder: Path, slots: int = 1, longest: int = LONGEST, features: Featu
         length=min(decoder.max_positions, longest),
         dtype=torch.bfloat16 if cuda else torch.float32,
         device="cuda" if cuda else "cpu",
-        features=features,
+        features={} if features is None else features,
     )
 
 
