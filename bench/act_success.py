@@ -21,7 +21,7 @@ from lapis.act.step import How
 from lapis.named import model_folder
 
 TASKS, SEED, GOAL = 45, 0, 0.3
-"""Tasks, each template as often as the others; their set; the goal is several times what chance reaches."""
+"""Tasks, each template as often as the others; their set; the goal is ours, several times what chance reaches."""
 SHEET = Path("runs") / "act_success.png"
 
 
@@ -48,6 +48,8 @@ def compared(folder: Path, full: bool) -> None:
         found, episodes = measured(model, "the model", count, scale)
     if known["success"]["value"] < 1:
         raise SystemExit("act_success: a task could not be done by who knows the way")
+    if found["invalid"]:
+        raise SystemExit(f"act_success: {found['invalid']} steps of the model were no actions")
     draw.save(loop.contact_sheet(episodes), SHEET)
     print(f"steps of some tasks: {SHEET}")
     unit = "share of held-out tasks on real pages whose goal is reached; the baseline taps anywhere"
