@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from lapis import chat as template
-from lapis import config
+from lapis import config, files
 from lapis.eval import grounding
 from lapis.eval import run as evaluation
 from lapis.model import convert
 from lapis.progress import Bars, Task
 from lapis.serve.engine import Engine
+from lapis.serve.executorch import Device
 from lapis.types import Image, InputError, Request, Text, Turn
 
 LEAVE = ("/quit", "/exit")
@@ -33,8 +34,13 @@ class How:
     max_tokens: int
 
 
-def engine(folder: Path) -> Engine:
-    """The model in `folder` ready for one request at a time, on a GPU in bf16 where there is one, else fp32."""
+def engine(folder: Path) -> Engine | Device:
+    """The model in `folder` ready for one request at a time, on a GPU in bf16 where there is one, else fp32.
+
+    A program of `lapis export --to executorch` runs in its own runtime.
+    """
+    if files.is_program(folder):
+        return Device(folder)
     shape = convert.config_of(folder)
     decoder, tiles = (shape.decoder, shape.tokens_per_tile) if isinstance(shape, config.Model) else (shape, 1)
     tokenizer = template.Tokenizer.load(folder, tiles)
@@ -67,7 +73,7 @@ def question(words: str, image: Image | None) -> Turn:
     return Turn("user", (*((image,) if image else ()), Text(words)))
 
 
-def answer(model: Engine, turns: tuple[Turn, ...], how: How) -> Turn:
+def answer(model: Engine | Device, turns: tuple[Turn, ...], how: How) -> Turn:
     """Stream the model's answer to standard output; returns it as a turn."""
     request = Request(turns, how.think, how.budget, show_budget=how.budget >= 0, max_tokens=how.max_tokens)
     pieces = []

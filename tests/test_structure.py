@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
 TOP = {"", "__init__", "__main__", "cli", "coherent", "frame", "launch", "named", "run", "terminal", "progress"}
-TOP |= {"recipes", "verbs", "watch"}
+TOP |= {"device_verbs", "recipes", "verbs", "watch"}
 
 
 def part(module: str) -> str:

@@ -168,7 +168,8 @@ def write(model: Lapis | Decoder, tokenizer: chat.Tokenizer, folder: Path, forms
     `folder` holds something else.
     """
     outside.use(outside.EXECUTORCH)
-    if folder.exists() and any(folder.iterdir()) and not is_program(folder):
+    # A program that was cut has no program.json yet, and is replaced all the same.
+    if folder.exists() and any(folder.iterdir()) and not (folder / PROGRAM).is_file():
         raise InputError(f"{folder}: holds something else, so it is not replaced; expected a new or empty folder")
     decoder = model.decoder if isinstance(model, Lapis) else model
     if size.length > decoder.config.max_positions:
@@ -193,11 +194,6 @@ def _shape(model: Lapis | Decoder, ids: dict[str, int]) -> dict[str, Any]:
     if isinstance(model, Decoder):
         return shapes.decoder_json(model.config, "float32", ids)
     return shapes.model_json(model.config, "float32", ids)
-
-
-def is_program(folder: Path) -> bool:
-    """Whether a folder was written here; program.json comes last, so that a cut one is none."""
-    return (folder / ABOUT).is_file() or (folder / PROGRAM).is_file()
 
 
 def _about(model: Lapis | Decoder, forms: Forms, size: Size) -> dict[str, Any]:

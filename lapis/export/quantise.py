@@ -103,10 +103,19 @@ class Rounded(nn.Module):
         return F.linear(rounded_inputs(x), self.weight, self.bias)
 
 
-class RoundedView:
-    """A cache that is handed keys and values as int8 would keep them. Whatever cache stands behind it, stands."""
+class Alone:
+    """A cache of one call: what it writes is all there is to see."""
 
-    def __init__(self, view: CacheView):
+    def update(self, layer: int, k_BTGE: Tensor, v_BTGE: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+        rows, tokens = k_BTGE.shape[:2]
+        seen_BTM = torch.ones(tokens, tokens, dtype=torch.bool, device=k_BTGE.device).tril().expand(rows, -1, -1)
+        return k_BTGE, v_BTGE, seen_BTM
+
+
+class RoundedView:
+    """A cache that is handed keys and values as int8 would keep them, whichever stands behind it."""
+
+    def __init__(self, view: CacheView | Alone):
         self._view = view
 
     def update(self, layer: int, k_BTGE: Tensor, v_BTGE: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -133,9 +142,9 @@ class RoundedDecoder(Decoder):
         documents_BT: Tensor | None = None,
         cache: CacheView | None = None,
     ) -> Tensor:
-        """As the decoder's. Keys are rounded where there is a cache, which is where a phone keeps them."""
-        if cache is not None and self.kv == "int8":
-            cache = cast(CacheView, RoundedView(cache))
+        """As the decoder's, for rows of one document, since a phone has no packed ones."""
+        if self.kv == "int8":
+            cache = cast(CacheView, RoundedView(cache or Alone()))
         return super().forward(x_BTD, positions_BT, documents_BT, cache)
 
     def logits(self, hidden: Tensor) -> Tensor:

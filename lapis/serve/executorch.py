@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lapis import chat, config, outside
+from lapis import chat, config, files, outside
 from lapis.model import anyres
 from lapis.model.convert import config_of
 from lapis.serve import budget, sampler
@@ -152,6 +152,10 @@ class Device:
         """Give the program's memory back; every later call raises Released."""
         self._methods = {}
         self._features.clear()
+
+    def logits(self, encoded: chat.Encoded) -> Tensor:
+        """fp32 [V] after a prompt."""
+        return self._prefill(self._keys(encoded))
 
     def nll(self, encoded: chat.Encoded) -> list[float]:
         """Nats of each trained token of a sample, given all before it. Raises PromptTooLong where it does not fit."""
@@ -313,13 +317,8 @@ class Job:
         )
 
 
-def is_program(folder: Path) -> bool:
-    """Whether a folder holds a whole program."""
-    return (folder / ABOUT).is_file() and (folder / PROGRAM).is_file()
-
-
 def _about(folder: Path) -> dict[str, Any]:
-    if not is_program(folder):
+    if not files.is_program(folder):
         raise ConfigFault(
             f"{folder}: no program there; expected {PROGRAM} and {ABOUT} of `lapis export --to executorch`"
         )
