@@ -1,4 +1,4 @@
-"""Causal attention over packed rows, and the KV cache of the engine.
+"""Causal attention over packed rows, and of new tokens to a cache.
 
 Unusual: documents that share a row are kept apart without a mask on CPU, by one call per run of equal document
 numbers (a dense mask costs five times as much there), and by flex_attention on a GPU. In bf16 on a CPU short runs
@@ -10,7 +10,6 @@ one run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -19,8 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-from lapis import config
 
 SHORT = 512
 """Longest run whose scores are multiplied out in bf16 on a CPU; beyond it memory traffic eats the gain (measured)."""
@@ -140,6 +137,14 @@ def _flex(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, documents_BT: Tensor) 
     return o_BTHD.masked_fill((documents_BT < 0)[..., None, None], 0)
 
 
+class Cache(Protocol):
+    """Keys and values of earlier tokens, as a layer's attention sees them."""
+
+    def attend(self, layer: int, q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor) -> Tensor:
+        """Keep the new keys and values, and attend to them and to all earlier ones, [B, T, H, D]."""
+        ...
+
+
 def attend_cache(q_BTHD: Tensor, k_BMGD: Tensor, v_BMGD: Tensor, mask_BTM: Tensor) -> Tensor:
     """Attention of new tokens to a cache, [B, T, H, D]; each query sees the keys its mask allows.
 
@@ -152,64 +157,3 @@ def attend_cache(q_BTHD: Tensor, k_BMGD: Tensor, v_BMGD: Tensor, mask_BTM: Tenso
     k, v = k_BMGD.transpose(1, 2), v_BMGD.transpose(1, 2)
     o_BGSD = F.scaled_dot_product_attention(q_BGSD, k, v, attn_mask=mask_B1SM)
     return o_BGSD.view(rows, heads, length, dim).transpose(1, 2)
-
-
-class KVCache:
-    """Keys and values of `slots` sequences of up to `length` tokens: one tensor [slots, length, G, D] a layer."""
-
-    def __init__(
-        self, shape: config.Decoder, slots: int, length: int, dtype: torch.dtype, device: torch.device | str = "cpu"
-    ):
-        size = (slots, length, shape.kv_heads, shape.head_dim)
-        self.length = length
-        self.k = [torch.zeros(size, dtype=dtype, device=device) for _ in range(shape.layers)]
-        self.v = [torch.zeros(size, dtype=dtype, device=device) for _ in range(shape.layers)]
-
-    def select(self, slots: Tensor | Sequence[int]) -> CacheView:
-        """The slots that one forward's rows read and write, in the rows' order."""
-        numbers = slots if isinstance(slots, Tensor) else torch.tensor(list(slots))
-        return CacheView(self, numbers.to(self.k[0].device))
-
-    def copy(self, source: int, targets: Sequence[int], length: int) -> None:
-        """Copy the first `length` positions of one slot to others (a group's shared prompt)."""
-        for x_SMGD in (*self.k, *self.v):
-            x_SMGD[list(targets), :length] = x_SMGD[source, :length].clone()
-
-
-class CacheView:
-    """Some slots of a cache during one forward."""
-
-    def __init__(self, cache: KVCache, slots_B: Tensor):
-        self.cache = cache
-        self.slots_B = slots_B
-        first = int(slots_B[0])
-        ascending = torch.arange(first, first + len(slots_B), device=slots_B.device)
-        self.rows: slice | Tensor = slice(first, first + len(slots_B)) if torch.equal(slots_B, ascending) else slots_B
-        """Neighbouring slots are read as a view; others are gathered, which copies their keys."""
-        self.positions_BT: Tensor | None = None
-
-    def update(self, layer: int, k_BTGD: Tensor, v_BTGD: Tensor, positions_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Write at `positions`; returns keys and values [B, M, G, D] up to the largest position and mask [B, T, M].
-
-        A query at position p sees keys 0..p of its slot. A negative position is padding: nothing is written and
-        its query sees key 0 only. Raises IndexError past the cache's length.
-        """
-        if positions_BT is not self.positions_BT:
-            self._plan(positions_BT)
-        for store, new in ((self.cache.k[layer], k_BTGD), (self.cache.v[layer], v_BTGD)):
-            store[self.at] = (new if self.kept is None else new[self.kept]).to(store.dtype)
-        k, v = self.cache.k[layer][self.rows, : self.end], self.cache.v[layer][self.rows, : self.end]
-        return k, v, self.mask_BTM
-
-    def _plan(self, positions_BT: Tensor) -> None:
-        """What all layers of a forward share: where to write and what to see."""
-        self.positions_BT = positions_BT
-        self.end = int(positions_BT.max()) + 1
-        if self.end > self.cache.length:
-            raise IndexError(f"position {self.end - 1} is past the cache's {self.cache.length} tokens")
-        keys_M = torch.arange(self.end, device=positions_BT.device)
-        self.mask_BTM = keys_M <= positions_BT.clamp_min(0)[..., None]
-        slots_BT = self.slots_B[:, None].expand_as(positions_BT)
-        real = positions_BT >= 0
-        self.kept = None if bool(real.all()) else real
-        self.at = (slots_BT, positions_BT) if self.kept is None else (slots_BT[real], positions_BT[real])

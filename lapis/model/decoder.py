@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lapis import config
-from lapis.model.attention import CacheView, Documents, attend, attend_cache, layout
+from lapis.model.attention import Cache, Documents, attend, layout
 
 Rotation = tuple[Tensor, Tensor]
 """cos and sin, fp32 [B, T, 1, P]."""
@@ -133,10 +133,9 @@ class Attention(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        positions_BT: Tensor,
         turn: Rotation,
         documents: Documents | None,
-        cache: CacheView | None,
+        cache: Cache | None,
         layer: int,
     ) -> tuple[Tensor, Heads]:
         groups = self.qkv(x_BTD).unflatten(-1, (-1, *self.group))
@@ -145,8 +144,7 @@ class Attention(nn.Module):
         if cache is None:
             o_BTHE = attend(q_BTHE, k_BTGE, v_BTGE, documents)
         else:
-            k, v, mask_BTM = cache.update(layer, k_BTGE, v_BTGE, positions_BT)
-            o_BTHE = attend_cache(q_BTHE, k.to(q_BTHE.dtype), v.to(q_BTHE.dtype), mask_BTM)
+            o_BTHE = cache.attend(layer, q_BTHE, k_BTGE, v_BTGE)
         return self.out(o_BTHE.flatten(2)), (q_BTHE, k_BTGE)
 
 
@@ -177,14 +175,13 @@ class Layer(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        positions_BT: Tensor,
         turn: Rotation,
         documents: Documents | None,
-        cache: CacheView | None,
+        cache: Cache | None,
         layer: int,
     ) -> tuple[Tensor, Heads]:
         """The new x, and the queries and keys that the attention turned."""
-        seen_BTD, heads = self.attention(self.norm1(x_BTD), positions_BT, turn, documents, cache, layer)
+        seen_BTD, heads = self.attention(self.norm1(x_BTD), turn, documents, cache, layer)
         x_BTD = x_BTD + seen_BTD
         return x_BTD + self.mlp(self.norm2(x_BTD)), heads
 
@@ -221,35 +218,29 @@ class Decoder(nn.Module):
         x_BTD: Tensor,
         positions_BT: Tensor,
         documents_BT: Tensor | None = None,
-        cache: CacheView | None = None,
     ) -> Tensor:
         """Hidden states after the final norm, [B, T, D].
 
         `positions` int [B, T] restart in each document. `documents` int [B, T] (-1 = padding) keeps packed documents
-        apart; None takes each row as one. With a `cache`, keys are written at `positions` and all earlier ones read;
-        `documents` then has no say.
+        apart; None takes each row as one.
         """
-        return self._run(x_BTD, positions_BT, documents_BT, cache, ())[0]
+        return self.tapped(x_BTD, positions_BT, documents_BT, ())[0]
+
+    def extend(self, x_BTD: Tensor, turn: Rotation, cache: Cache) -> Tensor:
+        """Like `forward`, of new tokens after those that a cache holds; `turn` is the rotation of their positions."""
+        for number, layer in enumerate(self.layers):
+            x_BTD, _ = layer(x_BTD, turn, None, cache, number)
+        return self.norm(x_BTD)
 
     def tapped(
         self, x_BTD: Tensor, positions_BT: Tensor, documents_BT: Tensor | None, taps: Sequence[int]
     ) -> tuple[Tensor, tuple[Tap, ...]]:
         """Like `forward`, with what passes at the layers of `taps` (their number names the end)."""
-        return self._run(x_BTD, positions_BT, documents_BT, None, taps)
-
-    def _run(
-        self,
-        x_BTD: Tensor,
-        positions_BT: Tensor,
-        documents_BT: Tensor | None,
-        cache: CacheView | None,
-        taps: Sequence[int],
-    ) -> tuple[Tensor, tuple[Tap, ...]]:
-        documents = None if documents_BT is None or cache is not None else self.arrange(documents_BT)
+        documents = None if documents_BT is None else self.arrange(documents_BT)
         turn, passed = rotation(self.config, positions_BT), {}
         for number, layer in enumerate(self.layers):
             entering_BTD = x_BTD
-            x_BTD, heads = layer(x_BTD, positions_BT, turn, documents, cache, number)
+            x_BTD, heads = layer(x_BTD, turn, documents, None, number)
             if number in taps:
                 passed[number] = Tap(entering_BTD, heads)
         passed[len(self.layers)] = Tap(x_BTD, None)

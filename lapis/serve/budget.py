@@ -6,7 +6,8 @@ The states are those of llama.cpp's reasoning-budget sampler, the grace is NVIDI
 unusual, and ours:
 
 - Every token between `<think>` and `</think>` counts against the budget B: the opening newline, thought that stands in
-  the prompt already, and the forced closing message. From B = 1 on, `</think>` itself fits inside B too.
+  the prompt already, and the forced closing message. From B = 1 on (its own length, where that is more), `</think>`
+  itself fits inside B too.
 - B = 0 writes `<think></think>`; -1 has no limit but `max_tokens`, of which `reserve` tokens are kept for the answer.
 - The closing message is written only where it takes at most a quarter of the room.
 - No character is cut: a token that opens a multi-byte character is let in only while the character's other bytes still
@@ -17,11 +18,12 @@ unusual, and ours:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from lapis import chat
+from lapis.serve.errors import DecodeTooLong
 from lapis.types import InputError
 
 CLOSING = "\nTime is up."
@@ -46,8 +48,9 @@ class State(IntEnum):
 class Marks:
     """What the machine must know of a tokenizer."""
 
-    think: int
-    unthink: int
+    think: tuple[int, ...]
+    """The mark that opens a thought; public tokenizers may spell it in several tokens."""
+    unthink: tuple[int, ...]
     end: int
     banned: tuple[int, ...]
     """Template tokens that a model may never write."""
@@ -65,8 +68,8 @@ class Marks:
         content = token_bytes(tokenizer)
         free = (chat.END, chat.THINK, chat.UNTHINK)
         return cls(
-            think=tokenizer.id(chat.THINK),
-            unthink=tokenizer.id(chat.UNTHINK),
+            think=(tokenizer.id(chat.THINK),),
+            unthink=(tokenizer.id(chat.UNTHINK),),
             end=tokenizer.id(chat.END),
             banned=tuple(tokenizer.id(name) for name in chat.SPECIALS if name not in free),
             opening=tuple(tokenizer.encode("\n")),
@@ -76,11 +79,12 @@ class Marks:
         )
 
     def forbidden(self, state: State) -> tuple[int, ...]:
-        """Ids that the model may not choose in a state."""
+        """Ids that the model may not choose in a state. Of a mark of several tokens none is: each may be text."""
         thinking = state in (State.COUNTING, State.GRACE)
-        unthink = () if thinking else (self.unthink,)
+        think = self.think if len(self.think) == 1 else ()
+        unthink = () if thinking or len(self.unthink) > 1 else self.unthink
         end = (self.end,) if state is State.OPENED else ()
-        return (*self.banned, self.think, *unthink, *end)
+        return (*self.banned, *think, *unthink, *end)
 
 
 def token_bytes(tokenizer: chat.Tokenizer) -> tuple[bytes, ...]:
@@ -144,7 +148,7 @@ class Limits:
     def room(self, marks: int) -> int:
         """Thought tokens that leave space for so many marks and the answer. InputError where nothing fits at all."""
         if self.max_tokens <= marks:
-            raise InputError(
+            raise DecodeTooLong(
                 f"max_tokens: {self.max_tokens} holds no thought and answer, expected at least {marks + 1}"
             )
         return max(0, self.max_tokens - marks - max(1, self.reserve))
@@ -155,26 +159,40 @@ class Machine:
 
     `state` tells which tokens the model may choose next (`Marks.forbidden`), `thought_tokens` counts what stands
     between the marks. Raises InputError where `max_tokens` has no room for the marks and an answer.
+
+    A mark of several tokens may begin and then go on as thought. Its tokens are let in past the limit, since from there
+    on only the rest of the mark can follow; until it is whole they count as thought.
     """
 
-    __slots__ = ("_grace_from", "_last", "_message", "_queue", "_tail", "marks", "state", "thought_tokens")
+    __slots__ = (
+        "_grace_from", "_last", "_matched", "_message", "_queue", "_tail", "answer_at", "marks", "state", "thought_at",
+        "thought_tokens", "written",
+    )  # fmt: skip
 
     def __init__(self, marks: Marks, prompt: Sequence[int], think: bool, limits: Limits):
         self.marks = marks
         self.state = State.OPENED
         self.thought_tokens = 0
+        self.written = 0
+        """Tokens written so far."""
+        self.thought_at = 0
+        """Of the written tokens, where the thought begins."""
+        self.answer_at: int | None = 0
+        """Of the written tokens, where the answer begins; None while the thought is open."""
         self._queue: list[int] = []
         self._tail = b""
         self._message: tuple[int, ...] = ()
-        self._last, self._grace_from = 0, 0.0
+        self._last, self._grace_from, self._matched = 0, 0.0, 0
         begun = _begun(prompt, marks)
         if begun is None and not (think and not _ended(prompt, marks)):
             return
-        written = 0 if begun is None else begun
-        most = written + limits.room(marks=2 if begun is None else 1)
+        self.answer_at = None
+        written = 0 if begun is None else len(begun)
+        most = written + limits.room(len(marks.unthink) + (len(marks.think) if begun is None else 0))
         if limits.budget != UNLIMITED:
-            most = min(max(0, limits.budget - 1), most)
-        self._divide(most, min(limits.budget, most + 1) if limits.budget > 0 else most + 1, limits.grace)
+            most = min(max(0, limits.budget - len(marks.unthink)), most)
+        whole = most + len(marks.unthink)
+        self._divide(most, min(limits.budget, whole) if limits.budget > 0 else whole, limits.grace)
         self._begin(begun, most)
 
     def _divide(self, most: int, whole: int, grace: float) -> None:
@@ -183,26 +201,43 @@ class Machine:
         self._last = most - len(self._message)
         self._grace_from = (1 - grace) * whole if grace > 0 else math.inf
 
-    def _begin(self, begun: int | None, most: int) -> None:
+    def _begin(self, begun: Sequence[int] | None, most: int) -> None:
         marks = self.marks
         if begun is None:
             self.state = State.IDLE
             opening = marks.opening if len(marks.opening) <= self._last else ()
             closed = self._last <= len(opening)
-            self._queue = [marks.think, *opening, *((*self._message, marks.unthink) if closed else ())]
+            self._queue = [*marks.think, *opening, *((*self._message, *marks.unthink) if closed else ())]
             return
-        self.thought_tokens = begun
         self.state = State.COUNTING
-        if begun >= self._last:
-            self._force(self._message if begun + len(self._message) <= most else ())
+        for token in begun:
+            self._match(token)
+        self.thought_tokens = len(begun)
+        own = len(begun) - self._matched
+        if own >= self._last:
+            self._force(self._message if own + len(self._message) <= most else ())
 
-    def _force(self, message: Iterable[int]) -> None:
+    def _force(self, message: Sequence[int]) -> None:
+        """Close the thought: with a message, unless the mark has begun already."""
         self.state = State.FORCING
-        self._queue = [*message, self.marks.unthink]
+        self._queue = [*(() if self._matched else message), *self.marks.unthink[self._matched :]]
+
+    @property
+    def closed(self) -> bool:
+        return self.state >= State.OPENED
+
+    @property
+    def marks_left(self) -> int:
+        """Tokens of marks that are still to be written at the least."""
+        if self.closed:
+            return 0
+        opening = len(self.marks.think) if self.state is State.IDLE else 0
+        return opening + len(self.marks.unthink) - self._matched
 
     def take(self, chosen: int) -> tuple[int, bool]:
         """(token to write, whether the machine wrote it instead of the model)."""
-        if self.state >= State.OPENED:
+        self.written += 1
+        if self.closed:
             self.state = State.ANSWERING
             return chosen, False
         if not self._queue:
@@ -214,18 +249,35 @@ class Machine:
 
     def _admit(self, chosen: int) -> None:
         """Start the closing where the chosen token may not be written."""
-        if chosen == self.marks.end:
+        marks = self.marks
+        if chosen == marks.end:
             self._force(())
-        elif chosen != self.marks.unthink:
-            lacking = missing(self._tail + self.marks.content[chosen])
-            if self.thought_tokens + 1 + lacking > self._last:
+        elif chosen != marks.unthink[self._matched]:
+            lacking = missing(self._tail + marks.content[chosen])
+            kept = self._overlap(chosen)
+            if self.thought_tokens + 1 - kept + lacking > self._last:
                 self._force(self._message)
 
+    def _overlap(self, token: int) -> int:
+        """Tokens of the closing mark that stand at the thought's end once this token is written."""
+        mark = self.marks.unthink
+        held = (*mark[: self._matched], token)
+        return next(
+            size for size in range(min(len(held), len(mark)), -1, -1) if held[len(held) - size :] == mark[:size]
+        )
+
+    def _match(self, token: int) -> bool:
+        """Whether the closing mark is whole with this token."""
+        self._matched = self._overlap(token)
+        return self._matched == len(self.marks.unthink)
+
     def _write(self, token: int) -> None:
-        if token == self.marks.unthink:
-            self.state = State.OPENED
-        elif token == self.marks.think:
-            self.state = State.COUNTING
+        if self.state is State.IDLE:
+            if self.written == len(self.marks.think):
+                self.state, self.thought_at = State.COUNTING, self.written
+        elif self._match(token):
+            self.state, self.answer_at = State.OPENED, self.written
+            self.thought_tokens -= len(self.marks.unthink) - 1
         else:
             self._count(token)
 
@@ -236,25 +288,30 @@ class Machine:
             return
         in_grace = self.thought_tokens >= self._grace_from
         self.state = State.GRACE if in_grace else State.COUNTING
-        if in_grace and token in self.marks.sentence:
+        if in_grace and token in self.marks.sentence and not self._matched:
             self._force(())
 
 
-def _begun(prompt: Sequence[int], marks: Marks) -> int | None:
-    """Thought tokens that an open thought at the prompt's end has already; None where none is open."""
-    for back, token in enumerate(reversed(prompt)):
-        if token == marks.think:
-            return back
-        if token in (marks.unthink, marks.end) or token in marks.banned:
+def _ends(sequence: Sequence[int], end: int, mark: Sequence[int]) -> bool:
+    """A mark ends before place `end` of a sequence."""
+    return end >= len(mark) and tuple(sequence[end - len(mark) : end]) == tuple(mark)
+
+
+def _begun(prompt: Sequence[int], marks: Marks) -> Sequence[int] | None:
+    """The tokens of an open thought at the prompt's end; None where none is open."""
+    for end in range(len(prompt), 0, -1):
+        if _ends(prompt, end, marks.think):
+            return prompt[end:]
+        if _ends(prompt, end, marks.unthink) or prompt[end - 1] == marks.end or prompt[end - 1] in marks.banned:
             return None
     return None
 
 
 def _ended(prompt: Sequence[int], marks: Marks) -> bool:
     """The reply that the prompt leaves open holds a finished thought."""
-    for token in reversed(prompt):
-        if token == marks.unthink:
+    for end in range(len(prompt), 0, -1):
+        if _ends(prompt, end, marks.unthink):
             return True
-        if token == marks.end or token in marks.banned:
+        if prompt[end - 1] == marks.end or prompt[end - 1] in marks.banned:
             return False
     return False

@@ -1,35 +1,46 @@
-"""The torch engine: continuous batching over cache slots, budgets, images; the rollout engine of RL on a CPU.
+"""The torch engine: requests in, tokens out; what a forward is, and what a request may ask.
 
 Usage: `Engine(model, tokenizer).generate([Request((Turn("user", (Text("1+1?"),)),))])[0].text`.
 
-What is unusual: an image is encoded once per `generate` call, or once for many calls, however many requests show it;
-requests with the same prompt prefill it once; a request's tokens depend on its own seed alone. One call at a time: not
-for several threads.
+What is unusual: one forward computes the new tokens of all live requests and pieces of prompts together, as one packed
+row without padding. A request's greedy tokens do not depend on what else that row holds: in the products a row's result
+is the same whatever the number of rows, from ROWS on (measured on two CPUs' worth of kernels: fp32 from 4 rows, bf16
+from 1), and attention is computed request by request (model/cache.py). One call at a time: not for several threads;
+`serve/local.py` has an engine behind an event loop.
 
-Shapes: B requests, T tokens of a padded prompt, V vocabulary, D width, N tiles, S pixels of a tile's side.
+Shapes: B requests, T tokens of a forward, V vocabulary, D width, L positions.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from weakref import WeakValueDictionary
 
+import numpy as np
 import torch
 
 from lapis import chat
 from lapis.model import anyres
-from lapis.model.attention import KVCache
-from lapis.model.decoder import Decoder
+from lapis.model.cache import BLOCK, KVCache, whole
+from lapis.model.decoder import Decoder, Rotation, rotation
 from lapis.model.vlm import Lapis
 from lapis.serve import budget, sampler
-from lapis.serve.session import Job, Prompt, Session
+from lapis.serve.errors import ConfigFault, DecodeTooLong, MemoryFault, PromptTooLong
+from lapis.serve.grammar import Grammar, Grammars
+from lapis.serve.job import Job, Prompt, Reader
+from lapis.serve.memory import Key, Memory
+from lapis.serve.session import Piece, Session, key_of
 from lapis.types import Completion, Image, InputError, Request
 
-BUCKET = 32
-"""Prompts are padded to a multiple of this many tokens and prefilled with others of the same padded length."""
+CHUNK = 128
+"""Tokens of prompts in one forward beside live requests."""
 PREFILL_TOKENS = 4096
-"""Most padded tokens of one prefill forward."""
+"""The same where nobody waits for the next token."""
+ROWS = 4
+"""Fewest rows of a product: below it other kernels sum in another order."""
 LEAST = 3
 """Tokens that must be left for a reply: two marks of a thought, and one of an answer."""
 TILES = 8
@@ -39,10 +50,15 @@ TILES = 8
 class Engine:
     """Generates answers with a model of ours.
 
-    `slots` requests run at once, each in a cache of `length` tokens for prompt and answer. The model is copied when
-    `dtype` or `device` differ from its own, else used as it is, so later changes of its weights are seen. `features`
-    keeps what was made of images (by their bytes) for later calls and other engines, while the weights stay; without it
-    each call forgets them.
+    At most `slots` requests are live at once. Their keys and values share a cache of `tokens` tokens (`slots` of the
+    full `length`, where not said otherwise), made once: a request takes its prompt and its `max_tokens` of it, and
+    waits until they are free. `length` is the most that one may take.
+
+    The model is copied when `dtype` or `device` differ from its own, else used as it is, so later changes of its
+    weights are seen. `features` keeps what was made of images (by their bytes) for later calls and other engines, and
+    the engine then keeps prompts as well: the weights must stay. Without it each call forgets both. `chunk` tokens of
+    prompts are computed between two tokens of live requests; `share` lets prompts take their common beginnings from
+    each other. Raises ConfigFault for sizes that cannot be.
     """
 
     def __init__(
@@ -53,27 +69,37 @@ class Engine:
         length: int = 1024,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
-        features: dict[bytes, torch.Tensor] | None = None,
+        features: MutableMapping[bytes, torch.Tensor] | None = None,
+        tokens: int | None = None,
+        chunk: int = CHUNK,
+        share: bool = True,
     ):
+        _check(slots, length, chunk)
         self.model = _placed(model, dtype, torch.device(device))
         self.decoder = self.model.decoder if isinstance(self.model, Lapis) else self.model
         self.tokenizer = tokenizer
-        self.slots, self.length = slots, length
+        self.slots, self.length, self.chunk = slots, length, chunk
         self.device = torch.device(device)
         self.marks = budget.Marks.of(tokenizer)
         self.bias_SV = _bias(self.marks, tokenizer.size, self.decoder.config.vocab).to(device)
         self._cache: KVCache | None = None
+        self._turn: tuple[object, Rotation] | None = None
         self._kept, self._features = features is not None, {} if features is None else features
+        self._grammars = Grammars(tokenizer)
+        self._prompts: WeakValueDictionary[bytes, Prompt] = WeakValueDictionary()
+        self.session = Session(self, Memory(slots * whole(length) if tokens is None else whole(tokens)), share)
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         """Answers in the order of the requests.
 
         Raises InputError for a value out of range, a broken image, or a prompt that the cache cannot hold.
         """
-        session, jobs = self._session(requests)
-        while not session.idle:
-            session.step()
-        self._forget()
+        jobs = self._begin(requests)
+        try:
+            while not self.session.idle:
+                self.session.step(PREFILL_TOKENS)
+        finally:
+            self._end()
         return [job.completion(self.tokenizer) for job in jobs]
 
     def stream(self, request: Request) -> Iterator[str]:
@@ -81,52 +107,87 @@ class Engine:
 
         Closing the iterator cancels the request. Raises as `generate` does.
         """
-        session, (job,) = self._session([request])
-        written = Text(self.tokenizer, self.marks)
-        while not session.idle:
-            session.step()
-            piece = written.add(job.token_ids)
-            if piece:
-                yield piece
-        self._forget()
-        if rest := written.rest():
-            yield rest
+        (job,) = self._begin([request])
+        reader, thinking = Reader(job), not job.machine.closed
+        if thinking:
+            yield chat.THINK + "\n"
+        try:
+            while not job.finish:
+                self.session.step(PREFILL_TOKENS)
+                thought, text, _ = reader.read()
+                over = thinking and job.machine.closed
+                thinking = thinking and not over
+                if piece := thought + (chat.UNTHINK if over else "") + text:
+                    yield piece
+        finally:
+            self._end()
 
-    def _session(self, requests: Sequence[Request]) -> tuple[Session, list[Job]]:
-        self._forget()
-        session, prompts = Session(self), dict[tuple[object, ...], Prompt]()
-        jobs = [self._job(request, prompts) for request in requests]
+    def _begin(self, requests: Sequence[Request]) -> list[Job]:
+        """Jobs of the requests in the session, their images encoded."""
+        self._end()
+        jobs = [self.job(request) for request in requests]
+        self._encode([job.prompt for job in jobs])
         for job in jobs:
-            session.add(job)
-        return session, jobs
+            self.session.add(job)
+        return jobs
 
-    def _forget(self) -> None:
+    def _end(self) -> None:
+        self.session.clear()
         if not self._kept:
-            self._features.clear()
+            self.forget()
 
-    def _job(self, request: Request, prompts: dict[tuple[object, ...], Prompt]) -> Job:
+    def forget(self) -> None:
+        """Drop what was computed for later: images' features and prompts. To be called when the weights change."""
+        self._features.clear()
+        self.session.memory.forget()
+
+    def job(self, request: Request) -> Job:
+        """A request checked and made tokens. Its images must be encoded (`Prompt.features_VD`) before a session gets
+        it. Raises InputError for a value out of range and for what does not fit."""
         sampler.check(request)
         prompt = self.prompt(request)
-        key = (prompt.ids, *(image.data for image in prompt.images))
-        prompt = prompts.setdefault(key, prompt)
         most = min(request.max_tokens, self.length - len(prompt.ids))
         if most < min(request.max_tokens, LEAST):
-            raise InputError(
+            raise PromptTooLong(
                 f"prompt: {len(prompt.ids)} tokens, expected at least {LEAST} fewer than the engine's {self.length}"
             )
-        return Job(request, prompt, self._machine(request, prompt, most), most, sampler.uniforms(request.seed, most))
+        if len(prompt.ids) + most > self.session.memory.tokens:
+            raise MemoryFault(
+                f"request: {len(prompt.ids)} tokens and {most} to write, expected at most "
+                f"{self.session.memory.tokens} together, which is all of the cache"
+            )
+        grammar = self._grammars.of(request.schema) if request.schema else None
+        machine = self._machine(request, prompt, most, grammar)
+        job = Job(request, prompt, machine, most, sampler.uniforms(request.seed, most), grammar)
+        if sampler.Penalties.asked(request):
+            job.penalties = sampler.Penalties(request, prompt.ids, self.bias_SV.shape[1], self.device)
+        return job
 
-    def _machine(self, request: Request, prompt: Prompt, most: int) -> budget.Machine:
-        limits = budget.Limits(request.budget, most, request.reserve, request.grace)
-        return budget.Machine(self.marks, prompt.ids, request.think, limits)
+    def _machine(self, request: Request, prompt: Prompt, most: int, grammar: Grammar | None) -> budget.Machine:
+        needed = len(grammar.ending) if grammar else 0
+        limits = budget.Limits(request.budget, most, max(request.reserve, needed), request.grace)
+        machine = budget.Machine(self.marks, prompt.ids, request.think, limits)
+        if needed > most - machine.marks_left:
+            needed += machine.marks_left
+            raise DecodeTooLong(f"max_tokens: {most}, expected at least {needed} for an answer under the schema")
+        return machine
 
     def prompt(self, request: Request) -> Prompt:
         """The request as token ids and images. Raises InputError where a text model gets an image."""
         shown = request.budget if request.show_budget and request.budget >= 0 else None
-        encoded = chat.encode_prompt(request.turns, request.think, shown, self.tokenizer, self._tiles)
-        return Prompt(tuple(encoded.ids), tuple(encoded.images))
+        encoded = chat.encode_prompt(request.turns, request.think, shown, self.tokenizer, self.tiles)
+        key = self._key(encoded)
+        prompt = Prompt(tuple(encoded.ids), tuple(encoded.images), key)
+        return self._prompts.setdefault(key.tobytes(), prompt)
 
-    def _tiles(self, image: Image) -> int:
+    def _key(self, encoded: chat.Encoded) -> Key:
+        numbers = [-1 - int.from_bytes(hashlib.sha256(image.data).digest()[:7], "big") for image in encoded.images]
+        counts = [self.tiles(image) * self.tokenizer.tokens_per_tile for image in encoded.images]
+        places = np.repeat(np.array(numbers, dtype=np.int64), counts)
+        return key_of(encoded.ids, self.tokenizer.id(chat.IMAGE), places)
+
+    def tiles(self, image: Image) -> int:
+        """How many tiles an image becomes. Raises InputError where the model reads text only."""
         shape = self._whole().config
         return anyres.tile_count(image.width, image.height, shape.anyres, shape.vit.tile)
 
@@ -135,56 +196,84 @@ class Engine:
             raise InputError("image: this model reads text only")
         return self.model
 
+    @torch.inference_mode()
+    def encode(self, image: Image) -> Iterator[torch.Tensor]:
+        """Features of an image, TILES tiles at a time. Raises InputError for one that cannot be decoded."""
+        model = self._whole()
+        shape = model.config
+        tiles_NSS3 = torch.from_numpy(anyres.cut(anyres.decode(image), shape.anyres, shape.vit.tile))
+        for part in tiles_NSS3.split(TILES):
+            yield model.features(part.to(self.device))
+
+    @torch.inference_mode()
+    def _encode(self, prompts: Sequence[Prompt]) -> None:
+        """Give prompts the features of their images; each image is encoded once."""
+        images = {image.data: image for prompt in prompts for image in prompt.images}
+        found = {data: self._features[data] for data in images if data in self._features}
+        fresh = [image for data, image in images.items() if data not in found]
+        made = encode_images(self._whole(), fresh, self.device) if fresh else []
+        found.update((image.data, features_VD) for image, features_VD in zip(fresh, made, strict=True))
+        self._features.update(found)
+        for prompt in prompts:
+            if prompt.images:
+                prompt.features_VD = torch.cat([found[image.data] for image in prompt.images])
+
     # What a session runs on (session.Runner)
 
     @torch.inference_mode()
-    def prefill(self, prompts: Sequence[Prompt], slots: Sequence[int]) -> torch.Tensor:
-        """Write prompts into cache slots; float32 [B, V] logits after each."""
-        logits: dict[int, torch.Tensor] = {}
-        for numbers in batches([len(prompt.ids) for prompt in prompts]):
-            chunk_BV = self._prefill([prompts[number] for number in numbers], [slots[number] for number in numbers])
-            logits.update(zip(numbers, chunk_BV, strict=True))
-        return torch.stack([logits[number] for number in range(len(prompts))])
+    def forward(self, pieces: Sequence[Piece]) -> torch.Tensor:
+        """Compute pieces of requests in one packed row; float32 [B, V] logits of those that want them."""
+        ids = [token for piece in pieces for token in piece.ids]
+        at = [p for piece in pieces for p in range(piece.span.first, piece.span.first + piece.span.count)]
+        padding = [0] * (ROWS - len(ids))
+        tokens_1T = torch.tensor([ids + padding], device=self.device)
+        at_T = torch.tensor(at + padding, device=self.device)
+        cos_1L1P, sin_1L1P = self._rotation()
+        turn = cos_1L1P[:, at_T], sin_1L1P[:, at_T]
+        view = self.cache.view([piece.span for piece in pieces])
+        hidden_1TD = self.decoder.extend(self._embed(tokens_1T, pieces), turn, view)
+        return self._logits(hidden_1TD[0], pieces)
 
-    def _prefill(self, prompts: Sequence[Prompt], slots: Sequence[int]) -> torch.Tensor:
-        longest = max(len(prompt.ids) for prompt in prompts)
-        tokens_BT = torch.full((len(prompts), longest), self.tokenizer.id(chat.PAD), device=self.device)
-        positions_BT = torch.full_like(tokens_BT, -1)
-        for row, prompt in enumerate(prompts):
-            tokens_BT[row, : len(prompt.ids)] = torch.tensor(prompt.ids)
-            positions_BT[row, : len(prompt.ids)] = torch.arange(len(prompt.ids))
-        x_BTD = self._embed(tokens_BT, [image for prompt in prompts for image in prompt.images])
-        hidden_BTD = self.decoder(x_BTD, positions_BT, cache=self.cache.select(slots))
-        last_B = torch.tensor([len(prompt.ids) - 1 for prompt in prompts], device=self.device)
-        return self.decoder.logits(hidden_BTD[torch.arange(len(prompts)), last_B]).float()
+    def _embed(self, tokens_1T: torch.Tensor, pieces: Sequence[Piece]) -> torch.Tensor:
+        image = self.tokenizer.id(chat.IMAGE)
+        read = [piece for piece in pieces if piece.prompt is not None and piece.prompt.images]
+        features = [p.prompt.features(p.span.first, p.span.count, image) for p in read if p.prompt is not None]
+        known = [features_VD for features_VD in features if features_VD is not None]
+        return self._whole().merge(tokens_1T, torch.cat(known)) if known else self.decoder.embed(tokens_1T)
 
-    def _embed(self, tokens_BT: torch.Tensor, images: Sequence[Image]) -> torch.Tensor:
-        if not images:
-            return self.decoder.embed(tokens_BT)
-        fresh = {image.data: image for image in images if image.data not in self._features}
-        features = encode_images(self._whole(), list(fresh.values()), self.device)
-        self._features.update(zip(fresh, features, strict=True))
-        return self._whole().merge(tokens_BT, torch.cat([self._features[image.data] for image in images]))
+    def _logits(self, hidden_TD: torch.Tensor, pieces: Sequence[Piece]) -> torch.Tensor:
+        ends = np.cumsum([piece.span.count for piece in pieces]) - 1
+        wanted = [int(end) for end, piece in zip(ends, pieces, strict=True) if piece.wanted]
+        if not wanted:
+            return torch.zeros(0, self.bias_SV.shape[1], device=self.device)
+        if len(wanted) < len(hidden_TD):
+            hidden_TD = hidden_TD[wanted + [0] * (ROWS - len(wanted))]
+        return self.decoder.logits(hidden_TD)[: len(wanted)].float()
+
+    def _rotation(self) -> Rotation:
+        """cos and sin of all positions [1, L, 1, P], made anew when the decoder's positions change."""
+        shape = self.decoder.config
+        if self._turn is None or self._turn[0] is not shape:
+            positions_1L = torch.arange(whole(self.length), device=self.device)[None]
+            dtype = self.decoder.embedding.weight.dtype
+            cos, sin = rotation(shape, positions_1L)
+            self._turn = shape, (cos.to(dtype), sin.to(dtype))
+        return self._turn[1]
 
     @torch.inference_mode()
-    def decode(self, tokens: Sequence[int], positions: Sequence[int]) -> torch.Tensor:
-        """One token for each of the first B slots; float32 [B, V] logits after it."""
-        tokens_B1 = torch.tensor(tokens, device=self.device)[:, None]
-        positions_B1 = torch.tensor(positions, device=self.device)[:, None]
-        view = self.cache.select(range(len(tokens)))
-        hidden_B1D = self.decoder(self.decoder.embed(tokens_B1), positions_B1, cache=view)
-        return self.decoder.logits(hidden_B1D[:, 0]).float()
-
-    @torch.inference_mode()
-    def copy(self, source: int, targets: Sequence[int], length: int) -> None:
-        """The first `length` positions of a cache slot into others."""
-        self.cache.copy(source, targets, length)
+    def copy(self, source: int, target: int, count: int) -> None:
+        """The first `count` tokens of one run of the cache into another."""
+        self.cache.copy(source, target, count)
 
     @property
     def cache(self) -> KVCache:
+        """Made at its first use. Raises MemoryFault where there is no memory for it."""
         if self._cache is None:
-            dtype = self.decoder.embedding.weight.dtype
-            self._cache = KVCache(self.decoder.config, self.slots, self.length, dtype, self.device)
+            weight, tokens = self.decoder.embedding.weight, self.session.memory.tokens
+            try:
+                self._cache = KVCache(self.decoder.config, tokens, weight.dtype, self.device)
+            except RuntimeError as error:
+                raise MemoryFault(f"cache: no memory for {tokens} tokens ({str(error).splitlines()[0]})") from None
         return self._cache
 
 
@@ -196,45 +285,6 @@ def encode_images(model: Lapis, images: Sequence[Image], device: torch.device | 
         return []
     features = torch.cat([model.features(part.to(device)) for part in torch.cat(tiles).split(TILES)])
     return list(features.split([len(part) * shape.tokens_per_tile for part in tiles]))
-
-
-def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Numbers of prompts to prefill together: equal padded length, at most PREFILL_TOKENS in one forward."""
-    buckets: dict[int, list[int]] = {}
-    for number, length in enumerate(lengths):
-        buckets.setdefault(math.ceil(length / BUCKET), []).append(number)
-    for size, numbers in sorted(buckets.items()):
-        most = max(1, PREFILL_TOKENS // (size * BUCKET))
-        yield from (numbers[start : start + most] for start in range(0, len(numbers), most))
-
-
-class Text:
-    """Decodes a growing list of tokens; holds back what may still change."""
-
-    def __init__(self, tokenizer: chat.Tokenizer, marks: budget.Marks):
-        self._tokenizer, self._marks = tokenizer, marks
-        self._names = {marks.think: chat.THINK, marks.unthink: chat.UNTHINK, marks.end: ""}
-        self._seen = 0
-        self._open = b""
-
-    def add(self, token_ids: Sequence[int]) -> str:
-        """Text of the tokens that are new since the last call, up to the last whole character."""
-        out = "".join(map(self._one, token_ids[self._seen :]))
-        self._seen = len(token_ids)
-        return out
-
-    def _one(self, token: int) -> str:
-        if token in self._names:
-            return self.rest() + self._names[token]
-        self._open += self._marks.content[token]
-        if budget.missing(self._open):
-            return ""
-        return self.rest()
-
-    def rest(self) -> str:
-        """What was held back; bytes that are no UTF-8 become replacement characters."""
-        text, self._open = self._open.decode("utf-8", errors="replace"), b""
-        return text
 
 
 def _bias(marks: budget.Marks, known: int, vocab: int) -> torch.Tensor:
@@ -250,3 +300,10 @@ def _placed(model: Lapis | Decoder, dtype: torch.dtype, device: torch.device) ->
     """The model in a dtype on a device; a copy where that changes it."""
     fits = all(tensor.dtype == dtype and tensor.device.type == device.type for tensor in model.parameters())
     return model if fits else copy.deepcopy(model).to(device, dtype)
+
+
+def _check(slots: int, length: int, chunk: int) -> None:
+    if slots < 1 or length < LEAST:
+        raise ConfigFault(f"engine: {slots} slots of {length} tokens, expected at least 1 of {LEAST}")
+    if chunk < BLOCK:
+        raise ConfigFault(f"chunk: {chunk} tokens, expected at least {BLOCK}")

@@ -1,216 +1,251 @@
-"""Continuous batching: which request holds which cache slot, and what happens in one step.
+"""Continuous batching: which request is live, what one forward computes, and which tokens follow.
 
-A step admits waiting requests, lets every live one choose a token, lets the finished ones go and decodes the rest.
-Unusual: the live requests always hold the first slots (the last one moves into a hole), so that a step costs what its
-live requests cost; requests with the same prompt prefill it once and copy it; tokens never depend on neighbours.
+A step admits waiting requests as far as slots and the cache's tokens go, computes one token for each live request and
+at most `chunk` tokens of prompts in the same forward, and lets every request that has logits choose. Requests join and
+leave between any two steps.
+
+What is unusual: a prompt takes what another request's prompt has in common with it (ids and images), live or gone, and
+waits for it where that one is still being read; requests of the same prompt read it once. Nothing that a request
+computes depends on its neighbours: see model/cache.py, and Engine.forward.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from lapis import chat
+from lapis.model.cache import BLOCK, Span
 from lapis.serve import budget, sampler
-from lapis.types import Completion, Image, Request
+from lapis.serve.job import Job, Prompt
+from lapis.serve.memory import Key, Memory, common
 
 
-@dataclass(eq=False, slots=True)
-class Prompt:
-    """A distinct prompt of a session, shared by all requests that ask it."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tokens of one request in a forward."""
 
-    ids: tuple[int, ...]
-    images: tuple[Image, ...]
-    waiting: int = 0
-    """Requests of this prompt that hold no slot yet."""
-    logits_V: torch.Tensor | None = None
-    """Logits after the prompt, kept while requests are waiting."""
+    span: Span
+    ids: Sequence[int]
+    prompt: Prompt | None
+    """Whose part they are; None for a token that was written."""
+    wanted: bool
+    """The logits after the last of them are asked for."""
 
 
-@dataclass(eq=False, slots=True)
-class Job:
-    """A request on its way."""
+@dataclass(slots=True)
+class Totals:
+    """What a session did since its beginning."""
 
-    request: Request
-    prompt: Prompt
-    machine: budget.Machine
-    max_tokens: int
-    uniforms: np.ndarray
-    token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    forced: list[bool] = field(default_factory=list)
-    finish: str = ""
-    """Empty while it runs; then stop, length or cancelled."""
-
-    @property
-    def length(self) -> int:
-        """Tokens that the slot holds once the last one is decoded."""
-        return len(self.prompt.ids) + len(self.token_ids)
-
-    def write(self, token: int, forced: bool, logprob: float, end: int) -> None:
-        self.token_ids.append(token)
-        self.forced.append(forced)
-        self.logprobs.append(logprob)
-        if token == end:
-            self.finish = "stop"
-        elif len(self.token_ids) >= self.max_tokens:
-            self.finish = "length"
-
-    def completion(self, tokenizer: chat.Tokenizer) -> Completion:
-        closed = self.machine.state >= budget.State.OPENED
-        thought, text, _ = chat.split_answer(self.token_ids, tokenizer, think=not closed)
-        return Completion(
-            text=text,
-            thought=thought.removeprefix(chat.THINK).strip("\n"),
-            prompt_ids=self.prompt.ids,
-            token_ids=tuple(self.token_ids),
-            logprobs=tuple(self.logprobs),
-            forced=tuple(self.forced),
-            thought_tokens=self.machine.thought_tokens,
-            finish=self.finish,
-            closed=closed,
-        )
+    prompt_tokens: int = 0
+    shared_tokens: int = 0
+    """Of the prompt tokens, those that were not computed."""
+    written_tokens: int = 0
 
 
 class Runner(Protocol):
-    """What a session needs of the engine: the model's work on numbered slots."""
+    """What a session needs of the engine: the model's work on runs of the cache."""
 
     slots: int
     marks: budget.Marks
     bias_SV: torch.Tensor
 
-    def prefill(self, prompts: Sequence[Prompt], slots: Sequence[int]) -> torch.Tensor:
-        """Write the prompts into slots; float32 [B, V] logits after each."""
+    def forward(self, pieces: Sequence[Piece]) -> torch.Tensor:
+        """Compute all pieces; float32 [B, V] logits of those that want them."""
         ...
 
-    def decode(self, tokens: Sequence[int], positions: Sequence[int]) -> torch.Tensor:
-        """One token for each of the first B slots; float32 [B, V] logits after it."""
-        ...
-
-    def copy(self, source: int, targets: Sequence[int], length: int) -> None:
-        """The first `length` positions of a slot into others."""
+    def copy(self, source: int, target: int, count: int) -> None:
+        """The first `count` tokens of one run into another."""
         ...
 
 
 class Session:
-    """The requests of one engine that are waiting or live. Not for several threads."""
+    """The requests of one engine that wait or are live. Not for several threads.
 
-    def __init__(self, runner: Runner):
-        self._runner = runner
-        self._waiting: deque[Job] = deque()
-        self._live: list[Job] = []
-        self._logits_BV: torch.Tensor | None = None
-        self._sampler: sampler.Sampler | None = None
+    With `share` off no prompt takes anything from another.
+    """
+
+    def __init__(self, runner: Runner, memory: Memory, share: bool = True):
+        self._runner, self.memory, self._share = runner, memory, share
+        self.waiting: deque[Job] = deque()
+        self.live: list[Job] = []
+        self.totals = Totals()
+        self._settings: tuple[list[Job], sampler.Sampler] | None = None
 
     @property
     def idle(self) -> bool:
-        return not (self._waiting or self._live)
+        return not (self.waiting or self.live)
 
     def add(self, job: Job) -> None:
-        job.prompt.waiting += 1
-        self._waiting.append(job)
+        self.waiting.append(job)
 
     def cancel(self, job: Job) -> None:
-        """The request ends before the next step; its slot is free then."""
-        if job in self._waiting:
-            self._waiting.remove(job)
-            job.prompt.waiting -= 1
-            job.prompt.logits_V = job.prompt.logits_V if job.prompt.waiting else None
+        """The request ends before the next step; its memory is free then."""
+        if job in self.waiting:
+            self.waiting.remove(job)
         job.finish = job.finish or "cancelled"
 
-    def step(self) -> list[Job]:
-        """One token for every live request; returns those that finished."""
-        cancelled = self._release()
+    def clear(self) -> None:
+        """All requests end now."""
+        for job in (*self.waiting, *self.live):
+            self.cancel(job)
+        self._release()
+
+    def step(self, chunk: int) -> list[Job]:
+        """One token for every live request whose prompt is read; returns those that finished.
+
+        Of prompts at most `chunk` tokens are computed (BLOCK at least).
+        """
+        gone = self._release()
         self._admit()
-        self._choose()
-        finished = self._release()
-        self._decode()
-        return cancelled + finished
+        twins = self._twins()
+        jobs, pieces = self._plan(chunk)
+        ready = [job for job, piece in zip(jobs, pieces, strict=True) if piece.wanted]
+        logits = [self._runner.forward(pieces)] if pieces else []
+        for job, piece in zip(jobs, pieces, strict=True):
+            job.filled += piece.span.count if piece.prompt else 0
+        for row, job in enumerate(ready):
+            job.head_V = job.head_V if job.token_ids else logits[0][row].clone()
+        twins += self._twins()
+        logits += [job.head_V[None] for job in twins if job.head_V is not None]
+        if ready or twins:
+            self._choose([*ready, *twins], torch.cat(logits) if len(logits) > 1 else logits[0])
+        return gone + self._release()
 
     def _admit(self) -> None:
-        """Give free slots to waiting requests, in order."""
-        first = len(self._live)
-        taken = min(self._runner.slots - first, len(self._waiting))
-        if taken <= 0:
-            return
-        jobs = [self._waiting.popleft() for _ in range(taken)]
-        self._fill(jobs, first)
-        heads = [self._head(job.prompt) for job in jobs]
-        self._live += jobs
-        self._sampler = None
-        before = [] if self._logits_BV is None else [self._logits_BV]
-        self._logits_BV = torch.cat([*before, torch.stack(heads)])
+        """Memory for waiting requests, in order, while there is any."""
+        while self.waiting and len(self.live) < self._runner.slots:
+            job = self.waiting[0]
+            spare = self.memory.best(job.prompt.key)[1] if self._share else None
+            job.run = self.memory.take(job.size, spare)
+            if job.run is None:
+                return
+            self.live.append(self.waiting.popleft())
+            self.totals.prompt_tokens += len(job.prompt.ids)
 
-    def _fill(self, jobs: Sequence[Job], first: int) -> None:
-        """Prompts into slots from `first` on: new ones by prefill, known ones by copy."""
-        homes = {id(job.prompt): slot for slot, job in enumerate(self._live)}
-        fresh: list[tuple[Prompt, int]] = []
-        copies: dict[int, list[int]] = {}
-        for slot, job in enumerate(jobs, first):
-            home = homes.setdefault(id(job.prompt), slot)
-            if home == slot:
-                fresh.append((job.prompt, slot))
-            else:
-                copies.setdefault(home, []).append(slot)
-        if fresh:
-            logits_BV = self._runner.prefill([prompt for prompt, _ in fresh], [slot for _, slot in fresh])
-            for (prompt, _), logits_V in zip(fresh, logits_BV, strict=True):
-                prompt.logits_V = logits_V
-        together = [*self._live, *jobs]
-        for home, targets in copies.items():
-            self._runner.copy(home, targets, len(together[home].prompt.ids))
+    def _plan(self, chunk: int) -> tuple[list[Job], list[Piece]]:
+        """Who takes part in the next forward, and with what."""
+        jobs = [job for job in self.live if job.token_ids]
+        pieces = [self._written(job) for job in jobs]
+        room = max(chunk, BLOCK)
+        for place, job in enumerate(self.live):
+            if job.read or room < BLOCK or self._borrow(job, self.live[:place]):
+                continue
+            rest = len(job.prompt.ids) - job.filled
+            count = rest if rest <= room else room // BLOCK * BLOCK
+            jobs.append(job)
+            pieces.append(self._unread(job, count))
+            room -= count
+        return jobs, pieces
 
-    def _head(self, prompt: Prompt) -> torch.Tensor:
-        logits_V = prompt.logits_V
-        assert logits_V is not None
-        prompt.waiting -= 1
-        if not prompt.waiting:
-            prompt.logits_V = None
-        return logits_V
+    def _written(self, job: Job) -> Piece:
+        assert job.run is not None
+        at = len(job.prompt.ids) + len(job.token_ids) - 1
+        return Piece(Span(job.run.start, at, 1, written=True), job.token_ids[-1:], None, wanted=True)
 
-    def _choose(self) -> None:
-        logits_BV = self._logits_BV
-        if logits_BV is None:
-            return
-        live = self._live
-        if self._sampler is None:
-            self._sampler = sampler.Sampler([job.request for job in live], logits_BV.device)
-        states_B = torch.tensor([job.machine.state for job in live], device=logits_BV.device)
-        uniform_B = torch.tensor([job.uniforms[len(job.token_ids)] for job in live], device=logits_BV.device)
-        chosen_B = self._sampler.choose(logits_BV + self._runner.bias_SV[states_B], uniform_B)
-        taken = [job.machine.take(token) for job, token in zip(live, chosen_B.tolist(), strict=True)]
-        written_B = torch.tensor([token for token, _ in taken], device=logits_BV.device)
-        logprobs = sampler.logprobs(logits_BV, written_B).tolist()
-        for job, (token, forced), logprob in zip(live, taken, logprobs, strict=True):
-            job.write(token, forced, logprob, self._runner.marks.end)
+    def _unread(self, job: Job, count: int) -> Piece:
+        assert job.run is not None
+        job.begun, first = True, job.filled
+        last = first + count == len(job.prompt.ids)
+        return Piece(Span(job.run.start, first, count), job.prompt.ids[first : first + count], job.prompt, last)
+
+    def _borrow(self, job: Job, before: Sequence[Job]) -> bool:
+        """Take what others have of the prompt's beginning; whether more of it is still being read elsewhere."""
+        if job.begun or not self._share or job.run is None:
+            return False
+        most = (len(job.prompt.ids) - 1) // BLOCK * BLOCK
+        source, there, coming = -1, job.filled, job.filled
+        for other in before:
+            if other.prompt.head == job.prompt.head and other.run is not None:
+                alike = _alike(other, job, most)
+                coming = max(coming, alike)
+                if min(alike, other.filled) > there:
+                    source, there = other.run.start, min(alike, other.filled)
+        if coming > there:
+            return True
+        length, kept = self.memory.best(job.prompt.key)
+        if kept is not None and min(length, most) > there:
+            source, there = kept.start, min(length, most)
+        self._take(job, source, there)
+        return False
+
+    def _take(self, job: Job, source: int, count: int) -> None:
+        """The first tokens of another run become this request's."""
+        if job.run is not None and count > job.filled:
+            self._runner.copy(source, job.run.start, count)
+            self.totals.shared_tokens += count - job.filled
+            job.filled = count
+
+    def _twins(self) -> list[Job]:
+        """Requests whose very prompt another one has read: they get all of it, logits too."""
+        if not self._share:
+            return []
+        heads = {id(job.prompt): job for job in reversed(self.live) if job.head_V is not None}
+        found = [job for job in self.live if not job.begun and not job.read and id(job.prompt) in heads]
+        for job in found:
+            other = heads[id(job.prompt)]
+            assert other.run is not None
+            self._take(job, other.run.start, len(job.prompt.ids))
+            job.head_V = other.head_V
+        return found
+
+    def _choose(self, jobs: list[Job], logits_BV: torch.Tensor) -> None:
+        if self._settings is None or self._settings[0] != jobs:
+            self._settings = jobs, sampler.Sampler([job.request for job in jobs], logits_BV.device)
+        chosen_B = self._settings[1].choose(self._limited(jobs, logits_BV), self._uniforms(jobs, logits_BV.device))
+        written = [job.take(token) for job, token in zip(jobs, chosen_B.tolist(), strict=True)]
+        logprobs = sampler.logprobs(logits_BV, torch.tensor(written, device=logits_BV.device)).tolist()
+        for row, (job, logprob) in enumerate(zip(jobs, logprobs, strict=True)):
+            job.logprobs.append(logprob)
+            if job.request.top_logprobs:
+                job.likeliest.append(sampler.likeliest(logits_BV[row], job.request.top_logprobs))
+        self.totals.written_tokens += len(jobs)
+
+    def _limited(self, jobs: Sequence[Job], logits_BV: torch.Tensor) -> torch.Tensor:
+        """Logits less the penalties, at -inf for what the budget's state, or the schema, forbids."""
+        states_B = torch.tensor([job.machine.state for job in jobs], device=logits_BV.device)
+        out_BV = logits_BV + self._runner.bias_SV[states_B]
+        for row, job in enumerate(jobs):
+            if job.penalties:
+                out_BV[row] = job.penalties.apply(logits_BV[row]) + self._runner.bias_SV[job.machine.state]
+            if job.grammar and job.machine.closed:
+                out_BV[row] = job.grammar.allow(out_BV[row])
+        return out_BV
+
+    def _uniforms(self, jobs: Sequence[Job], device: torch.device) -> torch.Tensor | None:
+        """float64 [B] random numbers; None where nobody draws."""
+        if all(job.request.temperature == 0 for job in jobs):
+            return None
+        return torch.tensor([job.uniforms[len(job.token_ids)] for job in jobs], device=device)
 
     def _release(self) -> list[Job]:
-        """Take finished requests out, and move the last live ones into their slots."""
-        live = self._live
-        gone = [job for job in live if job.finish]
-        if not gone:
-            return []
-        count = len(live) - len(gone)
-        holes = [slot for slot in range(count) if live[slot].finish]
-        movers = [slot for slot in range(count, len(live)) if not live[slot].finish]
-        rows = list(range(count))
-        for hole, mover in zip(holes, movers, strict=True):
-            self._runner.copy(mover, [hole], live[mover].length)
-            live[hole] = live[mover]
-            rows[hole] = mover
-        del live[count:]
-        self._sampler = None
-        self._logits_BV = None if self._logits_BV is None or not count else self._logits_BV[rows]
+        """Take finished requests out; their prompts stay as long as nobody needs the memory."""
+        gone = [job for job in self.live if job.finish]
+        if gone:
+            self.live = [job for job in self.live if not job.finish]
+        for job in gone:
+            assert job.run is not None
+            self.memory.free(job.run, job.prompt.key[: job.filled if self._share else 0])
+            job.run = job.head_V = None
         return gone
 
-    def _decode(self) -> None:
-        if not self._live:
-            self._logits_BV = None
-            return
-        tokens = [job.token_ids[-1] for job in self._live]
-        self._logits_BV = self._runner.decode(tokens, [job.length - 1 for job in self._live])
+
+def _alike(other: Job, job: Job, most: int) -> int:
+    """Tokens of the prompt that another one's run has, or will have once it is read; one more than `most` where the
+    prompts are the same, so that the logits are waited for."""
+    if other.prompt is job.prompt:
+        return most if other.read else len(job.prompt.ids)
+    return min(common(other.prompt.key, job.prompt.key), most)
+
+
+def key_of(ids: Sequence[int], image: int, places: npt.NDArray[np.int64]) -> Key:
+    """int64: the ids, with each image token's place taken by the number of its image in `places`."""
+    key = np.array(ids, dtype=np.int64)
+    at = key == image
+    key[at] = places
+    return key

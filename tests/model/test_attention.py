@@ -1,4 +1,4 @@
-"""`attend` against a naive oracle in all its paths, with gradients, and the KV cache."""
+"""`attend` against a naive oracle in all its paths, with gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from lapis.model import attention
-from tests.model.shared import DECODER
 
 
 def naive(q_BTHD: Tensor, k_BTGD: Tensor, v_BTGD: Tensor, documents_BT: Tensor) -> Tensor:
@@ -80,57 +79,3 @@ def test_full_attention_sees_all() -> None:
 def test_full_attention_of_no_tiles() -> None:
     none = torch.zeros(0, 5, 2, 16)
     assert attention.full(none, none, none).shape == (0, 5, 2, 16)
-
-
-@pytest.mark.parametrize("slots", [[0, 1], [2, 0]])
-def test_a_cache_gives_what_one_pass_gives(slots: list[int]) -> None:
-    q, k, v = heads(3)
-    expected = attention.attend(q, k, v)
-    cache = attention.KVCache(DECODER, slots=3, length=12, dtype=torch.float32)
-    done = []
-    for start, end in ((0, 5), (5, 6), (6, 12)):
-        positions = torch.arange(start, end).expand(2, -1)
-        keys, values, mask = cache.select(slots).update(1, k[:, start:end], v[:, start:end], positions)
-        assert keys.shape == (2, end, 2, 16) and mask.shape == (2, end - start, end)
-        done.append(attention.attend_cache(q[:, start:end], keys, values, mask))
-    torch.testing.assert_close(torch.cat(done, 1), expected, rtol=1e-5, atol=1e-6)
-
-
-def test_rows_of_different_lengths_share_a_step() -> None:
-    q, k, v = heads(4)
-    cache = attention.KVCache(DECODER, slots=2, length=12, dtype=torch.float32)
-    starts = torch.tensor([[3], [7]])
-    for row, start in enumerate((3, 7)):
-        view = cache.select([row])
-        view.update(0, k[row : row + 1, :start], v[row : row + 1, :start], torch.arange(start)[None])
-    at = [k[torch.arange(2), starts[:, 0]][:, None], v[torch.arange(2), starts[:, 0]][:, None]]
-    keys, values, mask = cache.select([0, 1]).update(0, *at, starts)
-    out = attention.attend_cache(q[torch.arange(2), starts[:, 0]][:, None], keys, values, mask)
-    expected = attention.attend(q, k, v)[torch.arange(2), starts[:, 0]][:, None]
-    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_padding_is_not_written() -> None:
-    _, k, v = heads(5)
-    cache = attention.KVCache(DECODER, slots=2, length=12, dtype=torch.float32)
-    positions = torch.tensor([[0, 1, 2, 3], [0, 1, -1, -1]])
-    _, _, mask = cache.select([0, 1]).update(0, k[:, :4], v[:, :4], positions)
-    assert torch.equal(cache.k[0][1, :2], k[1, :2]) and not cache.k[0][1, 2:].any()
-    assert mask[1].tolist() == [[True, False, False, False], [True, True, False, False], *[[True] + [False] * 3] * 2]
-
-
-def test_a_shared_prompt_is_copied() -> None:
-    _, k, v = heads(6)
-    cache = attention.KVCache(DECODER, slots=3, length=12, dtype=torch.float32)
-    cache.select([1]).update(0, k[:1], v[:1], torch.arange(12)[None])
-    cache.copy(1, [0, 2], 5)
-    for slot in (0, 2):
-        assert torch.equal(cache.k[0][slot, :5], k[0, :5]) and not cache.k[0][slot, 5:].any()
-        assert torch.equal(cache.v[0][slot, :5], v[0, :5])
-
-
-def test_a_position_past_the_cache_is_refused() -> None:
-    _, k, v = heads(7)
-    cache = attention.KVCache(DECODER, slots=2, length=8, dtype=torch.float32)
-    with pytest.raises(IndexError, match="position 11 is past the cache's 8 tokens"):
-        cache.select([0, 1]).update(0, k, v, torch.arange(12).expand(2, 12))

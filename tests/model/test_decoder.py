@@ -20,8 +20,8 @@ from transformers import (
 
 from lapis import config
 from lapis.model import convert, init
-from lapis.model.attention import KVCache
-from lapis.model.decoder import Decoder, frequencies
+from lapis.model.cache import KVCache, Span, whole
+from lapis.model.decoder import Decoder, frequencies, rotation
 from tests.model.shared import DECODER, random_tokens
 
 SIZES = {
@@ -98,12 +98,20 @@ def test_logits_and_gradients_equal_transformers(family: str, tmp_path: Path) ->
 def generate(decoder: Decoder, prompt_BT: Tensor, count: int, cached: bool) -> Tensor:
     """Greedy continuation, with a KV cache or by reading everything again."""
     rows, length = prompt_BT.shape
-    view = KVCache(decoder.config, rows, length + count, torch.float32).select(range(rows)) if cached else None
+    run = whole(length + count)
+    cache = KVCache(decoder.config, rows * run, torch.float32)
     tokens = prompt_BT
     for _ in range(count):
-        new = tokens if view is None or tokens is prompt_BT else tokens[:, -1:]
-        positions = torch.arange(tokens.shape[1] - new.shape[1], tokens.shape[1]).expand(rows, -1)
-        hidden = decoder(decoder.embed(new), positions, cache=view)
+        new = tokens if not cached or tokens is prompt_BT else tokens[:, -1:]
+        first = tokens.shape[1] - new.shape[1]
+        positions = torch.arange(first, tokens.shape[1]).expand(rows, -1)
+        x = decoder.embed(new)
+        if cached:
+            view = cache.view([Span(row * run, first, new.shape[1], first > 0) for row in range(rows)])
+            packed = (part.flatten(0, 1)[None] for part in (x, positions))
+            hidden = decoder.extend(next(packed), rotation(decoder.config, next(packed)), view).view_as(x)
+        else:
+            hidden = decoder(x, positions)
         tokens = torch.cat((tokens, decoder.logits(hidden[:, -1:]).argmax(-1)), 1)
     return tokens
 

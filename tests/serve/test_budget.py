@@ -15,8 +15,8 @@ FIRST, SECOND, THIRD = 7, 8, 9
 """The three bytes of U+4E2D, a token each."""
 CLOSING = (LETTER, DOT)
 MARKS = Marks(
-    think=THINK,
-    unthink=UNTHINK,
+    think=(THINK,),
+    unthink=(UNTHINK,),
     end=END,
     banned=(AI,),
     opening=(NEWLINE,),
@@ -185,4 +185,4 @@ def test_marks_of_a_tokenizer(tokenizer: chat.Tokenizer) -> None:
     assert b"".join(marks.content[number] for number in ids).decode() == "\u4e2d.a \u3002\n"
     assert marks.sentence == {tokenizer.encode(".")[0], *(tokenizer.encode(c)[0] for c in "!?;\n")}
     assert tokenizer.id(chat.THINK_SWITCH) in marks.forbidden(State.ANSWERING)
-    assert marks.end in marks.forbidden(State.OPENED) and marks.unthink not in marks.forbidden(State.COUNTING)
+    assert marks.end in marks.forbidden(State.OPENED) and marks.unthink[0] not in marks.forbidden(State.COUNTING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,8 +17,7 @@ from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
 from lapis.serve.budget import State
 from lapis.serve.engine import Engine
-from lapis.serve.engine import Text as Written
-from lapis.serve.session import Session
+from lapis.serve.session import Piece
 from lapis.types import Completion, Image, InputError, Request, Text, Turn
 
 
@@ -50,7 +50,7 @@ def next_logits(model: Lapis | Decoder, ids: list[int], images: tuple[Image, ...
 
 def replay(engine: Engine, model: Lapis | Decoder, request: Request, got: Completion) -> None:
     """Every token the model chose was the best allowed one, with the log-probability that the engine gave."""
-    machine = engine._job(request, {}).machine
+    machine = engine.job(request).machine
     ids = list(got.prompt_ids)
     for token, forced, logprob in zip(got.token_ids, got.forced, got.logprobs, strict=True):
         logits_V = next_logits(model, ids, request.turns[-1].images)
@@ -107,21 +107,32 @@ def test_images_are_encoded_once_and_answered_as_without_a_cache(lapis: Lapis, t
     hook = lapis.vit.register_forward_hook(lambda module, inputs, out: encoded.append(len(inputs[0])))
     answers = engine.generate(requests)
     hook.remove()
-    tiles = {image.data: engine._tiles(image) for image in (one, other, wide)}
+    tiles = {image.data: engine.tiles(image) for image in (one, other, wide)}
     assert sum(encoded) == sum(tiles.values()) and tiles[wide.data] > 1
     for request, got in zip(requests, answers, strict=True):
         replay(engine, lapis, request, got)
     assert answers[0].token_ids != answers[1].token_ids
 
 
-def test_a_group_prefills_its_prompt_once(decoder: Decoder, tokenizer: chat.Tokenizer) -> None:
+def watched(engine: Engine) -> list[int]:
+    """Prompt tokens of each forward to come."""
+    counts: list[int] = []
+    forward = engine.forward
+
+    def counting(pieces: Sequence[Piece]) -> torch.Tensor:
+        counts.append(sum(piece.span.count for piece in pieces if piece.prompt))
+        return forward(pieces)
+
+    engine.forward = counting  # type: ignore[method-assign]
+    return counts
+
+
+def test_a_group_reads_its_prompt_once(decoder: Decoder, tokenizer: chat.Tokenizer) -> None:
     engine = Engine(decoder, tokenizer, slots=3, length=128)
-    rows: list[int] = []
-    prefill = engine._prefill
-    engine._prefill = lambda prompts, slots: (rows.append(len(prompts)), prefill(prompts, slots))[1]  # type: ignore
+    counts = watched(engine)
     group = [ask("same", temperature=1.0, seed=seed) for seed in range(3)]
     answers = engine.generate(group)
-    assert rows == [1] and len({answer.token_ids for answer in answers}) == 3
+    assert sum(counts) == len(answers[0].prompt_ids) and len({answer.token_ids for answer in answers}) == 3
 
 
 def test_streaming_gives_the_same_text_in_whole_characters(decoder: Decoder, tokenizer: chat.Tokenizer) -> None:
@@ -135,23 +146,15 @@ def test_streaming_gives_the_same_text_in_whole_characters(decoder: Decoder, tok
         assert (thought.strip("\n"), answer) == (whole.thought, whole.text)
 
 
-def test_streamed_characters_are_not_cut(decoder: Decoder, tokenizer: chat.Tokenizer) -> None:
-    engine = Engine(decoder, tokenizer)
-    written, ids = Written(tokenizer, engine.marks), tokenizer.encode("a\u4e2d\U0001f600b")
-    pieces = [written.add(ids[: count + 1]) for count in range(len(ids))]
-    assert [piece for piece in pieces if piece] == ["a", "\u4e2d", "\U0001f600", "b"]
-    assert written.add([*ids, ids[1]]) == "" and written.rest() == "\ufffd"
-
-
 def test_a_cancelled_request_frees_its_slot(decoder: Decoder, tokenizer: chat.Tokenizer) -> None:
     engine = Engine(decoder, tokenizer, slots=2, length=128)
     requests = [ask("first", max_tokens=50), ask("second", max_tokens=20), ask("third", max_tokens=20)]
-    session, jobs = engine._session(requests)
+    session, jobs = engine.session, engine._begin(requests)
     for _ in range(3):
-        session.step()
+        session.step(64)
     session.cancel(jobs[0])
     while not session.idle:
-        session.step()
+        session.step(64)
     got = [job.completion(tokenizer) for job in jobs]
     assert got[0].finish == "cancelled" and len(got[0].token_ids) == 3
     for request, answer in zip(requests[1:], got[1:], strict=True):
@@ -159,10 +162,11 @@ def test_a_cancelled_request_frees_its_slot(decoder: Decoder, tokenizer: chat.To
 
 
 def test_a_waiting_request_can_be_cancelled(decoder: Decoder, tokenizer: chat.Tokenizer) -> None:
-    session, jobs = Engine(decoder, tokenizer, slots=1)._session([ask("one"), ask("one")])
+    engine = Engine(decoder, tokenizer, slots=1)
+    session, jobs = engine.session, engine._begin([ask("one"), ask("one")])
     session.cancel(jobs[1])
     while not session.idle:
-        session.step()
+        session.step(64)
     assert jobs[1].finish == "cancelled" and not jobs[1].token_ids and jobs[0].finish in ("stop", "length")
 
 
@@ -202,5 +206,5 @@ def test_another_precision_leaves_the_model_as_it_is(decoder: Decoder, tokenizer
 
 
 def test_a_session_is_idle_when_nothing_waits(decoder: Decoder, tokenizer: chat.Tokenizer) -> None:
-    session = Session(Engine(decoder, tokenizer))
-    assert session.idle and session.step() == []
+    session = Engine(decoder, tokenizer).session
+    assert session.idle and session.step(64) == []

@@ -1,0 +1,160 @@
+"""A request on its way through the engine: its prompt, what it has written, and when it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from lapis import chat
+from lapis.model.cache import BLOCK
+from lapis.serve import budget
+from lapis.serve.grammar import Grammar
+from lapis.serve.memory import Key, Run
+from lapis.serve.sampler import Penalties
+from lapis.serve.text import Answer, Thought, cut
+from lapis.types import Completion, Image, Request
+
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class Prompt:
+    """What a request reads, as tokens."""
+
+    ids: tuple[int, ...]
+    images: tuple[Image, ...]
+    key: Key
+    """The tokens by what they are: equal keys are equal prompts, images too."""
+    features_VD: torch.Tensor | None = None
+    """Of all image tokens in order, once they were encoded."""
+    head: bytes = b""
+    """The key's first block, for quick comparison."""
+
+    def __post_init__(self) -> None:
+        self.head = self.key[:BLOCK].tobytes()
+
+    def features(self, first: int, count: int, image: int) -> torch.Tensor | None:
+        """Those of the image tokens among `count` tokens from `first` on; `image` is the image token's id."""
+        if self.features_VD is None:
+            return None
+        before = self.ids[:first].count(image)
+        return self.features_VD[before : before + self.ids[first : first + count].count(image)]
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A request that waits, is live, or is finished."""
+
+    request: Request
+    prompt: Prompt
+    machine: budget.Machine
+    max_tokens: int
+    uniforms: np.ndarray
+    """Its random numbers, one a token."""
+    grammar: Grammar | None = None
+    penalties: Penalties | None = None
+    run: Run | None = None
+    """Its tokens of the cache, while it is live."""
+    filled: int = 0
+    """Prompt tokens that stand in the cache."""
+    begun: bool = False
+    """Some of the prompt was computed for it, so it takes no more from others."""
+    head_V: torch.Tensor | None = None
+    """Logits after the prompt, while it is live."""
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    forced: list[bool] = field(default_factory=list)
+    likeliest: list[tuple[tuple[int, float], ...]] = field(default_factory=list)
+    finish: str = ""
+    """Empty while it runs; then stop, length or cancelled."""
+    _tail: bytes = b""
+    """The answer's last bytes, in which a stop string may end."""
+
+    @property
+    def size(self) -> int:
+        """Tokens of the cache that it needs."""
+        return len(self.prompt.ids) + self.max_tokens
+
+    @property
+    def read(self) -> bool:
+        """The whole prompt stands in the cache."""
+        return self.filled == len(self.prompt.ids)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """What ends the answer; a schema's has its own end."""
+        return () if self.grammar else self.request.stop
+
+    def take(self, chosen: int) -> int:
+        """The token that is written in place of the chosen one, or the chosen one."""
+        answering, steered = self.machine.closed, False
+        if self.grammar and answering:
+            chosen, steered = self.grammar.settle(chosen, self.max_tokens - len(self.token_ids))
+        token, forced = self.machine.take(chosen)
+        self.token_ids.append(token)
+        self.forced.append(forced or steered)
+        if self.penalties:
+            self.penalties.add(token)
+        marks = self.machine.marks
+        if token == marks.end or (answering and self.stops and self._stopped(marks.content[token])):
+            self.finish = "stop"
+        elif len(self.token_ids) >= self.max_tokens:
+            self.finish = "length"
+        return token
+
+    def _stopped(self, content: bytes) -> bool:
+        """A stop string ends in the bytes that were just written."""
+        stops = [text.encode() for text in self.stops]
+        self._tail += content
+        found = any(stop in self._tail for stop in stops)
+        self._tail = self._tail[-max(map(len, stops)) :]
+        return found
+
+    def parts(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Tokens of the thought and of the answer so far, without marks and end."""
+        machine = self.machine
+        if machine.answer_at is None:
+            return self.token_ids[machine.thought_at :], ()
+        close = max(machine.thought_at, machine.answer_at - len(machine.marks.unthink))
+        end = len(self.token_ids) - (self.token_ids[-1:] == [machine.marks.end])
+        return self.token_ids[machine.thought_at : close], self.token_ids[machine.answer_at : end]
+
+    def completion(self, tokenizer: chat.Tokenizer) -> Completion:
+        thought, text = (tokenizer.decode(ids) for ids in self.parts())
+        return Completion(
+            text=cut(text, self.stops)[0],
+            thought=thought.strip("\n"),
+            prompt_ids=self.prompt.ids,
+            token_ids=tuple(self.token_ids),
+            logprobs=tuple(self.logprobs),
+            forced=tuple(self.forced),
+            thought_tokens=self.machine.thought_tokens,
+            finish=self.finish,
+            closed=self.machine.closed,
+            top_logprobs=tuple(self.likeliest),
+        )
+
+
+class Reader:
+    """What a job writes, piece by piece."""
+
+    def __init__(self, job: Job):
+        self.job = job
+        content = job.machine.marks.content
+        self._thought, self._answer = Thought(content), Answer(content, job.stops)
+        self._seen = 0
+
+    def read(self) -> tuple[str, str, int]:
+        """(thought, answer, tokens) that are new since the last call; all of it once the job is finished."""
+        job = self.job
+        thought_ids, answer_ids = job.parts()
+        thought, text = self._thought.add(thought_ids), ""
+        if job.machine.closed or job.finish:
+            thought += self._thought.rest()
+        if job.machine.closed:
+            text = self._answer.add(answer_ids)
+        if job.finish:
+            text += self._answer.rest()
+        new, self._seen = len(job.token_ids) - self._seen, len(job.token_ids)
+        return thought, text, new
