@@ -5,7 +5,7 @@ engine and tasks as the model itself. Our own code, because torchao's int4 has n
 those that the exported program is made with, tested.
 
 Shape legend: O outputs, I inputs of a matrix, K groups of its inputs, S their size, T tokens, D width, V vocabulary,
-B rows, M keys, G key-value heads, E head dimension.
+B rows, H query heads, G key-value heads, E head dimension.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lapis.model.attention import CacheView
-from lapis.model.decoder import Decoder
+from lapis.model.attention import Cache, causal
+from lapis.model.decoder import Decoder, Rotation, rotation
 from lapis.model.vlm import Lapis
 from lapis.types import InputError
 
@@ -104,22 +104,20 @@ class Rounded(nn.Module):
 
 
 class Alone:
-    """A cache of one call: what it writes is all there is to see."""
+    """A cache of one call: what is handed in is all there is to see."""
 
-    def update(self, layer: int, k_BTGE: Tensor, v_BTGE: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-        rows, tokens = k_BTGE.shape[:2]
-        seen_BTM = torch.ones(tokens, tokens, dtype=torch.bool, device=k_BTGE.device).tril().expand(rows, -1, -1)
-        return k_BTGE, v_BTGE, seen_BTM
+    def attend(self, layer: int, q_BTHE: Tensor, k_BTGE: Tensor, v_BTGE: Tensor) -> Tensor:
+        return causal(q_BTHE, k_BTGE, v_BTGE)
 
 
-class RoundedView:
+class RoundedCache:
     """A cache that is handed keys and values as int8 would keep them, whichever stands behind it."""
 
-    def __init__(self, view: CacheView | Alone):
-        self._view = view
+    def __init__(self, cache: Cache):
+        self._cache = cache
 
-    def update(self, layer: int, k_BTGE: Tensor, v_BTGE: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-        return self._view.update(layer, rounded_rows(k_BTGE), rounded_rows(v_BTGE), *rest)
+    def attend(self, layer: int, q_BTHE: Tensor, k_BTGE: Tensor, v_BTGE: Tensor) -> Tensor:
+        return self._cache.attend(layer, q_BTHE, rounded_rows(k_BTGE), rounded_rows(v_BTGE))
 
 
 class RoundedDecoder(Decoder):
@@ -135,17 +133,13 @@ class RoundedDecoder(Decoder):
             self.embedding.weight.copy_(rounded_rows(self.embedding.weight))
             replace(self, forms.decoder, forms.group)
 
-    def forward(
-        self,
-        x_BTD: Tensor,
-        positions_BT: Tensor,
-        documents_BT: Tensor | None = None,
-        cache: CacheView | None = None,
-    ) -> Tensor:
+    def forward(self, x_BTD: Tensor, positions_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         """As the decoder's, for rows of one document, since a phone has no packed ones."""
-        if self.kv == "int8":
-            cache = cast(CacheView, RoundedView(cache or Alone()))
-        return super().forward(x_BTD, positions_BT, documents_BT, cache)
+        return self.extend(x_BTD, rotation(self.config, positions_BT), Alone())
+
+    def extend(self, x_BTD: Tensor, turn: Rotation, cache: Cache) -> Tensor:
+        """As the decoder's."""
+        return super().extend(x_BTD, turn, RoundedCache(cache) if self.kv == "int8" else cache)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of the next token, [..., V]."""

@@ -5,40 +5,43 @@
     device.forward(request, print)    # a call for every piece of the answer
     device.reset()                    # forget the conversation
 
-`interrupt` may come from another thread at any time; `trace` tells how long the last of each took. Unusual: a prompt
-that goes on from what the cache holds, as the next question of a conversation does, is computed from there on.
+`interrupt` may come from another thread at any time; `trace` tells how long the last of each took. Unusual: what of a
+prompt stands in the cache already is not computed again, so the next question of a conversation costs its own tokens.
 
-Shape legend: T tokens, D width, V vocabulary, N tiles, S pixels of a tile's side, Q image tokens of a tile.
+Shape legend: B = 1 row, T tokens, C of a chunk, D width, V vocabulary, N tiles, S pixels of a tile's side.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lapis import chat, config, files, outside
 from lapis.model import anyres
+from lapis.model.cache import Span, whole
 from lapis.model.convert import config_of
 from lapis.serve import budget, sampler
-from lapis.serve.engine import LEAST, Text
+from lapis.serve.engine import LEAST, bias_of
 from lapis.serve.errors import ConfigFault, DecodeTooLong, MemoryFault, PromptTooLong, Released
+from lapis.serve.grammar import Grammars
+from lapis.serve.job import Job, Prompt, Reader
+from lapis.serve.memory import Memory
+from lapis.serve.session import Piece, Session, key_of
 from lapis.types import Completion, Image, InputError, Request
 
 PROGRAM, ABOUT = "model.pte", "program.json"
 NO_MEMORY = ("0x21", "0x22", "MemoryAllocation")
 """How the runtime names that it got no memory."""
-Key = tuple[int, bytes, int]
-"""What stands at a place of the cache: a token, and of an image token the image's hash and its row of the features."""
 
 
 @dataclass(slots=True)
@@ -60,29 +63,104 @@ class Trace:
     decode_speed: float = 0.0
 
 
-class Device:
-    """A program, loaded. One request at a time. Satisfies `types.Generator` and the terminal's engine.
+class Program:
+    """A program, loaded, with what its cache holds. What a session runs on (session.Runner).
 
-    `memory` is the most bytes that program and cache may take. Raises ConfigFault where the folder holds no whole
-    program, and MemoryFault where it needs more.
+    Raises ConfigFault where the folder holds no whole program, and MemoryFault where program and cache take more than
+    `memory` bytes.
     """
 
+    slots = 1
+
     def __init__(self, folder: Path, memory: float = math.inf):
-        began = time.perf_counter()
         about = _about(folder)
         needed = (folder / PROGRAM).stat().st_size + about["cache_bytes"]
         if needed > memory:
             raise MemoryFault(f"{folder}: needs {needed:,} bytes, expected at most {memory:,.0f}")
         self.shape = config_of(folder)
-        self.decoder = self.shape.decoder if isinstance(self.shape, config.Model) else self.shape
-        self.length, self.chunk = int(about["size"]["length"]), int(about["size"]["chunk"])
-        self.batch = int(about["size"]["tiles"])
+        decoder = self.shape.decoder if isinstance(self.shape, config.Model) else self.shape
+        self.length, self.chunk, self.batch = (int(about["size"][name]) for name in ("length", "chunk", "tiles"))
         tokens = self.shape.tokens_per_tile if isinstance(self.shape, config.Model) else 1
         self.tokenizer = chat.Tokenizer.load(folder, tokens)
+        self.image = self.tokenizer.id(chat.IMAGE)
         self.marks = budget.Marks.of(self.tokenizer)
+        self.bias_SV = bias_of(self.marks, self.tokenizer.size, decoder.vocab)
+        self.computed = 0
+        """Tokens of prompts that were computed so far."""
         self._methods = _load(folder)
+        self._held: list[int] = []
+        """Key of every token in the cache."""
+
+    def forward(self, pieces: Sequence[Piece]) -> Tensor:
+        """Tokens of the one request behind those before them; float32 [B, V] logits after the last, where wanted."""
+        (piece,) = pieces
+        first, prompt = piece.span.first, piece.prompt
+        keys = list(piece.ids) if prompt is None else prompt.key[first : first + piece.span.count].tolist()
+        known = self._known(first, keys, piece.wanted)
+        del self._held[first + known :]
+        features_VD = None if prompt is None else prompt.features(first + known, len(keys) - known, self.image)
+        logits_BV = self._write(piece.ids[known:], keys[known:], features_VD)
+        self.computed += 0 if prompt is None else len(keys) - known
+        return logits_BV if piece.wanted else logits_BV[:0]
+
+    def _write(self, ids: Sequence[int], keys: Sequence[int], features_VD: Tensor | None) -> Tensor:
+        """Tokens behind those that are held, chunk by chunk; logits [1, V] after the last, none without tokens."""
+        tokens_1T, logits_BV, shown = torch.tensor([list(ids)]), torch.zeros(0, self.bias_SV.shape[1]), 0
+        for start in range(0, len(ids), self.chunk):
+            part_1C = tokens_1T[:, start : start + self.chunk].contiguous()
+            x_1CD = self.call("token_embedding", part_1C).clone()
+            places_1C = part_1C == self.image
+            if features_VD is not None:
+                seen = int(places_1C.sum())
+                x_1CD[places_1C] = features_VD[shown : shown + seen]
+                shown += seen
+            at_C = torch.arange(len(self._held), len(self._held) + part_1C.shape[1])
+            logits_BV = self.call("text_decoder", x_1CD, at_C).clone()
+            self._held += keys[start : start + self.chunk]
+        return logits_BV
+
+    def _known(self, first: int, keys: Sequence[int], wanted: bool) -> int:
+        """How many of the tokens the cache holds in their places; the last is computed where its logits are wanted."""
+        there = self._held[first : first + len(keys)]
+        same = next((at for at, (one, other) in enumerate(zip(there, keys, strict=False)) if one != other), len(there))
+        return min(same, len(keys) - 1) if wanted else same
+
+    def copy(self, source: int, target: int, count: int) -> None:
+        """Never asked for: a session of one slot that shares nothing has one run."""
+        raise Released("a program's cache has one run")
+
+    def call(self, name: str, *inputs: Tensor) -> Tensor:
+        """What a method gives, in the program's own memory: to be copied before the next call."""
+        if not self._methods:
+            raise Released("this engine was released")
+        try:
+            out: Tensor = self._methods[name].execute(inputs)[0]
+        except RuntimeError as error:
+            raise _fault(error) from error
+        return out
+
+    def forget(self) -> None:
+        """The cache holds nothing more; it need not be cleared, since what lies behind a position is never seen."""
+        self._held.clear()
+
+    def release(self) -> None:
+        """Give its memory back."""
+        self._methods = {}
+
+
+class Device:
+    """A program as an engine. One request at a time. Satisfies `types.Generator`, and the terminal as an engine does.
+
+    `memory` is the most bytes that program and cache may take. Raises as Program does.
+    """
+
+    def __init__(self, folder: Path, memory: float = math.inf):
+        began = time.perf_counter()
+        self.program = Program(folder, memory)
+        self.length, self.tokenizer = self.program.length, self.program.tokenizer
+        self._session = Session(self.program, Memory(whole(self.length)), share=False)
+        self._grammars = Grammars(self.tokenizer)
         self._features: dict[bytes, Tensor] = {}
-        self._held: list[Key] = []
         self._stop = threading.Event()
         self.trace = Trace(init_seconds=time.perf_counter() - began)
 
@@ -95,43 +173,33 @@ class Device:
         return self._look(image)
 
     def _look(self, image: Image) -> int:
-        whole, name = self._whole(), _digest(image)
-        if name in self._features:
-            return len(self._features[name]) // whole.tokens_per_tile
+        shape = self._whole()
+        if image.data in self._features:
+            return len(self._features[image.data]) // shape.tokens_per_tile
         began, parts = time.perf_counter(), []
-        tiles_NSS3 = torch.from_numpy(anyres.cut(anyres.decode(image), whole.anyres, whole.vit.tile))
-        for part in tiles_NSS3.split(self.batch):
+        tiles_NSS3 = torch.from_numpy(anyres.cut(anyres.decode(image), shape.anyres, shape.vit.tile))
+        for part in tiles_NSS3.split(self.program.batch):
             if self._stop.is_set():
                 return 0
-            parts.append(self._call("vision_encoder", part.contiguous()).clone())
-        self._features[name] = torch.cat(parts).flatten(0, 1)
+            parts.append(self.program.call("vision_encoder", part.contiguous()).clone())
+        self._features[image.data] = torch.cat(parts).flatten(0, 1)
         self.trace.vit_seconds, self.trace.tiles = time.perf_counter() - began, len(tiles_NSS3)
         return len(tiles_NSS3)
 
     def forward(self, request: Request, heard: Callable[[str], None] = lambda piece: None) -> Completion:
-        """Answer, with a call of `heard` for each piece of text; thoughts stand between `<think>` and `</think>`.
+        """Answer, with a call of `heard` for each piece of text; a thought stands between `<think>` and `</think>`.
 
         Raises PromptTooLong where the cache leaves no room for an answer, DecodeTooLong where it is full before the
-        answer is done, InputError for values out of range and for what this engine cannot do, Released after release.
+        answer is done, InputError for values out of range, Released after `release`.
         """
         job = self._job(request)
-        written = Text(self.tokenizer, self.marks)
-        for _ in self._run(job):
-            if piece := written.add(job.ids):
-                heard(piece)
-        if rest := written.rest():
-            heard(rest)
+        for piece in self._pieces(job):
+            heard(piece)
         return job.completion(self.tokenizer)
 
     def stream(self, request: Request) -> Iterator[str]:
         """As `forward`, piece by piece; closing the iterator cancels the request."""
-        job = self._job(request)
-        written = Text(self.tokenizer, self.marks)
-        for _ in self._run(job):
-            if piece := written.add(job.ids):
-                yield piece
-        if rest := written.rest():
-            yield rest
+        return self._pieces(self._job(request))
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         """Answers, one after the other."""
@@ -142,186 +210,121 @@ class Device:
         self._stop.set()
 
     def reset(self) -> None:
-        """Forget the conversation and its images. The cache need not be cleared: what a prompt did not write is never
-        looked at."""
-        self._alive()
-        self._held.clear()
+        """Forget the conversation and its images."""
+        self.program.forget()
         self._features.clear()
 
     def release(self) -> None:
         """Give the program's memory back; every later call raises Released."""
-        self._methods = {}
+        self.program.release()
         self._features.clear()
 
     def logits(self, encoded: chat.Encoded) -> Tensor:
         """fp32 [V] after a prompt."""
-        return self._prefill(self._keys(encoded))
+        prompt = self._prompt(encoded)
+        self._see(prompt)
+        return self.program.forward([_piece(prompt, 0, len(prompt.ids))])[0]
 
     def nll(self, encoded: chat.Encoded) -> list[float]:
-        """Nats of each trained token of a sample, given all before it. Raises PromptTooLong where it does not fit."""
-        if len(encoded.ids) > self.length:
-            raise PromptTooLong(f"sample: {len(encoded.ids)} tokens, expected at most {self.length}")
-        keys, first = self._keys(encoded), encoded.trained.index(True)
-        self._held.clear()
-        logits_V, out = self._prefill(keys[:first]), []
-        for place in range(first, len(keys)):
+        """Nats of each trained token of a sample, given all before it, one at a time as an answer is written."""
+        prompt, first, out = self._prompt(encoded), encoded.trained.index(True), []
+        self._see(prompt)
+        self.program.forget()
+        logits_BV = self.program.forward([_piece(prompt, 0, first)])
+        for place in range(first, len(prompt.ids)):
             if encoded.trained[place]:
-                out.append(-float(logits_V.log_softmax(-1)[keys[place][0]]))
-            logits_V = self._compute(keys[place : place + 1])
+                out.append(-float(logits_BV[0].log_softmax(-1)[prompt.ids[place]]))
+            logits_BV = self.program.forward([_piece(prompt, place, 1)])
         return out
 
     # How a request passes
 
     def _job(self, request: Request) -> Job:
-        self._alive()
         self._stop.clear()
         sampler.check(request)
-        _refuse(request)
         shown = request.budget if request.show_budget and request.budget >= 0 else None
-        encoded = chat.encode_prompt(request.turns, request.think, shown, self.tokenizer, self._tiles)
-        room = self.length - len(encoded.ids)
+        prompt = self._prompt(chat.encode_prompt(request.turns, request.think, shown, self.tokenizer, self._tiles))
+        room = self.length - len(prompt.ids)
         if room < LEAST:
-            raise PromptTooLong(f"prompt: {len(encoded.ids)} tokens, expected at most {self.length - LEAST}")
-        most = min(request.max_tokens, room)
-        limits = budget.Limits(request.budget, most, request.reserve, request.grace)
-        machine = budget.Machine(self.marks, encoded.ids, request.think, limits)
-        return Job(request, encoded, machine, most, sampler.uniforms(request.seed, most).tolist())
+            raise PromptTooLong(f"prompt: {len(prompt.ids)} tokens, expected at most {self.length - LEAST}")
+        most, marks = min(request.max_tokens, room), self.program.marks
+        grammar = self._grammars.of(request.schema) if request.schema else None
+        reserve = max(request.reserve, len(grammar.ending) if grammar else 0)
+        limits = budget.Limits(request.budget, most, reserve, request.grace)
+        machine = budget.Machine(marks, prompt.ids, request.think, limits)
+        if grammar and len(grammar.ending) > most - machine.marks_left:
+            raise DecodeTooLong(f"max_tokens: {most}, expected room for {len(grammar.ending)} of the schema's answer")
+        job = Job(request, prompt, machine, most, sampler.uniforms(request.seed, most), grammar)
+        if sampler.Penalties.asked(request):
+            job.penalties = sampler.Penalties(request, prompt.ids, self.program.bias_SV.shape[1])
+        return job
 
-    def _run(self, job: Job) -> Iterator[None]:
-        """Yields after every token."""
-        began = time.perf_counter()
-        choose = sampler.Sampler([job.request])
-        keys = self._keys(job.encoded)
-        looked = time.perf_counter()
-        logits_V = self._prefill(keys)
-        self.trace.input_tokens, filled = len(keys), time.perf_counter()
-        self.trace.prefill_speed = self.trace.computed_tokens / (filled - looked)
-        while not (job.finish or self._stop.is_set()):
-            self._choose(job, logits_V, choose)
-            if len(job.ids) == 1:
-                self.trace.first_seconds = time.perf_counter() - began
-            yield
-            if not job.finish:
-                logits_V = self._compute([(job.ids[-1], b"", 0)])
-        self.trace.output_tokens = len(job.ids)
-        self.trace.decode_speed = max(0, len(job.ids) - 1) / (time.perf_counter() - filled)
-        job.finish = job.finish or "cancelled"
-        if job.finish == "length" and job.most < job.request.max_tokens:
-            raise DecodeTooLong(f"answer: the cache of {self.length} tokens is full after {job.most} of its tokens")
+    def _prompt(self, encoded: chat.Encoded) -> Prompt:
+        """Raises PromptTooLong where the cache cannot hold it, Released after `release`."""
+        if len(encoded.ids) > self.length:
+            raise PromptTooLong(f"prompt: {len(encoded.ids)} tokens, expected at most {self.length}")
+        counts = [self._tiles(image) * self.tokenizer.tokens_per_tile for image in encoded.images]
+        numbers = np.array([-1 - abs(hash(image.data)) for image in encoded.images], dtype=np.int64)
+        key = key_of(encoded.ids, self.program.image, np.repeat(numbers, counts))
+        return Prompt(tuple(encoded.ids), tuple(encoded.images), key)
 
-    def _choose(self, job: Job, logits_V: Tensor, choose: sampler.Sampler) -> None:
-        allowed_V = logits_V.clone()
-        allowed_V[self.tokenizer.size :] = -math.inf
-        allowed_V[list(self.marks.forbidden(job.machine.state))] = -math.inf
-        uniform_B = torch.tensor(job.uniforms[len(job.ids)], dtype=torch.float64)[None]
-        token, forced = job.machine.take(int(choose.choose(allowed_V[None], uniform_B)))
-        logprob = float(sampler.logprobs(logits_V[None], torch.tensor([token])))
-        job.write(token, forced, logprob, self.marks.end)
+    def _see(self, prompt: Prompt) -> None:
+        """Give a prompt the features of its images; without all of them it is not computed."""
+        if prompt.images and all(self._look(image) for image in prompt.images):
+            prompt.features_VD = torch.cat([self._features[image.data] for image in prompt.images])
 
-    def _prefill(self, keys: Sequence[Key]) -> Tensor:
-        """Logits [V] after a prompt; what the cache holds of its beginning is left as it is, but for the last token."""
-        same = next((at for at, pair in enumerate(zip(keys, self._held, strict=False)) if pair[0] != pair[1]), None)
-        kept = min(len(keys) - 1, len(self._held) if same is None else same)
-        del self._held[kept:]
-        self.trace.computed_tokens = len(keys) - kept
-        logits_V = torch.empty(0)
-        for start in range(kept, len(keys), self.chunk):
-            if self._stop.is_set():
-                break
-            logits_V = self._compute(keys[start : start + self.chunk])
-        return logits_V
-
-    def _compute(self, keys: Sequence[Key]) -> Tensor:
-        """Write at most a chunk of tokens behind those that are held; logits [V] after the last."""
-        x_1TD = self._call("token_embedding", torch.tensor([[token for token, _, _ in keys]])).clone()
-        for place, (_, image, row) in enumerate(keys):
-            if image:
-                x_1TD[0, place] = self._features[image][row]
-        at_T = torch.arange(len(self._held), len(self._held) + len(keys))
-        logits_V = self._call("text_decoder", x_1TD, at_T)[0].clone()
-        self._held += keys
-        return logits_V
-
-    def _call(self, name: str, *inputs: Tensor) -> Tensor:
-        self._alive()
+    def _pieces(self, job: Job) -> Iterator[str]:
+        """What is written, as it comes."""
+        began, computed, reader = time.perf_counter(), self.program.computed, Reader(job)
+        self._see(job.prompt)
+        looked = filled = time.perf_counter()
+        thinking = not job.machine.closed
+        if thinking:
+            yield chat.THINK + "\n"
+        self._session.add(job)
         try:
-            out: Tensor = self._methods[name].execute(inputs)[0]
-        except RuntimeError as error:
-            raise _fault(error) from error
-        return out
+            while not job.finish and not self._stop.is_set():
+                self._session.step(self.program.chunk)
+                if len(job.token_ids) == 1:
+                    filled = time.perf_counter()
+                thought, text, _ = reader.read()
+                over = thinking and job.machine.closed
+                thinking = thinking and not over
+                if piece := thought + (chat.UNTHINK if over else "") + text:
+                    yield piece
+        finally:
+            self._session.clear()
+            job.finish = job.finish or "cancelled"
+            self._note(job, began, looked, filled, self.program.computed - computed)
+        if job.finish == "length" and job.max_tokens < job.request.max_tokens:
+            raise DecodeTooLong(
+                f"answer: the cache of {self.length} tokens is full after {job.max_tokens} of its tokens"
+            )
 
-    # What a request is made of
-
-    def _keys(self, encoded: chat.Encoded) -> list[Key]:
-        """What must stand in the cache for a prompt; its images are encoded where they are not yet."""
-        rows: list[tuple[bytes, int]] = []
-        for image in encoded.images:
-            self._look(image)
-            name = _digest(image)
-            rows += [(name, row) for row in range(len(self._features.get(name, ())))]
-        shown, mark = iter(rows), self.tokenizer.id(chat.IMAGE)
-        return [(token, *next(shown, (b"", 0))) if token == mark else (token, b"", 0) for token in encoded.ids]
+    def _note(self, job: Job, began: float, looked: float, filled: float, computed: int) -> None:
+        trace, written = self.trace, len(job.token_ids)
+        trace.input_tokens, trace.computed_tokens, trace.output_tokens = len(job.prompt.ids), computed, written
+        trace.first_seconds = filled - began
+        trace.prefill_speed = computed / max(filled - looked, 1e-9)
+        trace.decode_speed = max(0, written - 1) / max(time.perf_counter() - filled, 1e-9)
 
     def _tiles(self, image: Image) -> int:
-        whole = self._whole()
-        return anyres.tile_count(image.width, image.height, whole.anyres, whole.vit.tile)
+        shape = self._whole()
+        return anyres.tile_count(image.width, image.height, shape.anyres, shape.vit.tile)
 
     def _whole(self) -> config.Model:
-        self._alive()
-        if not isinstance(self.shape, config.Model):
+        if not isinstance(self.program.shape, config.Model):
             raise InputError("image: this model reads text only")
-        return self.shape
-
-    def _alive(self) -> None:
-        if not self._methods:
-            raise Released("this engine was released")
+        return self.program.shape
 
 
-@dataclass(eq=False, slots=True)
-class Job:
-    """A request on its way."""
-
-    request: Request
-    encoded: chat.Encoded
-    machine: budget.Machine
-    most: int
-    """Tokens that it may write: those it asked for, or what the cache has room for."""
-    uniforms: list[float]
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    forced: list[bool] = field(default_factory=list)
-    finish: str = ""
-
-    def write(self, token: int, forced: bool, logprob: float, end: int) -> None:
-        self.ids.append(token)
-        self.forced.append(forced)
-        self.logprobs.append(logprob)
-        if token == end:
-            self.finish = "stop"
-        elif len(self.ids) == self.most:
-            self.finish = "length"
-
-    def completion(self, tokenizer: chat.Tokenizer) -> Completion:
-        closed = self.machine.state >= budget.State.OPENED
-        thought, text, _ = chat.split_answer(self.ids, tokenizer, think=not closed)
-        return Completion(
-            text=text,
-            thought=thought.removeprefix(chat.THINK).strip("\n"),
-            prompt_ids=tuple(self.encoded.ids),
-            token_ids=tuple(self.ids),
-            logprobs=tuple(self.logprobs),
-            forced=tuple(self.forced),
-            thought_tokens=self.machine.thought_tokens,
-            finish=self.finish,
-            closed=closed,
-        )
+def _piece(prompt: Prompt, first: int, count: int) -> Piece:
+    return Piece(Span(0, first, count), prompt.ids[first : first + count], prompt, wanted=True)
 
 
 def _about(folder: Path) -> dict[str, Any]:
     if not files.is_program(folder):
-        raise ConfigFault(
-            f"{folder}: no program there; expected {PROGRAM} and {ABOUT} of `lapis export --to executorch`"
-        )
+        raise ConfigFault(f"{folder}: no whole program there; `lapis export RUN --to executorch` writes one")
     try:
         about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         _ = about["cache_bytes"], about["size"]["length"]
@@ -352,16 +355,3 @@ def _fault(error: RuntimeError) -> Exception:
     if any(name in str(error) for name in NO_MEMORY):
         return MemoryFault(f"the runtime got no memory ({error})")
     return error
-
-
-def _refuse(request: Request) -> None:
-    """Raises InputError for what a request may ask of other engines alone."""
-    plain = Request(request.turns)
-    others = ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "stop", "top_logprobs", "schema")
-    for name in others:
-        if getattr(request, name) != getattr(plain, name):
-            raise InputError(f"{name}: this engine has none; expected its default")
-
-
-def _digest(image: Image) -> bytes:
-    return hashlib.sha256(image.data).digest()
