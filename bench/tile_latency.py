@@ -1,4 +1,4 @@
-"""How the time to look at an image grows with its tiles: fitted by a line, beside a ViT that sees the whole image at once.
+"""How the time to look at an image grows with its tiles, fitted by a line, beside a ViT that sees it whole.
 
 Tiles go through ViT and adapter in batches of 4, on one thread. The native-resolution ViT is the same one with one
 attention over the patches of all tiles. Repeats of all sizes take turns, so that a busy machine slows them alike.
@@ -25,8 +25,9 @@ from lapis.model.vit import normalise, patchify
 from lapis.model.vlm import Lapis
 from lapis.recipes import pocket
 from lapis.report_parts import charts
+from lapis.report_parts.page import page
 
-OUT = Path(".cache") / "bench" / "tile_latency.svg"
+OUT = Path(".cache") / "bench" / "tile_latency.html"
 BATCH = 4
 TILES = tuple(range(1, 17))
 """Up to the 4 x 4 tiles of the original's largest image, without the thumbnail."""
@@ -99,12 +100,16 @@ def main() -> None:
     single = fit(*zip(*curves["one by one"], strict=True))[2]
     seen = [charts.Series(name, [(count, 1000 * taken) for count, taken in points]) for name, points in curves.items()]
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(charts.lines(seen, "milliseconds of an image", "tiles"), encoding="utf-8")
-    print(f"batches of 4: {1000 * slope:.1f} ms a tile and {1000 * intercept:.1f} ms; R^2 {r2:.4f}, one by one {single:.4f}")
+    chart = charts.lines(seen, "milliseconds of an image", "tiles")
+    OUT.write_text(page("Looking at an image", "", [("plot", "", chart)], ""), encoding="utf-8")
+    print(f"batches of 4: {1000 * slope:.1f} ms a tile and {1000 * intercept:.1f} ms once; R^2 {r2:.4f}")
+    print(f"one by one: R^2 {single:.4f}")
     beaten = [found["one by one", count] / found["batches of 4", count] for count in (4, 8, 12, 16)]
     print("one by one over batches of 4, at 4, 8, 12 and 16 tiles:", ", ".join(f"{ratio:.2f}" for ratio in beaten))
     growth = {name: found[name, 16] / found[name, 1] for name in ("batches of 4", "native")}
-    line = f"16 tiles over one: {growth['batches of 4']:.1f} times in tiles, {growth['native']:.1f} in native resolution"
+    line = (
+        f"16 tiles over one: {growth['batches of 4']:.1f} times in tiles, {growth['native']:.1f} in native resolution"
+    )
     print(f"{line}; native over tiles at 16: {found['native', 16] / found['batches of 4', 16]:.2f}")
     print(f"plot: {OUT}")
     say("tile_latency_r2", r2, 0.99, "R^2 of seconds against tiles, in batches of 4", fit_native(curves["native"]))

@@ -84,7 +84,7 @@ def export(words: Words) -> None:
     about = executorch.write(*_read(model), out, forms, size)
     report = {"forms": about["forms"], "size": about["size"], "bytes": _bytes(model, out, about)}
     if run is not None and samples:
-        report["quality"] = _quality(model, run, out, forms, samples)
+        report["quality"] = _quality(model, run, out, forms, samples, size.length)
     files.write_json(out / "report.json", report)
     files.write(out / "README.md", readme(report, about))
     print(out)
@@ -109,7 +109,7 @@ def _bytes(model: Path, out: Path, about: dict[str, Any]) -> dict[str, int]:
     return {"weights": weights, "program": (out / "model.pte").stat().st_size, "cache": about["cache_bytes"]}
 
 
-def _quality(folder: Path, run: Path, out: Path, forms: Any, samples: int) -> dict[str, Any]:
+def _quality(folder: Path, run: Path, out: Path, forms: Any, samples: int, longest: int) -> dict[str, Any]:
     """Every option alone, all together, and the program, on the run's held-out questions."""
     from lapis.eval import quality
     from lapis.named import recipe_in
@@ -119,7 +119,7 @@ def _quality(folder: Path, run: Path, out: Path, forms: Any, samples: int) -> di
     recipe = recipe_in(run)
     model, tokenizer = _read(folder)
     plan = dataclasses.replace(recipe.eval, samples=samples)
-    asked = quality.Questions(run / recipe.data.name / "heldout", plan, model.config, tokenizer)
+    asked = quality.questions(run / recipe.data.name / "heldout", plan, model.config, tokenizer, longest)
     made: dict[str, Callable[[], quality.Judged]] = {"fp32": lambda: quality.Torch(model, tokenizer)}
     made |= {name: _rounded(model, tokenizer, one) for name, one in options(forms).items()}
     made["the program"] = lambda: Device(out)

@@ -29,7 +29,7 @@ from lapis.model import anyres
 from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
 from lapis.serve.engine import encode_images
-from lapis.types import Completion, InputError, Progress, Request, Sample
+from lapis.types import Completion, Image, InputError, Progress, Request, Sample
 
 LOSSES = 32
 """Most samples of a task whose loss is taken."""
@@ -84,41 +84,45 @@ class Torch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Questions:
-    """The held-out questions that all forms are asked."""
+    """The held-out questions that all forms are asked: samples by task, and the same as tokens with their answers."""
 
-    heldout: Path
     plan: config.Eval
-    shape: config.Model | config.Decoder
-    tokenizer: chat.Tokenizer
-
-    def tasks(self) -> list[Task]:
-        """Those whose file is there. Raises InputError where none is."""
-        found = [task for task in ALL if (self.heldout / f"{task.name}.parquet").is_file()]
-        if not found:
-            raise InputError(f"{self.heldout}: no held-out set there")
-        return found
-
-    def samples(self, task: Task) -> list[Sample]:
-        """As many as the plan takes, evenly spread over the set."""
-        return run.chosen(self.heldout, task, self.plan)
+    samples: dict[Task, list[Sample]]
+    encoded: dict[Task, list[chat.Encoded]]
 
     def asks(self) -> Iterator[tuple[Ask, Task]]:
         """Every task in each of its modes."""
-        yield from ((Ask(task.name, mode), task) for task in self.tasks() for mode in task.modes)
+        yield from ((Ask(task.name, mode), task) for task in self.samples for mode in task.modes)
 
     def count(self, forms: int) -> int:
         """Requests of a comparison of so many forms."""
-        return forms * sum(len(self.samples(task)) for _, task in self.asks())
+        return forms * sum(len(self.samples[task]) for _, task in self.asks())
 
-    def encode(self, sample: Sample) -> chat.Encoded:
-        """A sample with its answer."""
-        shape = self.shape
-        if isinstance(shape, config.Decoder):
-            return chat.encode_sample(sample, self.tokenizer, lambda image: 0)
-        tile, rule = shape.vit.tile, shape.anyres
-        return chat.encode_sample(
-            sample, self.tokenizer, lambda image: anyres.tile_count(image.width, image.height, rule, tile)
-        )
+
+def questions(
+    heldout: Path, plan: config.Eval, shape: config.Model | config.Decoder, tokenizer: chat.Tokenizer, longest: int
+) -> Questions:
+    """As many samples of each task as the plan takes, evenly spread over the set, and of those the ones that fit with
+    an answer into `longest` tokens. Raises InputError where there is none."""
+    asked = Questions(plan, {}, {})
+    for task in ALL:
+        if not (heldout / f"{task.name}.parquet").is_file():
+            continue
+        pairs = [(sample, _encode(sample, shape, tokenizer)) for sample in run.chosen(heldout, task, plan)]
+        fit = [pair for pair in pairs if len(pair[1].ids) + plan.max_tokens <= longest]
+        if fit:
+            asked.samples[task], asked.encoded[task] = [one for one, _ in fit], [ids for _, ids in fit]
+    if not asked.samples:
+        raise InputError(f"{heldout}: no held-out set there, or none that fits into {longest} tokens")
+    return asked
+
+
+def _encode(sample: Sample, shape: config.Model | config.Decoder, tokenizer: chat.Tokenizer) -> chat.Encoded:
+    def tiles(image: Image) -> int:
+        assert isinstance(shape, config.Model)
+        return anyres.tile_count(image.width, image.height, shape.anyres, shape.vit.tile)
+
+    return chat.encode_sample(sample, tokenizer, tiles)
 
 
 def compare(forms: Mapping[str, Callable[[], Judged]], asked: Questions, progress: Progress) -> dict[str, Any]:
@@ -150,10 +154,10 @@ class Found:
 
 def _find(judged: Judged, name: str, asked: Questions, progress: Progress) -> Found:
     answers = {
-        how.name: measure(judged, asked.samples(task), how, asked.plan.max_tokens, _Named(progress, name))
+        how.name: measure(judged, asked.samples[task], how, asked.plan.max_tokens, _Named(progress, name))
         for how, task in asked.asks()
     }
-    encoded = [asked.encode(sample) for task in asked.tasks() for sample in asked.samples(task)[:LOSSES]]
+    encoded = [one for ids in asked.encoded.values() for one in ids[:LOSSES]]
     losses = [statistics.fmean(judged.nll(one)) for one in encoded]
     logits = [judged.logits(_prompt(one)) for one in encoded]
     return Found(answers, losses, logits, _pace(judged, asked))
@@ -180,7 +184,7 @@ def _pace(judged: Judged, asked: Questions) -> float:
     """Seconds of a question that is asked alone, the median of a few; an image is looked at each time anew."""
     how, task = next(asked.asks())
     taken = []
-    for sample in asked.samples(task)[:TIMED]:
+    for sample in asked.samples[task][:TIMED]:
         request = request_of(sample, how, asked.plan.max_tokens)
         began = time.perf_counter()
         judged.generate([request])
