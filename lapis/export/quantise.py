@@ -61,7 +61,8 @@ def grid(weight_OI: Tensor, bits: int, group: int) -> tuple[Tensor, Tensor]:
     half = 2 ** (bits - 1)
     weight_OKS = weight_OI.float().unflatten(1, (-1, group))
     step_OK1 = (weight_OKS.abs().amax(-1, keepdim=True) / (half - 0.5)).clamp_min(SMALLEST)
-    whole_OKS = torch.round(weight_OKS / step_OK1).clamp(-half, half - 1)
+    # The largest lies half-way between two steps; times the inverse, it falls to the side where torchao's does.
+    whole_OKS = torch.round(weight_OKS * (1.0 / step_OK1)).clamp(-half, half - 1)
     return whole_OKS.flatten(1).to(torch.int8), step_OK1[..., 0]
 
 
