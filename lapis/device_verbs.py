@@ -37,7 +37,7 @@ the last line are computed by torch with the numbers that the form can say, the 
 
 def build_options(verb: argparse.ArgumentParser) -> None:
     """The words of `lapis build`."""
-    verb.add_argument("program", choices=("executorch",), help="ExecuTorch and torchao (52 MB to fetch)")
+    verb.add_argument("program", choices=("executorch",), help="ExecuTorch and torchao (22 MB to fetch)")
 
 
 def build(words: Words) -> None:
