@@ -84,7 +84,8 @@ class Engine:
         self.bias_SV = bias_of(self.marks, tokenizer.size, self.decoder.config.vocab).to(device)
         self._cache: KVCache | None = None
         self._turn: tuple[object, Rotation] | None = None
-        self._kept, self._features = features is not None, {} if features is None else features
+        self._kept = features is not None
+        self.features: MutableMapping[bytes, torch.Tensor] = {} if features is None else features
         self._grammars = Grammars(tokenizer)
         self._prompts: WeakValueDictionary[bytes, Prompt] = WeakValueDictionary()
         self.session = Session(self, Memory(slots * whole(length) if tokens is None else whole(tokens)), share)
@@ -138,7 +139,7 @@ class Engine:
 
     def forget(self) -> None:
         """Drop what was computed for later: images' features and prompts. To be called when the weights change."""
-        self._features.clear()
+        self.features.clear()
         self.session.memory.forget()
 
     def job(self, request: Request) -> Job:
@@ -209,11 +210,11 @@ class Engine:
     def _encode(self, prompts: Sequence[Prompt]) -> None:
         """Give prompts the features of their images; each image is encoded once."""
         images = {image.data: image for prompt in prompts for image in prompt.images}
-        found = {data: self._features[data] for data in images if data in self._features}
+        found = {data: self.features[data] for data in images if data in self.features}
         fresh = [image for data, image in images.items() if data not in found]
         made = encode_images(self._whole(), fresh, self.device) if fresh else []
         found.update((image.data, features_VD) for image, features_VD in zip(fresh, made, strict=True))
-        self._features.update(found)
+        self.features.update(found)
         for prompt in prompts:
             if prompt.images:
                 prompt.features_VD = torch.cat([found[image.data] for image in prompt.images])

@@ -8,7 +8,7 @@ an answer's keys come from other shapes, and would not be the same to the last b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,20 +61,18 @@ class Memory:
         """A run of so many tokens, in whole blocks; None where live requests leave no room. Kept runs make way, the
         oldest first, `spare` last."""
         size = whole(tokens)
-        if self.used + size > self.tokens:
+        if self._gap(size, self._owned) is None:
             return None
-        while (start := self._gap(size)) is None:
-            if not self._kept:
-                return None
+        while (start := self._gap(size, (*self._owned, *self._kept))) is None:
             self._kept.remove(next((run for run in self._kept if run is not spare), self._kept[0]))
         run = Run(start, size)
         self._owned.append(run)
         return run
 
-    def _gap(self, size: int) -> int | None:
-        """Where the first gap of that size begins."""
+    def _gap(self, size: int, runs: Sequence[Run]) -> int | None:
+        """Where the first gap of that size between runs begins."""
         at = 0
-        for run in sorted((*self._owned, *self._kept), key=lambda run: run.start):
+        for run in sorted(runs, key=lambda run: run.start):
             if run.start - at >= size:
                 return at
             at = run.end
@@ -97,10 +95,6 @@ class Memory:
             return 0, None
         self._kept.append(self._kept.pop(place))
         return length, self._kept[-1]
-
-    def holds(self, run: Run) -> bool:
-        """The kept run is still there."""
-        return run in self._kept
 
     def forget(self) -> None:
         """The weights changed, or may have: nothing that was kept is of use."""

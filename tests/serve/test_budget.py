@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +76,58 @@ def test_every_request_keeps_its_budget_and_answers(budget, most, reserve, grace
         assert answer and answer[0] != END
         assert len(answer) >= min(reserve, most - 2 - (NEWLINE in written[:2])) or END in answer
     assert len(forced) == len(written) and written.count(UNTHINK) <= 1 and written.count(THINK) <= 1
+
+
+LONG = dataclasses.replace(MARKS, think=(THINK, LETTER), unthink=(UNTHINK, LETTER, UNTHINK))
+"""Marks of several tokens, the closing one with a beginning that comes again inside of it."""
+PROMPTS = {
+    "fresh": (AI,),
+    "opened": (AI, THINK, LETTER),
+    "begun": (AI, THINK, LETTER, LETTER, DOT, LETTER),
+    "closing": (AI, THINK, LETTER, LETTER, UNTHINK, LETTER),
+    "closed": (AI, THINK, LETTER, LETTER, UNTHINK, LETTER, UNTHINK),
+    "answered": (AI, THINK, LETTER, UNTHINK, LETTER, UNTHINK, LETTER, END, AI),
+}
+
+
+def find(tokens: list[int], mark: tuple[int, ...]) -> int:
+    """Where the mark begins; -1 without it."""
+    size = len(mark)
+    return next((at for at in range(len(tokens) - size + 1) if tuple(tokens[at : at + size]) == mark), -1)
+
+
+@given(
+    st.integers(-1, 40),
+    st.integers(6, 60),
+    st.integers(0, 70),
+    st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    st.sampled_from(sorted(PROMPTS)),
+    st.lists(st.sampled_from([END, DOT, LETTER, UNTHINK, FIRST, SECOND, THIRD]), min_size=60, max_size=60),
+)
+def test_marks_of_several_tokens_keep_the_budget_too(budget, most, reserve, grace, name, choices) -> None:
+    prompt = PROMPTS[name]
+    state = Machine(LONG, prompt, True, Limits(budget, most, reserve, grace))
+    begun = {"opened": 0, "begun": 3, "closing": 3}.get(name, 0)
+    written = []
+    for choice in choices[:most]:
+        token = choice if choice not in LONG.forbidden(state.state) else LETTER
+        written.append(state.take(token)[0])
+        if state.closed and written[-1] == END:
+            break
+    assert state.state is State.ANSWERING
+    if name == "closed":
+        assert state.answer_at == 0 and state.thought_tokens == 0
+        return
+    told = list(prompt[len(prompt) - begun :] if begun else ()) + written
+    opened = len(LONG.think) if name in ("fresh", "answered") else 0
+    assert tuple(written[:opened]) == LONG.think[:opened] and state.thought_at == opened
+    close = find(told[opened:], LONG.unthink)
+    assert close >= 0 and state.thought_tokens == close
+    assert state.answer_at == opened + close + len(LONG.unthink) - begun
+    kept = sum(1 for token in prompt[len(prompt) - begun :]) if begun else 0
+    assert budget == UNLIMITED or close <= max(budget, kept)
+    answer = written[state.answer_at :]
+    assert answer and answer[0] != END
 
 
 @given(st.integers(0, 40), st.lists(st.sampled_from([LETTER, NEWLINE]), max_size=4), st.booleans())

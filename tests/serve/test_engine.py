@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 import torch
-from PIL import Image as Picture
 
 from lapis import chat
 from lapis.model import anyres
@@ -17,21 +14,10 @@ from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
 from lapis.serve.budget import State
 from lapis.serve.engine import Engine
+from lapis.serve.errors import ConfigFault, DecodeTooLong, MemoryFault, PromptTooLong
 from lapis.serve.session import Piece
-from lapis.types import Completion, Image, InputError, Request, Text, Turn
-
-
-def ask(*parts: str | Image, **fields: Any) -> Request:
-    turn = Turn("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
-    return Request((turn,), **{"max_tokens": 12, "reserve": 2, **fields})
-
-
-def picture(red: int, width: int = 60, height: int = 50) -> Image:
-    out = io.BytesIO()
-    canvas = Picture.new("RGB", (width, height), (red, 40, 90))
-    canvas.paste((250 - red, 0, red), (5, 5, 25, 35))
-    canvas.save(out, "PNG")
-    return Image(out.getvalue(), width, height)
+from lapis.types import Completion, Image, InputError, Request
+from tests.serve.ask import ask, picture
 
 
 def next_logits(model: Lapis | Decoder, ids: list[int], images: tuple[Image, ...]) -> torch.Tensor:
@@ -180,15 +166,24 @@ def test_an_answer_ends_at_the_cache(decoder: Decoder, tokenizer: chat.Tokenizer
 
 def test_what_cannot_be_answered_is_one_clear_line(decoder: Decoder, tokenizer: chat.Tokenizer) -> None:
     engine = Engine(decoder, tokenizer, length=32)
-    with pytest.raises(InputError, match="103 tokens.*32"):
+    with pytest.raises(PromptTooLong, match="103 tokens.*32"):
         engine.generate([ask("x" * 100)])
-    with pytest.raises(InputError, match="32 tokens.*32"):
+    with pytest.raises(PromptTooLong, match="32 tokens.*32"):
         engine.generate([ask("x" * 28, think=True)])
+    with pytest.raises(DecodeTooLong, match="max_tokens: 2 "):
+        engine.generate([ask("x", think=True, max_tokens=2)])
     with pytest.raises(InputError, match="text only"):
         engine.generate([ask(picture(1))])
     with pytest.raises(InputError, match="-5"):
         engine.generate([ask("x", budget=-5, think=True)])
     assert len(engine.generate([ask("x")])) == 1
+    with pytest.raises(MemoryFault, match="16 tokens and 17 to write, expected at most 32"):
+        Engine(decoder, tokenizer, length=64, tokens=32).generate([ask("x" * 13, max_tokens=17)])
+    for sizes in ({"slots": 0}, {"length": 2}, {"chunk": 31}):
+        with pytest.raises(ConfigFault, match=str(next(iter(sizes.values())))):
+            Engine(decoder, tokenizer, **sizes)
+    with pytest.raises(MemoryFault, match="no memory for"):
+        Engine(decoder, tokenizer, tokens=1 << 50).generate([ask("x")])
 
 
 def test_no_requests_and_a_broken_image(lapis: Lapis, tokenizer: chat.Tokenizer) -> None:

@@ -33,6 +33,8 @@ def test_cuts_keep_the_likeliest_tokens() -> None:
     assert support(top_p=0.5) == {0}
     assert support(top_p=0.81) == {0, 1, 2}
     assert support(top_k=3, top_p=0.6) == {0, 1}
+    assert support(min_p=0.2) == {0, 1, 2}
+    assert support(min_p=0.7, top_p=0.9) == {0} == support(min_p=1.0)
 
 
 def test_shares_follow_the_probabilities_at_each_temperature() -> None:
@@ -69,9 +71,34 @@ def test_logprobs_are_those_of_the_softmax() -> None:
     assert torch.allclose(logprobs(logits_BV, tokens_B), expected_B)
 
 
+NUMBERS = ("temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty")
+
+
 @pytest.mark.parametrize(
-    "fields", [{"temperature": -1.0}, {"temperature": math.nan}, {"top_p": 0.0}, {"top_p": math.nan}, {"top_k": -1}]
+    "fields",
+    [
+        *({name: value} for name in NUMBERS for value in (math.nan, math.inf, -math.inf)),
+        {"temperature": -1.0},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"top_k": -1},
+        {"min_p": -0.1},
+        {"min_p": 1.1},
+        {"presence_penalty": 2.1},
+        {"frequency_penalty": -2.1},
+        {"repetition_penalty": 0.0},
+        {"top_logprobs": 21},
+        {"top_logprobs": -1},
+        {"stop": ("x",) * 17},
+        {"stop": ("x", "")},
+    ],
 )
-def test_values_out_of_range_are_named(fields: dict[str, float]) -> None:
-    with pytest.raises(InputError, match=next(iter(fields))):
+def test_values_out_of_range_are_named(fields: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"^{next(iter(fields))}: .*expected") as caught:
         check(request(**fields))
+    assert "\n" not in str(caught.value)
+
+
+def test_values_at_the_edge_of_their_range_are_taken() -> None:
+    check(request(temperature=0.0, top_p=1.0, min_p=1.0, presence_penalty=-2.0, frequency_penalty=2.0))
+    check(request(repetition_penalty=0.1, top_logprobs=20, stop=("x",) * 16))
