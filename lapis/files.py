@@ -26,6 +26,11 @@ def is_model(folder: Path) -> bool:
     return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
 
 
+def is_program(folder: Path) -> bool:
+    """Whether a folder holds a whole program for ExecuTorch; program.json is written last."""
+    return (folder / "program.json").is_file() and (folder / "model.pte").is_file()
+
+
 @contextmanager
 def room(path: Path) -> Iterator[None]:
     """Turn a full disk into InputError that names `path`."""

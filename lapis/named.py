@@ -31,13 +31,14 @@ def recipe_in(folder: Path) -> config.Recipe:
 
 
 def model_folder(name: str) -> Path:
-    """A model folder, by path, or the one of a run: its export, else its last stage that has a model.
+    """A model folder, by path, or the one of a run: its export, else its last stage that has a model. A program of
+    `lapis export --to executorch` counts as one.
 
     Raises InputError where there is none.
     """
     if not Path(name).exists() and not (RUNS / name).exists():
         raise InputError(f"{name}: no such run or folder")
-    if files.is_model(Path(name)):
+    if files.is_model(Path(name)) or files.is_program(Path(name)):
         return Path(name)
     try:
         folder = run_folder(name)

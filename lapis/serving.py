@@ -11,9 +11,6 @@ from typing import Any
 from lapis.named import model_folder
 from lapis.types import InputError
 
-FEATURES = 512 * 2**20
-"""Bytes of what is kept of images, for those that are asked about again."""
-
 
 def options(verb: argparse.ArgumentParser) -> None:
     """The words of `lapis serve`."""
@@ -60,7 +57,7 @@ def _app(folder: Path, words: argparse.Namespace, key: str) -> Any:
     from lapis.serve.local import Local
     from lapis.serve.reply import Spelling
 
-    engine = terminal.engine(folder, words.slots, words.length, Features(FEATURES))
+    engine = terminal.engine(folder, words.slots, words.length, Features(terminal.FEATURES))
     limits = Limits(
         body=words.body_mb * 2**20,
         bodies=8 * words.body_mb * 2**20,

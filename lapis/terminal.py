@@ -11,18 +11,21 @@ from typing import Any
 import torch
 
 from lapis import chat as template
-from lapis import config
+from lapis import config, files
 from lapis.eval import grounding
 from lapis.eval import run as evaluation
 from lapis.model import convert
 from lapis.progress import Bars, Task
 from lapis.serve.engine import Engine
+from lapis.serve.executorch import Device
 from lapis.serve.features import Features
 from lapis.types import Image, InputError, Request, Text, Turn
 
 LEAVE = ("/quit", "/exit")
 LONGEST = 4096
 """Most tokens of a conversation in the terminal: what the cache is made for."""
+FEATURES = 512 * 2**20
+"""Bytes of images' features that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ class How:
     think: bool
     budget: int
     max_tokens: int
+
+
+def opened(folder: Path) -> Engine | Device:
+    """A model to talk to, kept images included; a program of `lapis export --to executorch` runs in its own runtime."""
+    return Device(folder) if files.is_program(folder) else engine(folder, features=Features(FEATURES))
 
 
 def engine(folder: Path, slots: int = 1, longest: int = LONGEST, features: Features | None = None) -> Engine:
@@ -47,13 +55,13 @@ def engine(folder: Path, slots: int = 1, longest: int = LONGEST, features: Featu
         length=min(decoder.max_positions, longest),
         dtype=torch.bfloat16 if cuda else torch.float32,
         device="cuda" if cuda else "cpu",
-        features={} if features is None else features,
+        features=features,
     )
 
 
 def chat(folder: Path, image: Image | None, how: How, prompt: str | None) -> None:
     """Answer `prompt`, or talk until the input ends; `image` stands in the first question."""
-    model = engine(folder)
+    model = opened(folder)
     if prompt is not None:
         answer(model, (question(prompt, image),), how)
         return
@@ -69,7 +77,7 @@ def question(words: str, image: Image | None) -> Turn:
     return Turn("user", (*((image,) if image else ()), Text(words)))
 
 
-def answer(model: Engine, turns: tuple[Turn, ...], how: How) -> Turn:
+def answer(model: Engine | Device, turns: tuple[Turn, ...], how: How) -> Turn:
     """Stream the model's answer to standard output; returns it as a turn."""
     request = Request(turns, how.think, how.budget, show_budget=how.budget >= 0, max_tokens=how.max_tokens)
     pieces = []

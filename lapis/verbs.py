@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lapis import config, files, recipes
+from lapis import config, device_verbs, files, recipes
 from lapis import run as road
 from lapis.named import RUNS, is_run, model_folder, recipe_in, run_folder
 from lapis.types import Image, InputError
@@ -176,6 +176,9 @@ def _table(results: dict[str, Any]) -> Iterator[str]:
 def export(words: Words) -> None:
     """A model for other programs."""
     _only_out(words)
+    if words.to == "executorch":
+        return device_verbs.export(words)
+    device_verbs.only_executorch(words)
     given = {"spec": words.spec, "tp": words.tp, "multiple": words.vocab_multiple}
     how = {name: value for name, value in given.items() if value is not None}
     if how and words.to != "megatron":
@@ -185,7 +188,7 @@ def export(words: Words) -> None:
     if ranks or (files.is_model(folder) and not stock):
         model, out = folder, out_of(words)
     else:
-        model, place = _trained(run_folder(words.model))
+        model, place = trained(run_folder(words.model))
         out = out_of(words, place / words.to)
     if stock and not ranks:
         road.export_to(model, out)
@@ -194,7 +197,7 @@ def export(words: Words) -> None:
     print(out)
 
 
-def _trained(folder: Path) -> tuple[Path, Path]:
+def trained(folder: Path) -> tuple[Path, Path]:
     """The model that a run exports, and the folder of its exports. Raises InputError where there is none yet."""
     recipe = recipe_in(folder)
     model = folder / recipe.export.parent / "model"

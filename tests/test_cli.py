@@ -18,7 +18,8 @@ from lapis.types import InputError
 from tests.conftest import ROOT, environment, lapis
 from tests.tiny import tiny_recipe
 
-VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "serve", "eval", "export", "report", "watch", "init")
+VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "serve", "act", "eval", "export", "build", "report")
+VERBS += ("watch", "init")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -224,3 +224,21 @@ def test_smoothing_keeps_the_mean_and_the_end() -> None:
     short = charts.smooth(points, 100)
     assert len(short) == 100 and short[-1][0] == 999
     assert sum(y for _, y in short) / 100 == pytest.approx(4.5)
+
+
+def test_forms_of_low_precision_stand_in_the_report_where_they_were_measured(run: Path) -> None:
+    report.build(run)
+    assert "Low precision" not in (run / "report.html").read_text()
+    share = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 100}
+    form = {"loss": 1.0, "loss_more": share, "cosine": {"mean": 0.99}, "seconds": 0.1}
+    none, less = share | {"value": 0.0, "low": 0.0, "high": 0.0}, share | {"value": -0.1, "low": -0.2, "high": 0.01}
+    told = {
+        "fp32": form | {"tasks": {"math/think": share | {"more": none}}},
+        "int4 <i>": form | {"tasks": {"math/think": share | {"value": 0.4, "more": less}}},
+    }
+    write(run / "export" / "executorch" / "report.json", {"quality": {"reference": "fp32", "forms": told}})
+    write(run / "export" / "other" / "report.json", {"quality": {"something": "else"}})
+    report.build(run)
+    page = (run / "report.html").read_text()
+    assert "Low precision" in page and "<h3>executorch</h3>" in page and "<h3>other</h3>" not in page
+    assert "50% <i>(40 to 60)</i>" in page and "40%, -10 <i>(-20 to +1)</i>" in page and "int4 &lt;i&gt;" in page

@@ -81,7 +81,7 @@ class Engine:
         self.slots, self.length, self.chunk = slots, length, chunk
         self.device = torch.device(device)
         self.marks = budget.Marks.of(tokenizer)
-        self.bias_SV = _bias(self.marks, tokenizer.size, self.decoder.config.vocab).to(device)
+        self.bias_SV = bias_of(self.marks, tokenizer.size, self.decoder.config.vocab).to(device)
         self._cache: KVCache | None = None
         self._turn: tuple[object, Rotation] | None = None
         self._kept = features is not None
@@ -288,7 +288,7 @@ def encode_images(model: Lapis, images: Sequence[Image], device: torch.device | 
     return list(features.split([len(part) * shape.tokens_per_tile for part in tiles]))
 
 
-def _bias(marks: budget.Marks, known: int, vocab: int) -> torch.Tensor:
+def bias_of(marks: budget.Marks, known: int, vocab: int) -> torch.Tensor:
     """float32 [states, V]: -inf where a state forbids a token (and on ids that the tokenizer does not know)."""
     bias_SV = torch.zeros(len(budget.State), vocab)
     bias_SV[:, known:] = -math.inf
