@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import files, verbs
+from lapis import files, llama_verbs, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
@@ -183,12 +183,15 @@ def _use_verbs(group: Any) -> None:
 def _make_verbs(group: Any) -> None:
     export = _verb(group, "export", verbs.export, "write a model for other programs", "lapis export pocket --to hf")
     export.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a folder of weights")
-    forms = "hf: a folder that stock transformers loads; megatron: a decoder for Megatron-core's GPTModel"
-    export.add_argument("--to", choices=("hf", "megatron"), required=True, help=forms)
+    forms = "hf: a folder that stock transformers loads; megatron: a decoder for Megatron-core's GPTModel; "
+    forms += "gguf: files for stock llama.cpp"
+    export.add_argument("--to", choices=("hf", "megatron", "gguf"), required=True, help=forms)
+    llama_verbs.export_options(export)
     export.add_argument("--spec", choices=("te", "local"), help="whose layers: Transformer Engine's or Megatron's own")
     export.add_argument("--tp", metavar="N", type=int, help="ranks of tensor parallelism, a file for each")
     export.add_argument("--vocab-multiple", metavar="N", type=int, help="Megatron's make_vocab_size_divisible_by")
     _takes_words(export, "out=DIR for another place than the run's export folder")
+    llama_verbs.build_options(_verb(group, "build", llama_verbs.build, *llama_verbs.BUILD))
     report = _verb(group, "report", verbs.report, "write a run's report again", "lapis report pocket")
     report.add_argument("run", metavar="RUN", help="a run, its name or folder")
     seen = _verb(group, "watch", verbs.watch, "look at a run while it trains, or afterwards", "lapis watch pocket")

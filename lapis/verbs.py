@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lapis import config, files, recipes
+from lapis import config, files, llama_verbs, recipes
 from lapis import run as road
 from lapis.named import RUNS, is_run, model_folder, recipe_in, run_folder
 from lapis.types import Image, InputError
@@ -55,7 +55,7 @@ def out_of(words: Words, default: Path | None = None) -> Path:
     return Path(named[-1]) if named else default or Path()
 
 
-def _only_out(words: Words) -> None:
+def only_out(words: Words) -> None:
     for word in words.words:
         if not word.startswith("out="):
             raise InputError(f"{word}: not understood here; expected out=FOLDER")
@@ -175,7 +175,10 @@ def _table(results: dict[str, Any]) -> Iterator[str]:
 
 def export(words: Words) -> None:
     """A model for other programs."""
-    _only_out(words)
+    only_out(words)
+    if words.to == "gguf":
+        return llama_verbs.export(words)
+    llama_verbs.only_gguf(words)
     given = {"spec": words.spec, "tp": words.tp, "multiple": words.vocab_multiple}
     how = {name: value for name, value in given.items() if value is not None}
     if how and words.to != "megatron":
@@ -185,7 +188,7 @@ def export(words: Words) -> None:
     if ranks or (files.is_model(folder) and not stock):
         model, out = folder, out_of(words)
     else:
-        model, place = _trained(run_folder(words.model))
+        model, place = trained(run_folder(words.model))
         out = out_of(words, place / words.to)
     if stock and not ranks:
         road.export_to(model, out)
@@ -194,7 +197,7 @@ def export(words: Words) -> None:
     print(out)
 
 
-def _trained(folder: Path) -> tuple[Path, Path]:
+def trained(folder: Path) -> tuple[Path, Path]:
     """The model that a run exports, and the folder of its exports. Raises InputError where there is none yet."""
     recipe = recipe_in(folder)
     model = folder / recipe.export.parent / "model"
@@ -232,7 +235,7 @@ def watch(words: Words) -> None:
 
 def init(words: Words) -> None:
     """A model of public weights."""
-    _only_out(words)
+    only_out(words)
     out = out_of(words)
     if words.tile < 28 or (words.tile % 28 and words.tile % 32):
         raise InputError(f"--tile {words.tile}: expected a multiple of 28 or 32, two patches of the tower")

@@ -200,6 +200,11 @@ class Machine:
         self.state = State.FORCING
         self._queue = [*message, self.marks.unthink]
 
+    @property
+    def forcing(self) -> bool:
+        """The next token is the machine's own, whatever the model chooses."""
+        return bool(self._queue)
+
     def take(self, chosen: int) -> tuple[int, bool]:
         """(token to write, whether the machine wrote it instead of the model)."""
         if self.state >= State.OPENED:
