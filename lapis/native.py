@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapis import files
+from lapis import config, files
 from lapis.types import InputError, Progress, Silent
 
 PACKAGE, VERSION = "llama-cpp-python", "0.3.36"
@@ -89,6 +89,18 @@ def newest(cache: Path = CACHE) -> Path | None:
     records = {path.parent: json.loads(path.read_text(encoding="utf-8")) for path in cache.glob(f"*/{RECORD}")}
     fitting = {folder: record["built"] for folder, record in records.items() if record["flags"] == flags}
     return max(fitting, key=lambda folder: fitting[folder], default=None)
+
+
+def model_words(shape: config.Model | config.Decoder) -> list[str]:
+    """What llama.cpp's programs must be told of a model because they do not read it from its files: YaRN's bounds
+    where they are not 32 and 1, and how many tokens a tile is where its own bounds (64 to 256) would resize it."""
+    decoder, words = shape.decoder if isinstance(shape, config.Model) else shape, list[str]()
+    if decoder.yarn is not None and (decoder.yarn.beta_fast, decoder.yarn.beta_slow) != (32, 1):
+        words += ["--yarn-beta-fast", f"{decoder.yarn.beta_fast:g}", "--yarn-beta-slow", f"{decoder.yarn.beta_slow:g}"]
+    if isinstance(shape, config.Model) and not 64 <= shape.tokens_per_tile <= 256:
+        count = str(shape.tokens_per_tile)
+        words += ["--image-min-tokens", count, "--image-max-tokens", count]
+    return words
 
 
 def build_flags(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = platform.machine()) -> dict[str, str]:

@@ -77,8 +77,8 @@ README = """# For llama.cpp
 Stock llama.cpp runs these files. `lapis build llamacpp` builds one, and `lapis serve` uses it.
 
 ```sh
-llama-server -m model-f16.gguf{mmproj}
-llama-mtmd-cli -m model-f16.gguf{mmproj} --jinja --image tile.png -p "Where is: Save?"
+llama-server -m model-f16.gguf{words}
+llama-mtmd-cli -m model-f16.gguf{words} --jinja --image tile.png -p "Where is: Save?"
 ```
 {tiles}
 Thinking is switched on by the template's `enable_thinking` (`"chat_template_kwargs": {{"enable_thinking": true}}`),
@@ -306,15 +306,9 @@ def readme(shape: config.Model | config.Decoder, folder: Path) -> str:
     tiles = ""
     if isinstance(shape, config.Model):
         tiles = TILES.format(tile=shape.vit.tile, tokens=shape.tokens_per_tile)
-        if not LEAST_TOKENS <= shape.tokens_per_tile <= MOST_TOKENS:
-            count = shape.tokens_per_tile
-            tiles += f"Add `--image-min-tokens {count} --image-max-tokens {count}`, or llama.cpp resizes the tile.\n"
     lines = [*_lines(folder)]
-    return README.format(mmproj=f" --mmproj {projector}" if projector else "", tiles=tiles, files="\n".join(lines))
-
-
-LEAST_TOKENS, MOST_TOKENS = 64, 256
-"""Image tokens between which llama.cpp's `lfm2` leaves an image as large as it is."""
+    words = " ".join([*(["--mmproj", projector] if projector else []), *native.model_words(shape)])
+    return README.format(words=f" {words}".rstrip(), tiles=tiles, files="\n".join(lines))
 
 
 def _lines(folder: Path) -> Iterator[str]:

@@ -205,6 +205,11 @@ class Machine:
         """The next token is the machine's own, whatever the model chooses."""
         return bool(self._queue)
 
+    @property
+    def ending(self) -> tuple[int, tuple[int, ...]]:
+        """After how many tokens of thought the closing begins at the latest, and what it says before `</think>`."""
+        return self._last, self._message
+
     def take(self, chosen: int) -> tuple[int, bool]:
         """(token to write, whether the machine wrote it instead of the model)."""
         if self.state >= State.OPENED:

@@ -60,15 +60,21 @@ class Reply:
 
     def take(self, token: int, logprob: float, likely: Likely) -> bool:
         """A token of llama-server's. False where its stream is of no use from here on."""
-        if token in self.marks.forbidden(self.machine.state):
+        if not self.machine.forcing and token in self.marks.forbidden(self.machine.state):
             self.must_answer = token == self.marks.end
             return False
         self.must_answer = False
         opened = self.answering
-        written, forced = self.machine.take(token)
+        written, forced = self.machine.take(self._meant(token, likely))
         self._write(written, forced, 0.0 if forced else logprob, () if forced else likely)
         begins = self.answering and not opened and bool(self.request.schema)
         return written == token and not self.finish and not begins
+
+    def _meant(self, token: int, likely: Likely) -> int:
+        """The model's own choice. Where llama-server closes a thought (`_own_budget`), the model itself may have meant
+        to close it, without a message: the likeliest token of greedy requests says so."""
+        greedy = self.request.temperature == 0 and not self.answering
+        return self.marks.unthink if greedy and likely and likely[0][0] == self.marks.unthink else token
 
     def _write(self, token: int, forced: bool, logprob: float, likely: Likely) -> None:
         self.token_ids.append(token)

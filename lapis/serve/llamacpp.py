@@ -77,10 +77,8 @@ def command(server: Path, files: Files, slots: int, length: int, threads: int, c
     words += ["--parallel", str(slots), "--ctx-size", str(slots * (length + MARGIN)), "--no-context-shift"]
     words += ["--threads", str(threads), "--cache-ram", str(KEPT_MB)]
     words += ["--cache-type-k", cache, "--cache-type-v", cache]
-    if files.projector is None or files.whole is None:
-        return words
-    tokens = str(files.whole.tokens_per_tile)
-    return [*words, "--mmproj", files.projector, "--image-min-tokens", tokens, "--image-max-tokens", tokens]
+    words += native.model_words(files.shape)
+    return [*words, "--mmproj", files.projector] if files.projector is not None else words
 
 
 class LlamaCpp:
@@ -294,6 +292,8 @@ class LlamaCpp:
             "n_probs": request.top_logprobs,
             "response_fields": ["stop", "tokens_predicted", "tokens_evaluated", "content", "timings/cache_n"],
         }
+        if reply.prompt.tiles and not reply.answering:
+            body |= _own_budget(reply, self.files.tokenizer) | {"n_probs": max(1, request.top_logprobs)}
         if request.schema and reply.answering:
             body["json_schema"] = json.loads(request.schema)
         return body | _sampling(request, number)
@@ -314,6 +314,19 @@ class _Place:
 
 def _vocab(shape: config.Model | config.Decoder) -> int:
     return (shape.decoder if isinstance(shape, config.Model) else shape).vocab
+
+
+def _own_budget(reply: Reply, tokenizer: chat.Tokenizer) -> Json:
+    """llama-server's own budget, told to close where the machine would: a prompt with images cannot go on from the ids
+    that are written. It also closes with its message where the model would have closed in that very place."""
+    most, message = reply.machine.ending
+    return {
+        "reasoning_budget_tokens": most,
+        "reasoning_budget_start_tag": chat.THINK,
+        "reasoning_budget_end_tag": chat.UNTHINK,
+        "reasoning_budget_message": tokenizer.decode(message),
+        "generation_prompt": tokenizer.decode(reply.token_ids, specials=True),
+    }
 
 
 def _sampling(request: Request, number: int) -> Json:
