@@ -61,7 +61,9 @@ def compare(engine: Engine, request: Request, ours: Completion, theirs: Completi
     if same is None and len(ours.token_ids) != len(theirs.token_ids):
         same = min(len(ours.token_ids), len(theirs.token_ids))
     logits_TV = reply_logits(engine, request, ours)
-    errors = [_error(logits_TV[at], theirs.top_logprobs[at]) for at in range(len(ours.token_ids) if same is None else same)]
+    errors = [
+        _error(logits_TV[at], theirs.top_logprobs[at]) for at in range(len(ours.token_ids) if same is None else same)
+    ]
     if same is None:
         return Agreement(True, float("inf"), max(errors, default=0.0))
     thinking = request.think and engine.marks.unthink not in ours.token_ids[:same]
@@ -91,4 +93,3 @@ def reply_logits(engine: Engine, request: Request, reply: Completion) -> torch.T
         x_1TD = engine.decoder.embed(tokens_1T)
     hidden_1TD = engine.decoder(x_1TD, positions_1T)
     return engine.decoder.logits(hidden_1TD[0, len(prompt.ids) - 1 :]).float()
-

@@ -37,6 +37,8 @@ class Reply:
         self._likely: list[Likely] = []
         self._thought, self._answer = Whole(), Answer(request.stop)
         self._told = 0
+        penalties = request.repetition_penalty != 1 or request.presence_penalty or request.frequency_penalty
+        self._plain = request.temperature == 0 and not penalties
 
     @property
     def left(self) -> int:
@@ -71,10 +73,11 @@ class Reply:
         return written == token and not self.finish and not begins
 
     def _meant(self, token: int, likely: Likely) -> int:
-        """The model's own choice. Where llama-server closes a thought (`_own_budget`), the model itself may have meant
-        to close it, without a message: the likeliest token of greedy requests says so."""
-        greedy = self.request.temperature == 0 and not self.answering
-        return self.marks.unthink if greedy and likely and likely[0][0] == self.marks.unthink else token
+        """The model's own choice. Where llama-server closes a thought by itself (`own_budget`), a greedy request's
+        likeliest token tells what the model would have written there: something else, or the closing alone."""
+        best = likely[0][0] if likely and not self.answering and self._plain else token
+        ends = self.marks.unthink in (best, token)
+        return best if ends and best not in self.marks.forbidden(self.machine.state) else token
 
     def _write(self, token: int, forced: bool, logprob: float, likely: Likely) -> None:
         self.token_ids.append(token)

@@ -71,12 +71,14 @@ class Files:
         return decoder.max_positions
 
 
-def command(server: Path, files: Files, slots: int, length: int, threads: int, cache: str = "f16") -> list[str | Path]:
-    """llama-server's words for `slots` requests of `length` tokens at once."""
+def command(server: Path, files: Files, slots: int, length: int, threads: int) -> list[str | Path]:
+    """llama-server's words for `slots` requests of `length` tokens at once. f32 is for comparing: its cache and its
+    attention are in f32 too (flash attention was off by 0.01 in logits, without it 0.0001)."""
     words: list[str | Path] = [server, "--model", files.model, "--offline", "--no-ui", "--no-slots", "--jinja"]
     words += ["--parallel", str(slots), "--ctx-size", str(slots * (length + MARGIN)), "--no-context-shift"]
     words += ["--threads", str(threads), "--cache-ram", str(KEPT_MB)]
-    words += ["--cache-type-k", cache, "--cache-type-v", cache]
+    if files.model.stem.endswith("f32"):
+        words += ["--cache-type-k", "f32", "--cache-type-v", "f32", "--flash-attn", "off"]
     words += native.model_words(files.shape)
     return [*words, "--mmproj", files.projector] if files.projector is not None else words
 
@@ -93,7 +95,6 @@ class LlamaCpp:
         length: int = 4096,
         queue: int = 64,
         threads: int | None = None,
-        cache: str = "f16",
         server: Path | None = None,
     ):
         """Raises InputError where `folder` holds no such model, or llama-server is not built."""
@@ -102,7 +103,7 @@ class LlamaCpp:
         self.length = min(length, self.files.positions - MARGIN)
         self._queue, self._slots, self._count = queue, asyncio.Semaphore(slots), slots
         server = server or native.find("llama-server")
-        self._command = command(server, self.files, slots, self.length, threads or os.cpu_count() or 1, cache)
+        self._command = command(server, self.files, slots, self.length, threads or os.cpu_count() or 1)
         self._marks = budget.Marks.of(self.files.tokenizer)
         self._unknown = tuple(range(self.files.tokenizer.size, _vocab(self.files.shape)))
         self._by_bytes = {content: token for token, content in enumerate(self._marks.content) if content}
@@ -293,7 +294,7 @@ class LlamaCpp:
             "response_fields": ["stop", "tokens_predicted", "tokens_evaluated", "content", "timings/cache_n"],
         }
         if reply.prompt.tiles and not reply.answering:
-            body |= _own_budget(reply, self.files.tokenizer) | {"n_probs": max(1, request.top_logprobs)}
+            body |= own_budget(reply, self.files.tokenizer) | {"n_probs": max(1, request.top_logprobs)}
         if request.schema and reply.answering:
             body["json_schema"] = json.loads(request.schema)
         return body | _sampling(request, number)
@@ -316,7 +317,7 @@ def _vocab(shape: config.Model | config.Decoder) -> int:
     return (shape.decoder if isinstance(shape, config.Model) else shape).vocab
 
 
-def _own_budget(reply: Reply, tokenizer: chat.Tokenizer) -> Json:
+def own_budget(reply: Reply, tokenizer: chat.Tokenizer) -> Json:
     """llama-server's own budget, told to close where the machine would: a prompt with images cannot go on from the ids
     that are written. It also closes with its message where the model would have closed in that very place."""
     most, message = reply.machine.ending
