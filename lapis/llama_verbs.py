@@ -81,6 +81,6 @@ def _measure(model: Path, run: Path, out: Path, samples: int) -> None:
 
     recipe = recipe_in(run)
     heldout = run / recipe.data.name / "heldout"
-    with Bars([Task("formats", 3.0)], {}) as bars:
-        with bars.stage("formats", formats.count(out, recipe.eval, heldout, samples)) as progress:
-            formats.report(model, out, recipe.eval, heldout, samples, progress)
+    total = formats.count(out, heldout, samples)
+    with Bars([Task("formats", 3.0)], {}) as bars, bars.stage("formats", total) as progress:
+        formats.report(model, out, recipe.eval, heldout, samples, progress)

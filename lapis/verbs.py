@@ -56,6 +56,7 @@ def out_of(words: Words, default: Path | None = None) -> Path:
 
 
 def only_out(words: Words) -> None:
+    """Raises InputError for a key=value word other than out=."""
     for word in words.words:
         if not word.startswith("out="):
             raise InputError(f"{word}: not understood here; expected out=FOLDER")

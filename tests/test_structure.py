@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug"}
+BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "native"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "verify": {"types", "config", "chat"},
     "hub": {"types"},
     "plug": {"types"},
+    "native": {"types", "files", "config"},
     "model": {"types", "config"},
     "model.adapter": {"types", "config", "plug"},
     "model.init": {"types", "config", "chat", "hub"},
@@ -49,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
 TOP = {"", "__init__", "__main__", "cli", "coherent", "frame", "launch", "named", "run", "terminal", "progress"}
-TOP |= {"recipes", "verbs", "watch"}
+TOP |= {"recipes", "verbs", "llama_verbs", "watch"}
 
 
 def part(module: str) -> str:

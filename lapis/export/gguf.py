@@ -87,8 +87,8 @@ and the model then opens with `<think>`.
 {files}
 """
 TILES = """
-An image part is one tile: {tile} x {tile} px, {tokens} tokens, which is neither resized nor cut again. Lapis cuts larger
-images into tiles as training did; llama.cpp itself would cut at 512 px.
+An image part is one tile: {tile} x {tile} px, {tokens} tokens, which is neither resized nor cut again. Lapis cuts
+larger images into tiles as training did; llama.cpp itself would cut at 512 px.
 """
 
 
