@@ -21,6 +21,8 @@ QWEN2 = (
 )
 GPT2 = ""
 """The one that ByteLevel splits by itself."""
+SHOWN = (chat.THINK, chat.UNTHINK)
+"""Marks that llama.cpp's programs write out, so that a thought can be told from an answer; others they leave out."""
 SPLITS = {QWEN2: "qwen2", GPT2: "gpt-2"}
 """The regex of a pre-tokenizer, and llama.cpp's name of the same."""
 
@@ -72,7 +74,8 @@ def _tokens(raw: dict[str, Any], rows: int, name: str) -> tuple[list[str], list[
     for entry in raw.get("added_tokens", ()):
         number = _within(entry["id"], rows, name)
         tokens[number] = entry["content"]
-        types[number] = TokenType.CONTROL if entry["special"] else TokenType.USER_DEFINED
+        hidden = entry["special"] and entry["content"] not in SHOWN
+        types[number] = TokenType.CONTROL if hidden else TokenType.USER_DEFINED
     return tokens, types
 
 

@@ -228,10 +228,11 @@ class LlamaCpp:
         body, seen, useful = self._body(reply, number), 0, True
         async with process.stream("/completion", body) as events:
             async for event in events:
-                told, lost = event.get("tokens", ()), event["tokens_predicted"] - seen - len(event.get("tokens", ()))
+                told = event.get("tokens", [])
+                lost = event["tokens_predicted"] - seen - len(told)
                 if not seen and not number:
                     self._check(event, len(reply.prompt.ids) + len(reply.token_ids))
-                ids = self._ids(event, lost) if useful else [*told]
+                ids = self._ids(event, told, lost) if useful else told
                 if ids is None:
                     break
                 seen = event["tokens_predicted"]
@@ -247,23 +248,22 @@ class LlamaCpp:
 
     def _ends(self, reply: Reply) -> bool:
         """llama-server ends by itself here too, and tells what it read."""
-        return reply.finish == "length" or reply.token_ids[-1] == self._marks.end
+        return reply.finish == "length" or reply.token_ids[-1:] == [self._marks.end]
 
     def _check(self, event: Json, tokens: int) -> None:
         """llama-server's prompt is as long as ours, or tokenizers or tiles differ, which no answer would show."""
         if event["tokens_evaluated"] != tokens:
             raise RuntimeError(f"llama-server read {event['tokens_evaluated']} tokens of a prompt of {tokens}")
 
-    def _ids(self, event: Json, lost: int) -> list[int] | None:
+    def _ids(self, event: Json, told: list[int], lost: int) -> list[int] | None:
         """An event's tokens. llama-server tells none that end inside a character, only their bytes with the next one:
         a single such token is found by them. None where it is not."""
-        ids: list[int] = event["tokens"]
         if not lost:
-            return ids
+            return told
         content = event["content"].encode()
-        ending = self._marks.content[ids[-1]] if ids else b""
+        ending = self._marks.content[told[-1]] if told else b""
         found = self._by_bytes.get(content.removesuffix(ending)) if lost == 1 and content.endswith(ending) else None
-        return None if found is None else [found, *ids]
+        return None if found is None else [found, *told]
 
     def _took(self, reply: Reply, ids: list[int], event: Json) -> bool:
         logprob, likely = _logprobs(event)
