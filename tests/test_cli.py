@@ -18,7 +18,7 @@ from lapis.types import InputError
 from tests.conftest import ROOT, environment, lapis
 from tests.tiny import tiny_recipe
 
-VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "eval", "export", "report", "watch", "init")
+VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "eval", "export", "report", "watch", "init", "build")
 
 
 @pytest.mark.parametrize("verb", VERBS)

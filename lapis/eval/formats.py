@@ -38,6 +38,8 @@ Questions = Mapping[Ask, Sequence[Sample]]
 TASKS: tuple[tuple[str, Mode], ...] = (("math", "think"), ("ground_seen", "direct"), ("screen_math_seen", "think"))
 WINDOW, WINDOWS = 256, 48
 """Tokens of a window of the loss, whose second half counts (as in llama-perplexity), and how many there are."""
+SPARE = 2
+"""Windows behind those: llama.cpp's programs may lose the last lines that they write."""
 SLOTS, LENGTH, QUEUE = 4, 2048, 1024
 SPEED, SPEED_TOKENS = 8, 96
 """Requests by which speed is measured, one at a time and SLOTS at once, and most tokens of each."""
@@ -99,10 +101,10 @@ def prose(heldout: Path, model: Path) -> str:
     tokenizer = chat.Tokenizer.load(model, 1)
     pieces, tokens = list[str](), 0
     for sample in islice(store.read_samples(path), 10 * WINDOWS):
-        if tokens < WINDOWS * WINDOW:
+        if tokens < (WINDOWS + SPARE) * WINDOW:
             pieces.append(sample.turns[0].text + "\n\n")
             tokens += len(tokenizer.encode(pieces[-1]))
-    return "".join(pieces) if tokens > 2 * WINDOW else ""
+    return "".join(pieces) if tokens > (1 + SPARE) * WINDOW else ""
 
 
 def _bf16(
@@ -174,7 +176,7 @@ def _first(generator: Generator, requests: Sequence[Any]) -> float | None:
 def torch_loss(engine: Engine, text: str) -> float:
     """Nats a token of the second half of each window, in the engine's precision."""
     ids = engine.tokenizer.encode(text)
-    windows = min(len(ids) // WINDOW, WINDOWS)
+    windows = windows_of(len(ids))
     tokens_BT = torch.tensor(ids[: windows * WINDOW]).view(windows, WINDOW)
     total = 0.0
     for tokens_1T in tokens_BT.split(1):
@@ -184,15 +186,20 @@ def torch_loss(engine: Engine, text: str) -> float:
     return total / windows
 
 
+def windows_of(tokens: int) -> int:
+    """Windows of a text that count."""
+    return min(tokens // WINDOW - SPARE, WINDOWS)
+
+
 def perplexity(loaded: Files, text: str) -> float:
     """The same by llama-perplexity. Raises InputError where it fails."""
-    windows = min(len(loaded.tokenizer.encode(text)) // WINDOW, WINDOWS)
+    windows = windows_of(len(loaded.tokenizer.encode(text)))
     decoder = loaded.shape.decoder if isinstance(loaded.shape, config.Model) else loaded.shape
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "prose.txt"
         path.write_text(text, encoding="utf-8")
         words: list[str | Path] = [native.find("llama-perplexity"), "-m", loaded.model, "-f", path]
-        words += ["-c", str(WINDOW), "-b", str(WINDOW), "--chunks", str(windows), *native.model_words(decoder)]
+        words += ["-c", str(WINDOW), "-b", str(WINDOW), "--chunks", str(windows + SPARE), *native.model_words(decoder)]
         done = subprocess.run(words, capture_output=True, text=True)
     means = dict(re.findall(r"\[(\d+)\]([0-9.]+),", done.stdout))
     if done.returncode or str(windows) not in means:
