@@ -14,19 +14,19 @@ class Asked:
 
     def __init__(self, backend: Backend):
         self.backend = backend
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.new_event_loop()
 
     def __enter__(self) -> Asked:
         return self
 
     def __exit__(self, *error: object) -> None:
         """End the backend and what it does."""
-        self._loop.run_until_complete(self.backend.close(0))
-        self._loop.close()
+        self.loop.run_until_complete(self.backend.close(0))
+        self.loop.close()
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         """Answers in the order of the requests; raises as the backend does."""
-        return self._loop.run_until_complete(self._all(requests))
+        return self.loop.run_until_complete(self._all(requests))
 
     async def _all(self, requests: Sequence[Request]) -> list[Completion]:
         return [*await asyncio.gather(*map(self._one, requests))]

@@ -107,7 +107,7 @@ class LlamaCpp:
         self._marks = budget.Marks.of(self.files.tokenizer)
         self._unknown = tuple(range(self.files.tokenizer.size, _vocab(self.files.shape)))
         self._by_bytes = {content: token for token, content in enumerate(self._marks.content) if content}
-        self._process: Process | None = None
+        self.process: Process | None = None
         self._starting = asyncio.Lock()
         self._marker = ""
         self._closed = False
@@ -119,7 +119,7 @@ class LlamaCpp:
         """As the protocol; raises Stopped where llama-server ends while it writes."""
         sampler.check(request)
         with self._place():
-            process = await self._running()
+            process = await self.running()
             reply = self._reply(request)
             self._live.add(reply)
             try:
@@ -137,7 +137,7 @@ class LlamaCpp:
         if shape is None:
             raise InputError("image: this model reads text only")
         with self._place():
-            process = await self._running()
+            process = await self.running()
             tiles = await asyncio.to_thread(cut, image, shape)
             body = {"prompt_string": chat.HUMAN + self._marker * len(tiles), "multimodal_data": tiles}
             async with self._slots:
@@ -164,28 +164,28 @@ class LlamaCpp:
         end = loop.time() + grace
         while self._taken and loop.time() < end:
             await asyncio.sleep(min(0.05, grace))
-        if self._process is not None:
-            await self._process.stop()
+        if self.process is not None:
+            await self.process.stop()
 
     @property
     def pid(self) -> int | None:
         """Of llama-server, while it runs."""
-        return self._process.pid if self._process is not None and self._process.alive else None
+        return self.process.pid if self.process is not None and self.process.alive else None
 
     def _place(self) -> _Place:
         if self._closed or self._taken >= self._count + self._queue:
             raise Full(f"{self._taken} requests are here already")
         return _Place(self)
 
-    async def _running(self) -> Process:
+    async def running(self) -> Process:
         """llama-server, started where it does not run."""
         async with self._starting:
-            if self._process is None or not self._process.alive:
-                if self._process is not None:
-                    await self._process.stop()
-                self._process = await Process.start(self._command)
-                self._marker = str((await self._process.ask("/props"))["media_marker"])
-            return self._process
+            if self.process is None or not self.process.alive:
+                if self.process is not None:
+                    await self.process.stop()
+                self.process = await Process.start(self._command)
+                self._marker = str((await self.process.ask("/props"))["media_marker"])
+            return self.process
 
     def _reply(self, request: Request) -> Reply:
         prompt = prompt_of(request, self.files.tokenizer, self.files.whole, self._marker)
@@ -297,7 +297,7 @@ class LlamaCpp:
             body |= own_budget(reply, self.files.tokenizer) | {"n_probs": max(1, request.top_logprobs)}
         if request.schema and reply.answering:
             body["json_schema"] = json.loads(request.schema)
-        return body | _sampling(request, number)
+        return body | sampling(request, number)
 
 
 class _Place:
@@ -330,7 +330,8 @@ def own_budget(reply: Reply, tokenizer: chat.Tokenizer) -> Json:
     }
 
 
-def _sampling(request: Request, number: int) -> Json:
+def sampling(request: Request, number: int) -> Json:
+    """llama-server's words for how tokens are drawn; each stretch of a reply has random numbers of its own."""
     penalties = request.repetition_penalty != 1 or request.presence_penalty or request.frequency_penalty
     return {
         "temperature": request.temperature,

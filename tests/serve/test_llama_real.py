@@ -130,18 +130,18 @@ def test_a_special_token_typed_beside_an_image_stays_text(asked: Asked, engine: 
 
 def test_text_is_split_as_we_split_it(asked: Asked) -> None:
     async def tokens(text: str) -> list[int]:
-        process = await backend(asked)._running()
+        process = await backend(asked).running()
         found = await process.ask("/tokenize", {"content": text, "add_special": False, "parse_special": False})
         return [*found["tokens"]]
 
     tokenizer = backend(asked).files.tokenizer
     for text in (*SENTENCES, "It's 3.14\n\n\n  Ünïcödé 🙂 最便宜的 \t x1y2"):
-        assert asked._loop.run_until_complete(tokens(text)) == tokenizer.encode(text)
+        assert asked.loop.run_until_complete(tokens(text)) == tokenizer.encode(text)
 
 
 def test_the_servers_own_template_gives_our_prompt(asked: Asked) -> None:
     async def rendered(think: bool) -> str:
-        process = await backend(asked)._running()
+        process = await backend(asked).running()
         messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "12?"}]
         body = {"messages": messages, "chat_template_kwargs": {"enable_thinking": think}}
         return str((await process.ask("/apply-template", body))["prompt"])
@@ -149,7 +149,7 @@ def test_the_servers_own_template_gives_our_prompt(asked: Asked) -> None:
     turns = (Turn("system", (Text("Be kind."),)), *user("12?"))
     for think in (False, True):
         ours = "".join(piece.text for piece in chat.segments(turns, think, reply=True))
-        assert asked._loop.run_until_complete(rendered(think)) == ours
+        assert asked.loop.run_until_complete(rendered(think)) == ours
 
 
 def test_seeds_repeat(asked: Asked) -> None:
@@ -172,7 +172,7 @@ def test_an_answer_is_valid_under_its_schema_also_after_a_thought(asked: Asked) 
 def test_an_image_that_was_prepared_is_not_read_again(asked: Asked) -> None:
     model, image = backend(asked), screen(56, 112)
     tiles = anyres.tile_count(56, 112, SHAPE.anyres, SHAPE.vit.tile)
-    assert asked._loop.run_until_complete(model.prepare(image)) == tiles
+    assert asked.loop.run_until_complete(model.prepare(image)) == tiles
     before = model.load().shared_tokens
     asked.generate([Request(user(image, "?"), max_tokens=2)])
     assert model.load().shared_tokens - before >= tiles * (SHAPE.tokens_per_tile + 2)

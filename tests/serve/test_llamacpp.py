@@ -255,7 +255,7 @@ def test_the_server_dies_with_us(folder: Path) -> None:
         "import asyncio, os, sys; from pathlib import Path; from lapis.serve.llamacpp import LlamaCpp\n"
         "async def main():\n"
         "    model = LlamaCpp(Path(sys.argv[1]), server=Path(sys.argv[1]) / 'server')\n"
-        "    await model._running(); print(model.pid, flush=True); os.kill(os.getpid(), 9)\n"
+        "    await model.running(); print(model.pid, flush=True); os.kill(os.getpid(), 9)\n"
         "asyncio.run(main())"
     )
     words = [sys.executable, "-c", code, str(folder)]
