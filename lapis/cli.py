@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import act_verb, device_verbs, files, serving, verbs
+from lapis import act_verb, building, files, serving, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
@@ -188,14 +188,14 @@ def _make_verbs(group: Any) -> None:
     export = _verb(group, "export", verbs.export, "write a model for other programs", "lapis export pocket --to hf")
     export.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a folder of weights")
     forms = "hf: a folder that stock transformers loads; megatron: a decoder for Megatron-core's GPTModel; "
-    forms += "executorch: a program for phones"
-    export.add_argument("--to", choices=("hf", "megatron", "executorch"), required=True, help=forms)
-    device_verbs.export_options(export)
+    forms += "gguf: files for stock llama.cpp; executorch: a program for phones"
+    export.add_argument("--to", choices=("hf", "megatron", *building.FORMS), required=True, help=forms)
+    building.export_options(export)
     export.add_argument("--spec", choices=("te", "local"), help="whose layers: Transformer Engine's or Megatron's own")
     export.add_argument("--tp", metavar="N", type=int, help="ranks of tensor parallelism, a file for each")
     export.add_argument("--vocab-multiple", metavar="N", type=int, help="Megatron's make_vocab_size_divisible_by")
     _takes_words(export, "out=DIR for another place than the run's export folder")
-    device_verbs.build_options(_verb(group, "build", device_verbs.build, *device_verbs.BUILD))
+    building.build_options(_verb(group, "build", building.build, *building.BUILD))
     report = _verb(group, "report", verbs.report, "write a run's report again", "lapis report pocket")
     report.add_argument("run", metavar="RUN", help="a run, its name or folder")
     seen = _verb(group, "watch", verbs.watch, "look at a run while it trains, or afterwards", "lapis watch pocket")

@@ -12,9 +12,8 @@ from lapis import config, files, outside
 from lapis.types import InputError
 
 Words = argparse.Namespace
-BUILD = ("fetch what Lapis uses and cannot be installed beside it, into your home's cache", "lapis build executorch")
-"""What `lapis build` is, and an example."""
-OPTIONS = ("vit", "decoder", "kv", "group", "length", "samples")
+OPTIONS = ("vit", "decoder", "kv", "group", "length")
+"""Words of `lapis export` that this form alone has."""
 SAMPLES = 100
 README = """A program for ExecuTorch {version}: `model.pte`, made by `lapis export --to executorch`.
 
@@ -35,13 +34,10 @@ the last line are computed by torch with the numbers that the form can say, the 
 """
 
 
-def build_options(verb: argparse.ArgumentParser) -> None:
-    """The words of `lapis build`."""
-    verb.add_argument("program", choices=("executorch",), help="ExecuTorch and torchao (22 MB to fetch)")
-
-
 def build(words: Words) -> None:
     """ExecuTorch, where it is not there yet."""
+    if words.words:
+        raise InputError(f"{words.words[0]}: not understood here; executorch takes no words")
     print(outside.build(outside.EXECUTORCH))
 
 
@@ -52,15 +48,6 @@ def export_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--kv", choices=("int8", "fp32"), help="executorch: keys and values (int8)")
     verb.add_argument("--group", metavar="N", type=int, help="executorch: inputs that share a step in int4 (32)")
     verb.add_argument("--length", metavar="N", type=int, help="executorch: tokens that the cache has room for (2048)")
-    about = f"executorch: held-out samples a task by which forms are compared; 0 for none ({SAMPLES})"
-    verb.add_argument("--samples", metavar="N", type=int, help=about)
-
-
-def only_executorch(words: Words) -> None:
-    """Raises InputError for options that other forms do not have."""
-    for name in OPTIONS:
-        if getattr(words, name) is not None:
-            raise InputError(f"--{name}: expected --to executorch with it")
 
 
 def export(words: Words) -> None:
@@ -71,8 +58,6 @@ def export(words: Words) -> None:
     from lapis.verbs import out_of, trained
 
     samples = SAMPLES if words.samples is None else words.samples
-    if samples < 0:
-        raise InputError(f"--samples {samples}: expected 0 or more")
     forms = Forms(**_given(words, "vit", "decoder", "kv", "group"))
     size = executorch.Size(**_given(words, "length"))
     if files.is_model(Path(words.model)):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,33 @@ def beside(path: Path, mark: str = "") -> Iterator[Path]:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def placed(out: Path, replaceable: Callable[[Path], bool], *faults: type[Exception]) -> Iterator[Path]:
+    """A folder to fill, which takes the place of `out` at the end; nothing is left of it after an error.
+
+    Raises InputError where `out` is something that `replaceable` does not know, and for OSError and `faults` inside.
+    """
+    out = out.resolve()
+    if out.exists() and not (out.is_dir() and (replaceable(out) or not any(out.iterdir()))):
+        raise InputError(f"{out}: holds something else, so it is not replaced; expected a new or empty folder")
+    new, old = (out.with_name(f".{out.name}.lapis-{mark}") for mark in ("new", "old"))
+    for folder in (new, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        new.mkdir(parents=True)
+        yield new
+        if out.exists():
+            os.replace(out, old)
+        os.replace(new, out)
+        shutil.rmtree(old, ignore_errors=True)
+    except Exception as error:
+        if not isinstance(error, (OSError, *faults)):
+            raise
+        raise InputError(f"{out}: could not be written ({error})") from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def write(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lapis import config, device_verbs, files, recipes
+from lapis import building, config, files, recipes
 from lapis import run as road
 from lapis.named import RUNS, is_run, model_folder, recipe_in, run_folder
 from lapis.types import Image, InputError
@@ -55,7 +55,8 @@ def out_of(words: Words, default: Path | None = None) -> Path:
     return Path(named[-1]) if named else default or Path()
 
 
-def _only_out(words: Words) -> None:
+def only_out(words: Words) -> None:
+    """Raises InputError for a key=value word other than out=."""
     for word in words.words:
         if not word.startswith("out="):
             raise InputError(f"{word}: not understood here; expected out=FOLDER")
@@ -175,10 +176,10 @@ def _table(results: dict[str, Any]) -> Iterator[str]:
 
 def export(words: Words) -> None:
     """A model for other programs."""
-    _only_out(words)
-    if words.to == "executorch":
-        return device_verbs.export(words)
-    device_verbs.only_executorch(words)
+    only_out(words)
+    building.check(words)
+    if words.to in building.FORMS:
+        return building.FORMS[words.to].export(words)
     given = {"spec": words.spec, "tp": words.tp, "multiple": words.vocab_multiple}
     how = {name: value for name, value in given.items() if value is not None}
     if how and words.to != "megatron":
@@ -235,7 +236,7 @@ def watch(words: Words) -> None:
 
 def init(words: Words) -> None:
     """A model of public weights."""
-    _only_out(words)
+    only_out(words)
     out = out_of(words)
     if words.tile < 28 or (words.tile % 28 and words.tile % 32):
         raise InputError(f"--tile {words.tile}: expected a multiple of 28 or 32, two patches of the tower")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside"}
+BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "hub": {"types"},
     "plug": {"types"},
     "outside": {"types"},
+    "native": {"types", "files", "config"},
     "model": {"types", "config"},
     "model.adapter": {"types", "config", "plug"},
     "model.init": {"types", "config", "chat", "hub"},
@@ -52,7 +53,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
 TOP = {"", "__init__", "__main__", "cli", "coherent", "frame", "launch", "named", "run", "terminal", "progress"}
-TOP |= {"act_verb", "device_verbs", "recipes", "serving", "verbs", "watch"}
+TOP |= {"act_verb", "building", "device_verbs", "llama_verbs", "recipes", "serving", "verbs", "watch"}
 
 
 def part(module: str) -> str:

@@ -10,11 +10,9 @@ the way back gives the same model.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +101,7 @@ def write(source: Path, out: Path, layout: Layout) -> None:
     prefix = WHOLE if isinstance(shape, config.Model) else TEXT
     text = {_renamed(name, prefix, TEXT): state.pop(name) for name in list(state) if name.startswith((prefix, HEAD))}
     ranks = cut(text, _decoder(shape), layout)
-    with _placed(out, is_megatron) as folder:
+    with files.placed(out, is_megatron, SafetensorError) as folder:
         _copy(source, folder)
         files.write_json(folder / DESCRIPTION, description(_decoder(shape), layout))
         files.write(folder / GUIDE, README)
@@ -119,7 +117,7 @@ def write_back(source: Path, out: Path) -> None:
     Raises InputError as `write` does.
     """
     state = tensors(source)
-    with _placed(out, files.is_model) as folder:
+    with files.placed(out, files.is_model, SafetensorError) as folder:
         _copy(source, folder)
         save_torch_state_dict(state, folder, max_shard_size=hf.SHARD)
         shape = convert.config_of(source)
@@ -219,25 +217,3 @@ def _copy(source: Path, folder: Path) -> None:
 def _save(state: Mapping[str, Tensor], folder: Path) -> None:
     folder.mkdir()
     save_file(dict(state), folder / WEIGHTS, {"format": "pt"})
-
-
-@contextmanager
-def _placed(out: Path, replaceable: Callable[[Path], bool]) -> Iterator[Path]:
-    """A folder to fill, which takes the place of `out` at the end; nothing is left of it after an error."""
-    out = out.resolve()
-    if out.exists() and not (out.is_dir() and (replaceable(out) or not any(out.iterdir()))):
-        raise InputError(f"{out}: holds something else, so it is not replaced; expected a new or empty folder")
-    beside, old = (out.with_name(f".{out.name}.lapis-{mark}") for mark in ("new", "old"))
-    for folder in (beside, old):
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        beside.mkdir(parents=True)
-        yield beside
-        if out.exists():
-            os.replace(out, old)
-        os.replace(beside, out)
-        shutil.rmtree(old, ignore_errors=True)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{out}: could not be written ({error})") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

@@ -234,6 +234,16 @@ class Machine:
         opening = len(self.marks.think) if self.state is State.IDLE else 0
         return opening + len(self.marks.unthink) - self._matched
 
+    @property
+    def forcing(self) -> bool:
+        """The next token is the machine's own, whatever the model chooses."""
+        return bool(self._queue)
+
+    @property
+    def ending(self) -> tuple[int, tuple[int, ...]]:
+        """After how many tokens of thought the closing begins at the latest, and what it says before `</think>`."""
+        return self._last, self._message
+
     def take(self, chosen: int) -> tuple[int, bool]:
         """(token to write, whether the machine wrote it instead of the model)."""
         self.written += 1
