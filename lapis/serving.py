@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lapis.named import model_folder
+from lapis.named import model_folder, recipe_in, run_folder
 from lapis.types import InputError
 
 
 def options(verb: argparse.ArgumentParser) -> None:
     """The words of `lapis serve`."""
     verb.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a model folder")
+    verb.add_argument("--engine", choices=("torch", "llamacpp"), default="torch", help="what computes the answers")
+    about = "llamacpp: which file of `lapis export --to gguf` (f16)"
+    verb.add_argument("--form", metavar="F", help=about)
     verb.add_argument("--host", metavar="H", default="127.0.0.1", help="the address to listen on; only this machine's")
     verb.add_argument("--port", metavar="N", type=int, default=8000, help="0 takes a free one")
     verb.add_argument("--name", metavar="HOST", action="append", default=[], help="a name that clients use for it")
@@ -32,7 +35,8 @@ def options(verb: argparse.ArgumentParser) -> None:
 
 def serve(words: argparse.Namespace) -> None:
     """Serve a model until SIGTERM or Ctrl-C. Raises InputError for a word that is wrong."""
-    folder = model_folder(words.model)
+    if words.form is not None and words.engine == "torch":
+        raise InputError("--form: expected --engine llamacpp with it")
     for name, least in (("slots", 1), ("length", 16), ("queue", 0), ("grace", 0), ("body_mb", 1)):
         if getattr(words, name) < least:
             raise InputError(f"--{name.replace('_', '-')} {getattr(words, name)}: expected {least} or more")
@@ -42,22 +46,18 @@ def serve(words: argparse.Namespace) -> None:
     from lapis.serve import server
 
     place = server.bound(words.host, words.port)
-    app = _app(folder, words, key)
+    app = _app(words, key)
     if words.host not in server.LOOPBACK and not key:
         print(f"lapis: {words.host} is not loopback, and there is no API key: anybody may ask", file=sys.stderr)
     print(server.url_of(place, words.host), flush=True)
     server.Server(app).run(sockets=[place])
 
 
-def _app(folder: Path, words: argparse.Namespace, key: str) -> Any:
-    from lapis import terminal
+def _app(words: argparse.Namespace, key: str) -> Any:
     from lapis.serve import api
-    from lapis.serve.features import Features
     from lapis.serve.limits import Limits
-    from lapis.serve.local import Local
     from lapis.serve.reply import Spelling
 
-    engine = terminal.engine(folder, words.slots, words.length, Features(terminal.FEATURES))
     limits = Limits(
         body=words.body_mb * 2**20,
         bodies=8 * words.body_mb * 2**20,
@@ -65,8 +65,34 @@ def _app(folder: Path, words: argparse.Namespace, key: str) -> Any:
         fetch_hosts=frozenset(host.lower() for host in words.fetch),
         names=frozenset(host.lower() for host in words.name),
     )
-    backend = Local(engine, words.model_name or Path(words.model).name, words.queue)
-    return api.create(backend, Spelling.of(engine.tokenizer), limits, key)
+    backend, tokenizer = (_torch if words.engine == "torch" else _llamacpp)(words)
+    return api.create(backend, Spelling.of(tokenizer), limits, key)
+
+
+def _torch(words: argparse.Namespace) -> tuple[Any, Any]:
+    from lapis import terminal
+    from lapis.serve.features import Features
+    from lapis.serve.local import Local
+
+    folder = model_folder(words.model)
+    engine = terminal.engine(folder, words.slots, words.length, Features(terminal.FEATURES))
+    return Local(engine, _name(words), words.queue), engine.tokenizer
+
+
+def _llamacpp(words: argparse.Namespace) -> tuple[Any, Any]:
+    from lapis.serve.llamacpp import LlamaCpp
+
+    folder = Path(words.model)
+    if not any(folder.glob("model-*.gguf")):
+        run = run_folder(words.model)
+        folder = run / recipe_in(run).export.name / "gguf"
+    backend = LlamaCpp(folder, words.form or "f16", _name(words), words.slots, words.length, words.queue)
+    return backend, backend.files.tokenizer
+
+
+def _name(words: argparse.Namespace) -> str:
+    """What clients call the model."""
+    return words.model_name or Path(words.model).name
 
 
 def key_of(file: Path | None) -> str:

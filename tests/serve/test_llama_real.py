@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import openai
 import pytest
 import torch
 from PIL import Image as Picture
@@ -31,6 +32,7 @@ from lapis.types import Image, Request, Text, Turn
 from tests.export.test_hf import SENTENCES
 from tests.model.shared import DECODER, MODEL
 from tests.serve.small import spread
+from tests.serve.started import started
 
 pytestmark = pytest.mark.skipif(native.newest() is None, reason="llama.cpp is not built here (lapis build llamacpp)")
 
@@ -212,3 +214,18 @@ def plain(engine: Engine, turns: tuple[Turn, ...], count: int) -> list[int]:
         hidden_1TD = engine.decoder(x_1TD, torch.arange(len(ids))[None])
         ids.append(int(engine.decoder.logits(hidden_1TD[0, -1]).argmax()))
     return ids[len(prompt.ids) :]
+
+
+def test_llama_cpp_answers_behind_the_same_api(folder: Path) -> None:
+    with started(str(folder / "gguf"), "--engine", "llamacpp", "--form", "q8_0", "--slots", "2", "--length", "256") as (
+        _,
+        url,
+    ):
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        messages = [{"role": "user", "content": "what?"}]
+        answer = client.chat.completions.create(
+            model="gguf", messages=messages, max_tokens=24, extra_body={"thinking_token_budget": 9}
+        )
+        usage = answer.usage
+        assert usage is not None and usage.completion_tokens_details is not None
+        assert 0 < (usage.completion_tokens_details.reasoning_tokens or 0) <= 9 and answer.choices[0].message.content

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
 
-from lapis import serving
+from lapis import cli, serving
 from lapis.export import hf
 from lapis.model.vlm import Lapis
 from lapis.types import InputError
-from tests.conftest import ROOT, command, environment
 from tests.serve.scripted import data_uri, png
 from tests.serve.small import byte_tokenizer
+from tests.serve.started import started
 
 
 @pytest.fixture(scope="module")
@@ -26,25 +23,6 @@ def folder(lapis: Lapis, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("served") / "small"
     hf.write(lapis, byte_tokenizer(), out)
     return out
-
-
-@contextmanager
-def started(*words: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process, and the URL that it prints."""
-    process = subprocess.Popen(
-        command("serve", *words, "--port", "0"),
-        cwd=ROOT,
-        env={**environment(), **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_a_model_is_served_until_a_stop_that_finishes_what_runs(folder: Path) -> None:
@@ -70,6 +48,11 @@ def test_a_model_is_served_until_a_stop_that_finishes_what_runs(folder: Path) ->
         assert "".join(one.delta.content or "" for one in pieces) == answer.choices[0].message.content
         assert pieces[-1].finish_reason == answer.choices[0].finish_reason
         assert process.wait(60) == 143
+
+
+def test_words_of_another_engine_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", str(folder), "--form", "q8_0", "--port", "0"]) == 2
+    assert capsys.readouterr().err == "lapis: --form: expected --engine llamacpp with it\n"
 
 
 def test_ctrl_c_stops_it_and_other_addresses_are_warned_of(folder: Path) -> None:
