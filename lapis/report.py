@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from lapis import files
-from lapis.report_parts import answers, course, misses, summary, training
+from lapis.report_parts import answers, course, formats, misses, summary, training
 from lapis.report_parts.figures import Figure, figures
 from lapis.report_parts.inputs import Json, Run, Stage, read_run
 from lapis.report_parts.page import Section, page
@@ -57,6 +57,7 @@ def html(run: Run, found: dict[str, Figure], desk: dict[str, Figure] | None) -> 
         ("distillation", "Distillation", training.distillation(run)),
         ("rl", "RL", training.reinforcement(run)),
         ("cost", "Cost", training.cost(run)),
+        ("formats", "Formats", formats.gguf(run)),
         ("data", "Data", training.data(run)),
         ("figures", "Every figure", summary.every_figure(run, found, desk)),
     ]

@@ -102,8 +102,9 @@ class LlamaCpp:
         self.files = Files.of(folder, form)
         self.length = min(length, self.files.positions - MARGIN)
         self._queue, self._slots, self._count = queue, asyncio.Semaphore(slots), slots
+        self.threads = threads or os.cpu_count() or 1
         server = server or native.find("llama-server")
-        self._command = command(server, self.files, slots, self.length, threads or os.cpu_count() or 1)
+        self._command = command(server, self.files, slots, self.length, self.threads)
         self._marks = budget.Marks.of(self.files.tokenizer)
         self._unknown = tuple(range(self.files.tokenizer.size, _vocab(self.files.shape)))
         self._by_bytes = {content: token for token, content in enumerate(self._marks.content) if content}
