@@ -132,13 +132,14 @@ def build(
     """
     progress = progress or Silent()
     tools, flags = Tools.found(), build_flags()
-    with tempfile.TemporaryDirectory() as scratch:
-        progress.advance(0, "source")
-        origin = _source(source, Path(scratch))
-        folder = cache / _key(origin.digest, flags)
-        with _locked(folder.with_suffix(".lock"), progress):
-            if not (folder / RECORD).is_file():
-                _make(tools, origin, flags, folder, jobs or os.cpu_count() or 1, progress)
+    given = None if source is None else _source(source)
+    folder = cache / _key(given.digest if given else SHA256, flags)
+    with _locked(folder.with_suffix(".lock"), progress), tempfile.TemporaryDirectory() as scratch:
+        if not (folder / RECORD).is_file():
+            progress.advance(0, "source")
+            _make(
+                tools, given or _source(_fetched(Path(scratch))), flags, folder, jobs or os.cpu_count() or 1, progress
+            )
     return folder
 
 
@@ -173,9 +174,8 @@ def _key(digest: str, flags: Mapping[str, str]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def _source(source: Path | None, scratch: Path) -> Source:
-    if source is None:
-        source = _fetched(scratch)
+def _source(source: Path) -> Source:
+    """What is to be built, checked. Raises InputError for what it is not."""
     if source.is_dir():
         inner = source / INNER if (source / INNER).is_dir() else source
         if not (inner / "ggml" / "CMakeLists.txt").is_file():

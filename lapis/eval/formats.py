@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,17 @@ HEAD = "## How good, how large, how fast"
 COLUMNS = ("MB", "MB in memory", "loss", "answers as bf16", "tokens/s", f"tokens/s, {SLOTS} at once", "first token, s")
 
 
-def report(model: Path, folder: Path, plan: config.Eval, heldout: Path, samples: int, progress: Progress) -> Json:
-    """Measure every model-*.gguf in `folder`, and the torch model in `model`, on `samples` of each task.
+def report(
+    model: Path,
+    folder: Path,
+    plan: config.Eval,
+    heldout: Path,
+    samples: int,
+    progress: Progress,
+    threads: int | None = None,
+) -> Json:
+    """Measure every model-*.gguf in `folder`, and the torch model in `model`, on `samples` of each task; llama.cpp has
+    as many `threads` as there are cores, unless it is told.
 
     Writes report.json and the README's section; returns what report.json holds. Raises InputError where llama.cpp is
     not built, or no task has held-out samples.
@@ -59,7 +69,7 @@ def report(model: Path, folder: Path, plan: config.Eval, heldout: Path, samples:
     first, found = _bf16(model, questions, text, plan, progress)
     content: Json = {"baseline": BASELINE, "samples": samples, "formats": {BASELINE: found}}
     for form in forms(folder):
-        records, found = _form(folder, form, questions, text, plan, progress)
+        records, found = _form(_backend(folder, form, threads), questions, text, plan, progress)
         pairs = [
             (one["answer"], other["answer"])
             for ask in questions
@@ -67,7 +77,7 @@ def report(model: Path, folder: Path, plan: config.Eval, heldout: Path, samples:
         ]
         content["formats"][form] = found | {"same": sum(one == other for one, other in pairs) / len(pairs)}
     files.write_json(folder / "report.json", content)
-    _tell(folder / "README.md", content)
+    tell(folder / "README.md", content)
     return content
 
 
@@ -122,13 +132,16 @@ def _bf16(
     return records, found | _speed(engine, questions, whole) | {"same": 1.0}
 
 
+def _backend(folder: Path, form: str, threads: int | None) -> LlamaCpp:
+    return LlamaCpp(folder, form, slots=SLOTS, length=LENGTH, queue=QUEUE, threads=threads)
+
+
 def _form(
-    folder: Path, form: str, questions: Questions, text: str, plan: config.Eval, progress: Progress
+    backend: LlamaCpp, questions: Questions, text: str, plan: config.Eval, progress: Progress
 ) -> tuple[dict[Ask, list[Record]], Json]:
-    backend = LlamaCpp(folder, form, slots=SLOTS, length=LENGTH, queue=QUEUE)
     loaded = [path for path in (backend.files.model, backend.files.projector) if path is not None]
     found: Json = {"megabytes": sum(path.stat().st_size for path in loaded) / 1e6}
-    found["loss"] = perplexity(backend.files, text) if text else None
+    found["loss"] = perplexity(backend.files, text, backend.threads) if text else None
     with Asked(backend) as generator:
         records = _asked(generator, questions, plan, progress)
         found |= {"tasks": _shares(records), **_speed(generator, questions, backend.files.whole is not None)}
@@ -155,7 +168,7 @@ def _speed(generator: Generator, questions: Questions, images: bool) -> Json:
     shown = [
         (ask, sample) for ask, samples in questions.items() for sample in samples[:SPEED] if sample.images or not images
     ]
-    first = [request_of(sample, ask, 1) for ask, sample in shown[:SPEED]]
+    first = [replace(request_of(sample, ask, 1), think=False) for ask, sample in shown[:SPEED]]
     return {"tokens_a_second": alone, "tokens_a_second_together": together, "first_token": _first(generator, first)}
 
 
@@ -191,14 +204,14 @@ def windows_of(tokens: int) -> int:
     return min(tokens // WINDOW - SPARE, WINDOWS)
 
 
-def perplexity(loaded: Files, text: str) -> float:
+def perplexity(loaded: Files, text: str, threads: int) -> float:
     """The same by llama-perplexity. Raises InputError where it fails."""
     windows = windows_of(len(loaded.tokenizer.encode(text)))
     decoder = loaded.shape.decoder if isinstance(loaded.shape, config.Model) else loaded.shape
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "prose.txt"
         path.write_text(text, encoding="utf-8")
-        words: list[str | Path] = [native.find("llama-perplexity"), "-m", loaded.model, "-f", path]
+        words: list[str | Path] = [native.find("llama-perplexity"), "-m", loaded.model, "-f", path, "-t", str(threads)]
         words += ["-c", str(WINDOW), "-b", str(WINDOW), "--chunks", str(windows + SPARE), *native.model_words(decoder)]
         done = subprocess.run(words, capture_output=True, text=True)
     means = dict(re.findall(r"\[(\d+)\]([0-9.]+),", done.stdout))
@@ -215,7 +228,7 @@ def memory(pid: int | None) -> float | None:
     return int(found[1]) / 1000 if found else None
 
 
-def _tell(path: Path, content: Json) -> None:
+def tell(path: Path, content: Json) -> None:
     """The README's section, in place of an older one."""
     before = path.read_text(encoding="utf-8").partition(HEAD)[0].rstrip()
     files.write(path, "\n".join([before, "", HEAD, "", *table(content), ""]))

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +103,9 @@ class LlamaCpp:
         self.files = Files.of(folder, form)
         self.length = min(length, self.files.positions - MARGIN)
         self._queue, self._slots, self._count = queue, asyncio.Semaphore(slots), slots
+        self.threads = threads or os.cpu_count() or 1
         server = server or native.find("llama-server")
-        self._command = command(server, self.files, slots, self.length, threads or os.cpu_count() or 1)
+        self._command = command(server, self.files, slots, self.length, self.threads)
         self._marks = budget.Marks.of(self.files.tokenizer)
         self._unknown = tuple(range(self.files.tokenizer.size, _vocab(self.files.shape)))
         self._by_bytes = {content: token for token, content in enumerate(self._marks.content) if content}
@@ -120,11 +122,12 @@ class LlamaCpp:
         sampler.check(request)
         with self._place():
             process = await self.running()
-            reply = self._reply(request)
+            shown = any(turn.images for turn in request.turns)
+            reply = await asyncio.to_thread(self._reply, request) if shown else self._reply(request)
             self._live.add(reply)
             try:
-                async with self._slots:
-                    async for delta in self._written(process, reply):
+                async with self._slots, aclosing(self._written(process, reply)) as deltas:
+                    async for delta in deltas:
                         yield delta
             finally:
                 self._live.discard(reply)
@@ -200,7 +203,7 @@ class LlamaCpp:
         self._done["prompt"] += len(prompt.ids)
         return Reply(request, prompt, machine, most, self.files.tokenizer)
 
-    async def _written(self, process: Process, reply: Reply) -> AsyncIterator[Delta]:
+    async def _written(self, process: Process, reply: Reply) -> AsyncGenerator[Delta, None]:
         """Stretch by stretch: what the machine writes, then what llama-server does until the machine says otherwise."""
         stretches = 0
         try:
@@ -210,9 +213,10 @@ class LlamaCpp:
                     yield reply.delta()
                 before = len(reply.token_ids)
                 if not reply.finish:
-                    async for _ in self._stretch(process, reply, stretches):
-                        if not reply.finish:
-                            yield reply.delta()
+                    async with aclosing(self._stretch(process, reply, stretches)) as steps:
+                        async for _ in steps:
+                            if not reply.finish:
+                                yield reply.delta()
                 stretches += 1
                 if not reply.finish and len(reply.token_ids) == before and not reply.must_answer:
                     raise Stopped("llama-server: wrote nothing")
@@ -223,7 +227,7 @@ class LlamaCpp:
         last = reply.delta()
         yield Delta(last.thought, last.text, last.tokens, reply.completion())
 
-    async def _stretch(self, process: Process, reply: Reply, number: int) -> AsyncIterator[None]:
+    async def _stretch(self, process: Process, reply: Reply, number: int) -> AsyncGenerator[None, None]:
         """Tokens of one request to llama-server until the reply cannot use more of them."""
         body, seen, useful = self._body(reply, number), 0, True
         async with process.stream("/completion", body) as events:
