@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
 from pathlib import Path
 
+import httpx
 import pytest
 from huggingface_hub import constants
 
@@ -18,11 +20,13 @@ from lapis.data import store
 from lapis.eval import screenspot
 from tests.conftest import lapis
 from tests.model.test_init import siglip, text_folder
+from tests.serve.started import started
 from tests.test_readme import of
 
 HUB = {"google/siglip2-so400m-patch14-384": siglip, "Qwen/Qwen3-1.7B": lambda folder: text_folder("qwen3", folder)}
 LONG = [words for words in of("lapis") if words[0] == "run" and "--smoke" not in words]
-SHORT = [words for words in of("lapis") if words not in LONG]
+SERVED = [words for words in of("lapis") if words[0] == "serve"]
+SHORT = [words for words in of("lapis") if words not in LONG and words not in SERVED]
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +63,14 @@ def test_a_short_command_works(words: list[str], home: Path, hub: Path, monkeypa
     written = "job.*" if words[0] == "launch" else "*.safetensors"
     for out in (word.removeprefix("out=") for word in words if word.startswith("out=")):
         assert any((home / out).rglob(written))
+
+
+@pytest.mark.parametrize("words", [words for words in SERVED if "llamacpp" not in words], ids=" ".join)
+def test_a_served_model_answers(words: list[str], home: Path) -> None:
+    with started(*words[1:], cwd=home) as (process, url):
+        assert httpx.get(f"{url}/health").json()["status"] == "ok"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
 
 
 @pytest.mark.parametrize("words", LONG, ids=" ".join)

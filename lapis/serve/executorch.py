@@ -97,7 +97,8 @@ class Program:
         first, prompt = piece.span.first, piece.prompt
         keys = list(piece.ids) if prompt is None else prompt.key[first : first + piece.span.count].tolist()
         known = self._known(first, keys, piece.wanted)
-        del self._held[first + known :]
+        if known < len(keys):
+            del self._held[first + known :]
         features_VD = None if prompt is None else prompt.features(first + known, len(keys) - known, self.image)
         logits_BV = self._write(piece.ids[known:], keys[known:], features_VD)
         self.computed += 0 if prompt is None else len(keys) - known
@@ -334,7 +335,8 @@ def _about(folder: Path) -> dict[str, Any]:
 
 
 def _load(folder: Path) -> dict[str, Any]:
-    """The program's methods by name."""
+    """The program's methods by name. Each comes of a load of its own: those of one load share the memory in which the
+    decoder keeps its cache, and looking at a picture would write over it."""
     try:
         outside.use(outside.EXECUTORCH)
     except InputError as error:
@@ -342,8 +344,9 @@ def _load(folder: Path) -> dict[str, Any]:
     from executorch.runtime import Runtime
 
     try:
-        program = Runtime.get().load_program(folder / PROGRAM)
-        return {name: program.load_method(name) for name in sorted(program.method_names)}
+        runtime = Runtime.get()
+        names = sorted(runtime.load_program(folder / PROGRAM).method_names)
+        return {name: runtime.load_program(folder / PROGRAM).load_method(name) for name in names}
     except RuntimeError as error:
         if any(name in str(error) for name in NO_MEMORY):
             raise _fault(error) from error

@@ -28,7 +28,8 @@ built = pytest.mark.skipif(
     not outside.is_built(outside.EXECUTORCH), reason="ExecuTorch is not there: `lapis build executorch` fetches it"
 )
 PLAIN = Forms(vit="fp32", decoder="fp32", kv="fp32")
-SIZE = Size(length=160, chunk=32, tiles=4)
+SIZE = Size(length=160, chunk=8, tiles=4)
+"""A small chunk, so that the decoder takes less memory than the pictures do, and would show what they overwrite."""
 
 
 def shape() -> config.Model:
@@ -189,6 +190,18 @@ def test_another_picture_in_the_same_place_is_another_prompt(device: Device) -> 
     again = device.forward(ask("Where?", other))
     device.reset()
     assert device.forward(ask("Where?", other)).logprobs == pytest.approx(again.logprobs, abs=1e-4)
+
+
+@built
+def test_looking_at_a_picture_leaves_the_cache_alone(device: Device) -> None:
+    """Methods of one load share memory; a picture between two questions must not change the second's answer."""
+    request = ask("One question about many things of this world?")
+    alone = device.forward(request)
+    device.encode(picture(0x9080F0, 400, 400))
+    again = device.forward(request)
+    assert device.trace.computed_tokens == 1
+    assert again.token_ids == alone.token_ids
+    assert again.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
 
 
 @built

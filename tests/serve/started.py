@@ -5,16 +5,17 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.conftest import ROOT, command, environment
 
 
 @contextmanager
-def started(*words: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(*words: str, cwd: Path = ROOT, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process, and the URL that it prints."""
     process = subprocess.Popen(
         command("serve", *words, "--port", "0"),
-        cwd=ROOT,
+        cwd=cwd,
         env={**environment(), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
