@@ -15,7 +15,7 @@ import httpx
 import pytest
 from huggingface_hub import constants
 
-from lapis import cli, coherent, verbs
+from lapis import cli, coherent, native, verbs
 from lapis.data import store
 from lapis.eval import screenspot
 from tests.conftest import lapis
@@ -26,7 +26,13 @@ from tests.test_readme import of
 HUB = {"google/siglip2-so400m-patch14-384": siglip, "Qwen/Qwen3-1.7B": lambda folder: text_folder("qwen3", folder)}
 LONG = [words for words in of("lapis") if words[0] == "run" and "--smoke" not in words]
 SERVED = [words for words in of("lapis") if words[0] == "serve"]
-SHORT = [words for words in of("lapis") if words not in LONG and words not in SERVED]
+ELSEWHERE = [
+    words
+    for words in of("lapis")
+    if words[0] == "build" or "--browse" in words or ("gguf" in words and native.newest() is None)
+]
+"""Minutes of compiling, or of driving pages: their own tests take less (tests/test_native.py, tests/act)."""
+SHORT = [words for words in of("lapis") if words not in LONG + SERVED + ELSEWHERE]
 
 
 @pytest.fixture(scope="session")
