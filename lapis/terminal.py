@@ -52,6 +52,7 @@ def engine(folder: Path) -> Engine | Device:
         length=min(decoder.max_positions, LONGEST),
         dtype=torch.bfloat16 if cuda else torch.float32,
         device="cuda" if cuda else "cpu",
+        features={},
     )
 
 

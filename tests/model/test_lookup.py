@@ -19,7 +19,7 @@ def looked(decoder: Decoder, tokens: torch.Tensor, depth: int, head: int) -> tor
     positions = torch.arange(tokens.shape[1])[None]
     turn, x = rotation(decoder.config, positions), decoder.embed(tokens)
     for number, layer in enumerate(decoder.layers[:depth]):
-        x, _ = layer(x, positions, turn, None, None, number)
+        x, _ = layer(x, turn, None, None, number)
     attention = decoder.layers[depth].attention
     heads = attention.qkv(decoder.layers[depth].norm1(x)).unflatten(-1, (2, 4, 64))
     q, k = attention.q_norm(heads[..., :2, :]).flatten(2, 3), attention.k_norm(heads[..., 2, :])
