@@ -9,10 +9,12 @@ python -m bench.upload_encoding [run=FOLDER]
 from __future__ import annotations
 
 import io
+import itertools
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +64,12 @@ def first_token(engine: Engine, image: Image) -> float:
 
 @torch.inference_mode()
 def measure(
-    engine: Engine, model: Lapis, kept: dict[bytes, torch.Tensor], size: tuple[int, int]
+    engine: Engine, model: Lapis, kept: Kept, size: tuple[int, int], seeds: Iterator[int]
 ) -> tuple[float, float]:
     """Median seconds to the first token with the image encoded before, and with the question; both take turns."""
     before, with_question = [], []
-    for number in range(REPEATS):
-        image, other = screen(size, 2 * number), screen(size, 2 * number + 1)
+    for _ in range(REPEATS):
+        image, other = screen(size, next(seeds)), screen(size, next(seeds))
         kept[image.data] = encode_images(model, [image])[0]
         before.append(first_token(engine, image))
         with_question.append(first_token(engine, other))
@@ -81,10 +83,11 @@ def main() -> None:
     model = model_of(run).requires_grad_(False)
     kept: Kept = {}
     engine = Engine(model, tokenizer_of(run, model), slots=1, length=1024, features=kept)
-    measure(engine, model, kept, SIZES[0])
+    seeds = itertools.count()
+    measure(engine, model, kept, SIZES[0], seeds)
     saved = []
     for size in SIZES:
-        before, after = measure(engine, model, kept, size)
+        before, after = measure(engine, model, kept, size, seeds)
         saved.append(1 - before / after)
         tiles = anyres.tile_count(*size, model.config.anyres, model.config.vit.tile)
         print(f"{tiles} tiles: first token after {1000 * before:.1f} ms, with the image {1000 * after:.1f} ms")

@@ -4,7 +4,7 @@ Usage: `Engine(model, tokenizer).generate([Request((Turn("user", (Text("1+1?"),)
 
 What is unusual: one forward computes the new tokens of all live requests and pieces of prompts together, as one packed
 row without padding. A request's greedy tokens do not depend on what else that row holds: in the products a row's result
-is the same whatever the number of rows, from ROWS on (measured on two CPUs' worth of kernels: fp32 from 4 rows, bf16
+is the same whatever the number of rows, from ROWS on (measured: fp32 from 4 rows, bf16
 from 1), and attention is computed request by request (model/cache.py). One call at a time: not for several threads;
 `serve/local.py` has an engine behind an event loop.
 
