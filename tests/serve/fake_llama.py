@@ -2,7 +2,7 @@
 
 It keeps llama-server's habits that matter: a token that ends inside a character is not told until the character is
 whole, marks have no text, and the last event has sums alone. `fault` beside the model makes it end in the middle of
-an answer; `log` tells which answers ended and which were left.
+an answer, `hold` wait after the first token until it is left; `log` tells which answers ended and which were left.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ class Server:
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text)
 
     async def stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
+        waits = (self.folder / "hold").exists()
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for number, event in enumerate(self.model.events(body)):
             text = b"data: " + json.dumps(event).encode() + b"\n\n"
@@ -122,6 +123,8 @@ class Server:
             if number == 0 and (self.folder / "fault").exists():
                 print("out of memory, it failed", flush=True)
                 os._exit(3)
+            if waits:
+                await reader.read(1)
             if reader.at_eof() or writer.is_closing():
                 self.log("left")
                 return

@@ -182,9 +182,11 @@ def test_load_counts_and_full_is_told(folder: Path) -> None:
 
 def test_a_closed_iterator_leaves_the_server_and_frees_the_slot(folder: Path) -> None:
     async def act(model: LlamaCpp) -> None:
+        (folder / "hold").touch()
         stream = model.submit(Request(user("a?"), max_tokens=120))
         await anext(stream)
         await stream.aclose()
+        (folder / "hold").unlink()
         assert (await all_of(model, Request(user("b?"), max_tokens=4)))[-1].completion is not None
         while "left" not in (log.read_text() if log.exists() else ""):
             await asyncio.sleep(0.01)
