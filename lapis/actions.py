@@ -13,7 +13,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from lapis.types import InputError
 
@@ -139,12 +139,7 @@ class Answer:
 Action = (
     Open | Click | DoubleClick | LongPress | Type | Swipe | Drag | SystemButton | Wait | Terminate | TakeNotes | Answer
 )
-KINDS: dict[str, type[Action]] = {
-    kind.name: kind
-    for kind in (
-        Open, Click, DoubleClick, LongPress, Type, Swipe, Drag, SystemButton, Wait, Terminate, TakeNotes, Answer,
-    )
-}  # fmt: skip
+KINDS: dict[str, type[Action]] = {kind.name: kind for kind in get_args(Action)}
 """Every action by its name."""
 _AXIS = {"type": "integer", "minimum": 0, "maximum": SCALE}
 _POINT = {"type": "array", "items": _AXIS, "minItems": 2, "maxItems": 2}

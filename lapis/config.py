@@ -17,10 +17,25 @@ from pydantic import Discriminator
 
 from lapis.machines import Dist, Floor
 from lapis.overrides import assign, check, flat
-from lapis.shape import Adapter, AnyRes, Count, Decoder, Llama3, Model, Positive, Rate, Share, ViT, Yarn
+from lapis.shape import (
+    Adapter,
+    AnyRes,
+    Count,
+    Decoder,
+    Llama3,
+    Model,
+    Positive,
+    Rate,
+    Share,
+    ViT,
+    Yarn,
+    decoder_of,
+    tile_tokens,
+)
 from lapis.types import InputError
 
-__all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Model", "ViT", "Yarn", "flat"]
+__all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Model", "ViT", "Yarn"]
+__all__ += ["decoder_of", "flat", "tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
 

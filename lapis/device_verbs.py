@@ -54,18 +54,12 @@ def export(words: Words) -> None:
     """A model's program, and what its forms cost where the model belongs to a run."""
     from lapis.export import executorch
     from lapis.export.quantise import Forms
-    from lapis.named import run_folder
-    from lapis.verbs import out_of, trained
+    from lapis.verbs import source_of
 
     samples = SAMPLES if words.samples is None else words.samples
     forms = Forms(**_given(words, "vit", "decoder", "kv", "group"))
     size = executorch.Size(**_given(words, "length"))
-    if files.is_model(Path(words.model)):
-        model, run, out = Path(words.model), None, out_of(words)
-    else:
-        run = run_folder(words.model)
-        model, place = trained(run)
-        out = out_of(words, place / "executorch")
+    model, run, out = source_of(words, "executorch")
     about = executorch.write(*_read(model), out, forms, size)
     report = {"forms": about["forms"], "size": about["size"], "bytes": _bytes(model, out, about)}
     if run is not None and samples:
@@ -85,7 +79,7 @@ def _read(folder: Path) -> tuple[Any, Any]:
     from lapis.model import convert
 
     shape = convert.config_of(folder)
-    tokens = shape.tokens_per_tile if isinstance(shape, config.Model) else 1
+    tokens = config.tile_tokens(shape)
     return convert.read(folder), Tokenizer.load(folder, tokens)
 
 

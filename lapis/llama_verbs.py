@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lapis import files
 from lapis.types import InputError
 
 Words = argparse.Namespace
@@ -40,18 +39,11 @@ def build(words: Words) -> None:
 def export(words: Words) -> None:
     """A model's GGUF files, and how good and fast each is where it belongs to a run."""
     from lapis.export import gguf
-    from lapis.named import run_folder
-    from lapis.verbs import out_of, trained
+    from lapis.verbs import source_of
 
     formats = tuple(words.formats.split(",")) if words.formats else gguf.DEFAULT
     samples = SAMPLES if words.samples is None else words.samples
-    folder = Path(words.model)
-    if files.is_model(folder):
-        model, run, out = folder, None, out_of(words)
-    else:
-        run = run_folder(words.model)
-        model, place = trained(run)
-        out = out_of(words, place / "gguf")
+    model, run, out = source_of(words, "gguf")
     gguf.write(model, out, formats)
     if run is not None and samples:
         _measure(model, run, out, samples)

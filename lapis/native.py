@@ -94,7 +94,7 @@ def newest(cache: Path = CACHE) -> Path | None:
 def model_words(shape: config.Model | config.Decoder) -> list[str]:
     """What llama.cpp's programs must be told of a model because they do not read it from its files: YaRN's bounds
     where they are not 32 and 1, and how many tokens a tile is where its own bounds (64 to 256) would resize it."""
-    decoder, words = shape.decoder if isinstance(shape, config.Model) else shape, list[str]()
+    decoder, words = config.decoder_of(shape), list[str]()
     if decoder.yarn is not None and (decoder.yarn.beta_fast, decoder.yarn.beta_slow) != (32, 1):
         words += ["--yarn-beta-fast", f"{decoder.yarn.beta_fast:g}", "--yarn-beta-slow", f"{decoder.yarn.beta_slow:g}"]
     if isinstance(shape, config.Model) and not 64 <= shape.tokens_per_tile <= 256:

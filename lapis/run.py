@@ -267,7 +267,7 @@ def export_to(model: Path, out: Path) -> None:
     from lapis.model import convert
 
     shape = convert.config_of(model)
-    tiles = shape.tokens_per_tile if isinstance(shape, config.Model) else 1
+    tiles = config.tile_tokens(shape)
     out.parent.mkdir(parents=True, exist_ok=True)
     hf.write(convert.read(model), chat.Tokenizer.load(model, tiles), out)
 

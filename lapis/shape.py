@@ -124,3 +124,13 @@ class Model:
     def tokens_per_tile(self) -> int:
         """Image tokens of one tile; an odd grid is padded to even."""
         return (-(-self.vit.grid // self.adapter.shuffle)) ** 2
+
+
+def decoder_of(shape: Model | Decoder) -> Decoder:
+    """The decoder of a whole model, or of itself."""
+    return shape.decoder if isinstance(shape, Model) else shape
+
+
+def tile_tokens(shape: Model | Decoder) -> int:
+    """Image tokens of a tile, as a tokenizer wants them; 1 for a model that reads text only."""
+    return shape.tokens_per_tile if isinstance(shape, Model) else 1

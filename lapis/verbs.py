@@ -198,6 +198,15 @@ def export(words: Words) -> None:
     print(out)
 
 
+def source_of(words: Words, form: str) -> tuple[Path, Path | None, Path]:
+    """The model that is exported, the run that it belongs to where a run was named, and where its form goes."""
+    if files.is_model(Path(words.model)):
+        return Path(words.model), None, out_of(words)
+    run = run_folder(words.model)
+    model, place = trained(run)
+    return model, run, out_of(words, place / form)
+
+
 def trained(folder: Path) -> tuple[Path, Path]:
     """The model that a run exports, and the folder of its exports. Raises InputError where there is none yet."""
     recipe = recipe_in(folder)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import torch
 
-from lapis.model.vlm import Lapis
+from lapis.eval.scores import scores
 from lapis.serve.budget import State
-from lapis.serve.engine import Engine, encode_images
+from lapis.serve.engine import Engine
 from lapis.types import Completion, Request
 
 LIKELY = 2
@@ -80,16 +80,7 @@ def _error(logits_V: torch.Tensor, likely: Sequence[tuple[int, float]]) -> float
     return abs((first - second) - float(logits_V[one] - logits_V[other]))
 
 
-@torch.inference_mode()
 def reply_logits(engine: Engine, request: Request, reply: Completion) -> torch.Tensor:
     """float32 [T, V]: the torch model's logits in the place of each token of a reply."""
     prompt = engine.prompt(request)
-    tokens_1T = torch.tensor([[*prompt.ids, *reply.token_ids[:-1]]])
-    positions_1T = torch.arange(tokens_1T.shape[1])[None]
-    if prompt.images:
-        assert isinstance(engine.model, Lapis)
-        x_1TD = engine.model.merge(tokens_1T, torch.cat(encode_images(engine.model, prompt.images)))
-    else:
-        x_1TD = engine.decoder.embed(tokens_1T)
-    hidden_1TD = engine.decoder(x_1TD, positions_1T)
-    return engine.decoder.logits(hidden_1TD[0, len(prompt.ids) - 1 :]).float()
+    return scores(engine.model, [*prompt.ids, *reply.token_ids[:-1]], prompt.images, len(prompt.ids) - 1)

@@ -4,7 +4,7 @@ Loss is that of held-out prose: llama-perplexity's own measure, and the same win
 are asked through the backend, as they are when it serves. Written as report.json beside the files, and as a section of
 the README there.
 
-Shapes: B windows, T tokens of a window, V vocabulary.
+Shapes: T tokens of a window, V vocabulary.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from lapis import chat, config, files, native
 from lapis.data import store
 from lapis.eval.harness import Ask, Record, measure, request_of, right, share, spread
+from lapis.eval.scores import scores
 from lapis.eval.tasks.base import Mode
 from lapis.model import convert
 from lapis.model.vlm import Lapis
@@ -185,17 +186,15 @@ def _first(generator: Generator, requests: Sequence[Any]) -> float | None:
     return (time.perf_counter() - began) / len(requests) if requests else None
 
 
-@torch.inference_mode()
 def torch_loss(engine: Engine, text: str) -> float:
     """Nats a token of the second half of each window, in the engine's precision."""
     ids = engine.tokenizer.encode(text)
     windows = windows_of(len(ids))
-    tokens_BT = torch.tensor(ids[: windows * WINDOW]).view(windows, WINDOW)
     total = 0.0
-    for tokens_1T in tokens_BT.split(1):
-        hidden_1TD = engine.decoder(engine.decoder.embed(tokens_1T), torch.arange(WINDOW)[None])
-        logits_TV = engine.decoder.logits(hidden_1TD[0, WINDOW // 2 : -1]).float()
-        total += float(F.cross_entropy(logits_TV, tokens_1T[0, WINDOW // 2 + 1 :]))
+    for start in range(0, windows * WINDOW, WINDOW):
+        window = ids[start : start + WINDOW]
+        logits_TV = scores(engine.decoder, window, first=WINDOW // 2)[:-1]
+        total += float(F.cross_entropy(logits_TV, torch.tensor(window[WINDOW // 2 + 1 :])))
     return total / windows
 
 
@@ -207,7 +206,7 @@ def windows_of(tokens: int) -> int:
 def perplexity(loaded: Files, text: str, threads: int) -> float:
     """The same by llama-perplexity. Raises InputError where it fails."""
     windows = windows_of(len(loaded.tokenizer.encode(text)))
-    decoder = loaded.shape.decoder if isinstance(loaded.shape, config.Model) else loaded.shape
+    decoder = config.decoder_of(loaded.shape)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "prose.txt"
         path.write_text(text, encoding="utf-8")

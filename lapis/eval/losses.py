@@ -1,6 +1,6 @@
 """Held-out loss of text models document by document, so that a difference between two of them has an interval.
 
-Shape legend: B = 1 row, T tokens, D width, V vocabulary.
+Shape legend: T tokens, V vocabulary.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import torch.nn.functional as F
 
 from lapis import chat, config
 from lapis.data import store
+from lapis.eval.scores import scores
 from lapis.eval.stats import relative
 from lapis.model import convert
-from lapis.model.vlm import Lapis
 from lapis.types import Sample
 
 DOCUMENTS = 96
@@ -57,18 +57,13 @@ def _stages(run: Path, recipe: config.Recipe, prefix: str) -> list[str]:
     return [name for name in named if (run / name / "model").is_dir()]
 
 
-@torch.inference_mode()
 def document_losses(folder: Path, documents: Sequence[Sample]) -> list[tuple[float, int]]:
     """(sum of next-token losses in nats, number of tokens) of each document, in fp32."""
     model = convert.read(folder)
-    decoder = model.decoder if isinstance(model, Lapis) else model
     tokenizer = chat.Tokenizer.load(folder, 1)
     out = []
     for sample in documents:
         ids = chat.encode_sample(sample, tokenizer, lambda _: 0).ids[:TOKENS]
-        tokens_BT = torch.tensor([ids])
-        positions_BT = torch.arange(len(ids) - 1)[None]
-        hidden_BTD = decoder(decoder.embed(tokens_BT[:, :-1]), positions_BT)
-        logits_TV = decoder.logits(hidden_BTD)[0].float()
-        out.append((float(F.cross_entropy(logits_TV, tokens_BT[0, 1:], reduction="sum")), len(ids) - 1))
+        logits_TV = scores(model, ids[:-1])
+        out.append((float(F.cross_entropy(logits_TV, torch.tensor(ids[1:]), reduction="sum")), len(ids) - 1))
     return out

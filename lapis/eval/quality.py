@@ -22,13 +22,13 @@ from torch import Tensor
 from lapis import chat, config
 from lapis.eval import run
 from lapis.eval.harness import Ask, Record, measure, request_of, right, share
+from lapis.eval.scores import scores
 from lapis.eval.sized import Sized
 from lapis.eval.stats import difference, relative
 from lapis.eval.tasks import ALL, Task
 from lapis.model import anyres
 from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
-from lapis.serve.engine import encode_images
 from lapis.types import Completion, Image, InputError, Progress, Request, Sample
 
 LOSSES = 32
@@ -58,7 +58,6 @@ class Torch:
 
     def __init__(self, model: Lapis | Decoder, tokenizer: chat.Tokenizer):
         self._model, self._sized = model, Sized(model, tokenizer)
-        self._decoder = model.decoder if isinstance(model, Lapis) else model
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         return self._sized.generate(requests)
@@ -72,14 +71,8 @@ class Torch:
         nats_T: Tensor = F.cross_entropy(self._scores(encoded)[:-1], next_T, reduction="none")
         return nats_T[told_T].tolist()
 
-    @torch.inference_mode()
     def _scores(self, encoded: chat.Encoded) -> Tensor:
-        tokens_BT = torch.tensor([encoded.ids])
-        x_BTD = self._decoder.embed(tokens_BT)
-        if encoded.images and isinstance(self._model, Lapis):
-            x_BTD = self._model.merge(tokens_BT, torch.cat(encode_images(self._model, encoded.images)))
-        hidden_BTD = self._decoder(x_BTD, torch.arange(tokens_BT.shape[1])[None])
-        return self._decoder.logits(hidden_BTD)[0].float()
+        return scores(self._model, encoded.ids, encoded.images)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

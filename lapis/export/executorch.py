@@ -198,7 +198,7 @@ def _shape(model: Lapis | Decoder, ids: dict[str, int]) -> dict[str, Any]:
 
 def _about(model: Lapis | Decoder, forms: Forms, size: Size) -> dict[str, Any]:
     shape = model.config
-    decoder = shape.decoder if isinstance(shape, config.Model) else shape
+    decoder = config.decoder_of(shape)
     entry = decoder.head_dim + 4 if forms.kv == "int8" else 4 * decoder.head_dim
     return {
         "forms": dataclasses.asdict(forms),

@@ -130,7 +130,7 @@ def check(shape: config.Model | config.Decoder, name: Path) -> None:
             raise InputError(f"{name}: its adapter is {shape.adapter.kind}, which llama.cpp does not have")
         if shape.vit.grid % shape.adapter.shuffle:
             raise InputError(f"{name}: a tile has {shape.vit.grid} patches a side, expected an even number")
-    decoder = shape.decoder if isinstance(shape, config.Model) else shape
+    decoder = config.decoder_of(shape)
     if decoder.llama3 is not None or not (decoder.qk_norm or decoder.qkv_bias):
         raise InputError(f"{name}: a Llama decoder; GGUF is written of Qwen3's and Qwen2's form")
 
@@ -144,7 +144,7 @@ def _projectors(shape: config.Model | config.Decoder, formats: Sequence[str]) ->
 
 def _write_decoder(source: Path, path: Path, form: str) -> None:
     shape = convert.config_of(source)
-    decoder = shape.decoder if isinstance(shape, config.Model) else shape
+    decoder = config.decoder_of(shape)
     writer = GGUFWriter(path, architecture(decoder), use_temp_file=True)
     _describe_decoder(writer, decoder, form)
     gguf_words.describe(writer, source, decoder.vocab)

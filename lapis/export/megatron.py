@@ -84,7 +84,7 @@ def tensors(folder: Path) -> dict[str, Tensor]:
     if not is_megatron(folder):
         return _all(folder)
     shape = convert.config_of(folder)
-    text = join([_all(folder / name) for name in _ranks(folder)], _decoder(shape))
+    text = join([_all(folder / name) for name in _ranks(folder)], config.decoder_of(shape))
     if isinstance(shape, config.Decoder):
         return text
     vision = _all(folder / VISION)
@@ -100,10 +100,10 @@ def write(source: Path, out: Path, layout: Layout) -> None:
     shape, state = convert.config_of(source), tensors(source)
     prefix = WHOLE if isinstance(shape, config.Model) else TEXT
     text = {_renamed(name, prefix, TEXT): state.pop(name) for name in list(state) if name.startswith((prefix, HEAD))}
-    ranks = cut(text, _decoder(shape), layout)
+    ranks = cut(text, config.decoder_of(shape), layout)
     with files.placed(out, is_megatron, SafetensorError) as folder:
         _copy(source, folder)
-        files.write_json(folder / DESCRIPTION, description(_decoder(shape), layout))
+        files.write_json(folder / DESCRIPTION, description(config.decoder_of(shape), layout))
         files.write(folder / GUIDE, README)
         for number, rank in enumerate(ranks):
             _save(rank, folder / f"mp_rank_{number:02d}")
@@ -181,10 +181,6 @@ def _yarn(yarn: config.Yarn | None) -> dict[str, Any]:
         "yarn_beta_slow": yarn.beta_slow,
         "yarn_correction_range_round_to_int": True,
     }
-
-
-def _decoder(shape: config.Model | config.Decoder) -> config.Decoder:
-    return shape.decoder if isinstance(shape, config.Model) else shape
 
 
 def _renamed(name: str, old: str, new: str) -> str:

@@ -125,7 +125,7 @@ def job(stage: config.Train, recipe: config.Recipe, world: int, node: int, copie
     if copies and world % together == 0:
         shape = replace(shape, replicate=world // together)
     network = network_of(stage, recipe)
-    decoder = network.decoder if isinstance(network, config.Model) else network
+    decoder = config.decoder_of(network)
     try:
         meshes.fits(shape, decoder, stage.pack, world)
     except InputError as error:

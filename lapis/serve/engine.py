@@ -14,7 +14,6 @@ Shapes: B requests, T tokens of a forward, V vocabulary, D width, L positions.
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
 from collections.abc import Iterator, MutableMapping, Sequence
 from weakref import WeakValueDictionary
@@ -28,11 +27,11 @@ from lapis.model.cache import BLOCK, KVCache, whole
 from lapis.model.decoder import Decoder, Rotation, rotation
 from lapis.model.vlm import Lapis
 from lapis.serve import budget, sampler
-from lapis.serve.errors import ConfigFault, DecodeTooLong, MemoryFault, PromptTooLong
-from lapis.serve.grammar import Grammar, Grammars
-from lapis.serve.job import Job, Prompt, Reader
-from lapis.serve.memory import Key, Memory
-from lapis.serve.session import Piece, Session, key_of
+from lapis.serve.errors import ConfigFault, MemoryFault
+from lapis.serve.grammar import Grammars
+from lapis.serve.job import LEAST, Job, Prompt, Reader, begun, prompt_of, room
+from lapis.serve.memory import Memory
+from lapis.serve.session import Piece, Session
 from lapis.types import Completion, Image, InputError, Request
 
 CHUNK = 128
@@ -41,8 +40,6 @@ PREFILL_TOKENS = 4096
 """The same where nobody waits for the next token."""
 ROWS = 4
 """Fewest rows of a product: below it other kernels sum in another order."""
-LEAST = 3
-"""Tokens that must be left for a reply: two marks of a thought, and one of an answer."""
 TILES = 8
 """Tiles encoded at once."""
 
@@ -109,16 +106,13 @@ class Engine:
         Closing the iterator cancels the request. Raises as `generate` does.
         """
         (job,) = self._begin([request])
-        reader, thinking = Reader(job), not job.machine.closed
-        if thinking:
-            yield chat.THINK + "\n"
+        reader = Reader(job)
+        if opening := reader.begin():
+            yield opening
         try:
             while not job.finish:
                 self.session.step(PREFILL_TOKENS)
-                thought, text, _ = reader.read()
-                over = thinking and job.machine.closed
-                thinking = thinking and not over
-                if piece := thought + (chat.UNTHINK if over else "") + text:
+                if piece := reader.marked():
                     yield piece
         finally:
             self._end()
@@ -147,45 +141,21 @@ class Engine:
         it. Raises InputError for a value out of range and for what does not fit."""
         sampler.check(request)
         prompt = self.prompt(request)
-        most = min(request.max_tokens, self.length - len(prompt.ids))
-        if most < min(request.max_tokens, LEAST):
-            raise PromptTooLong(
-                f"prompt: {len(prompt.ids)} tokens, expected at least {LEAST} fewer than the engine's {self.length}"
-            )
+        most = room(request, len(prompt.ids), self.length)
         if len(prompt.ids) + most > self.session.memory.tokens:
             raise MemoryFault(
                 f"request: {len(prompt.ids)} tokens and {most} to write, expected at most "
                 f"{self.session.memory.tokens} together, which is all of the cache"
             )
         grammar = self._grammars.of(request.schema) if request.schema else None
-        machine = self._machine(request, prompt, most, grammar)
-        job = Job(request, prompt, machine, most, sampler.uniforms(request.seed, most), grammar)
-        if sampler.Penalties.asked(request):
-            job.penalties = sampler.Penalties(request, prompt.ids, self.bias_SV.shape[1], self.device)
-        return job
-
-    def _machine(self, request: Request, prompt: Prompt, most: int, grammar: Grammar | None) -> budget.Machine:
-        needed = len(grammar.ending) if grammar else 0
-        limits = budget.Limits(request.budget, most, max(request.reserve, needed), request.grace)
-        machine = budget.Machine(self.marks, prompt.ids, request.think, limits)
-        if needed > most - machine.marks_left:
-            needed += machine.marks_left
-            raise DecodeTooLong(f"max_tokens: {most}, expected at least {needed} for an answer under the schema")
-        return machine
+        return begun(request, prompt, most, self.marks, grammar, self.bias_SV.shape[1], self.device)
 
     def prompt(self, request: Request) -> Prompt:
         """The request as token ids and images. Raises InputError where a text model gets an image."""
         shown = request.budget if request.show_budget and request.budget >= 0 else None
         encoded = chat.encode_prompt(request.turns, request.think, shown, self.tokenizer, self.tiles)
-        key = self._key(encoded)
-        prompt = Prompt(tuple(encoded.ids), tuple(encoded.images), key)
-        return self._prompts.setdefault(key.tobytes(), prompt)
-
-    def _key(self, encoded: chat.Encoded) -> Key:
-        numbers = [-1 - int.from_bytes(hashlib.sha256(image.data).digest()[:7], "big") for image in encoded.images]
-        counts = [self.tiles(image) * self.tokenizer.tokens_per_tile for image in encoded.images]
-        places = np.repeat(np.array(numbers, dtype=np.int64), counts)
-        return key_of(encoded.ids, self.tokenizer.id(chat.IMAGE), places)
+        prompt = prompt_of(encoded, self.tokenizer, self.tiles)
+        return self._prompts.setdefault(prompt.key.tobytes(), prompt)
 
     def tiles(self, image: Image) -> int:
         """How many tiles an image becomes. Raises InputError where the model reads text only."""

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,12 +30,12 @@ from lapis.model import anyres
 from lapis.model.cache import Span, whole
 from lapis.model.convert import config_of
 from lapis.serve import budget, sampler
-from lapis.serve.engine import LEAST, bias_of
+from lapis.serve.engine import bias_of
 from lapis.serve.errors import ConfigFault, DecodeTooLong, MemoryFault, PromptTooLong, Released
 from lapis.serve.grammar import Grammars
-from lapis.serve.job import Job, Prompt, Reader
+from lapis.serve.job import LEAST, Job, Prompt, Reader, begun, prompt_of
 from lapis.serve.memory import Memory
-from lapis.serve.session import Piece, Session, key_of
+from lapis.serve.session import Piece, Session
 from lapis.types import Completion, Image, InputError, Request
 
 PROGRAM, ABOUT = "model.pte", "program.json"
@@ -78,9 +77,9 @@ class Program:
         if needed > memory:
             raise MemoryFault(f"{folder}: needs {needed:,} bytes, expected at most {memory:,.0f}")
         self.shape = config_of(folder)
-        decoder = self.shape.decoder if isinstance(self.shape, config.Model) else self.shape
+        decoder = config.decoder_of(self.shape)
         self.length, self.chunk, self.batch = (int(about["size"][name]) for name in ("length", "chunk", "tiles"))
-        tokens = self.shape.tokens_per_tile if isinstance(self.shape, config.Model) else 1
+        tokens = config.tile_tokens(self.shape)
         self.tokenizer = chat.Tokenizer.load(folder, tokens)
         self.image = self.tokenizer.id(chat.IMAGE)
         self.marks = budget.Marks.of(self.tokenizer)
@@ -248,26 +247,15 @@ class Device:
         room = self.length - len(prompt.ids)
         if room < LEAST:
             raise PromptTooLong(f"prompt: {len(prompt.ids)} tokens, expected at most {self.length - LEAST}")
-        most, marks = min(request.max_tokens, room), self.program.marks
         grammar = self._grammars.of(request.schema) if request.schema else None
-        reserve = max(request.reserve, len(grammar.ending) if grammar else 0)
-        limits = budget.Limits(request.budget, most, reserve, request.grace)
-        machine = budget.Machine(marks, prompt.ids, request.think, limits)
-        if grammar and len(grammar.ending) > most - machine.marks_left:
-            raise DecodeTooLong(f"max_tokens: {most}, expected room for {len(grammar.ending)} of the schema's answer")
-        job = Job(request, prompt, machine, most, sampler.uniforms(request.seed, most), grammar)
-        if sampler.Penalties.asked(request):
-            job.penalties = sampler.Penalties(request, prompt.ids, self.program.bias_SV.shape[1])
-        return job
+        vocab = self.program.bias_SV.shape[1]
+        return begun(request, prompt, min(request.max_tokens, room), self.program.marks, grammar, vocab)
 
     def _prompt(self, encoded: chat.Encoded) -> Prompt:
         """Raises PromptTooLong where the cache cannot hold it, Released after `release`."""
         if len(encoded.ids) > self.length:
             raise PromptTooLong(f"prompt: {len(encoded.ids)} tokens, expected at most {self.length}")
-        counts = [self._tiles(image) * self.tokenizer.tokens_per_tile for image in encoded.images]
-        numbers = np.array([-1 - abs(hash(image.data)) for image in encoded.images], dtype=np.int64)
-        key = key_of(encoded.ids, self.program.image, np.repeat(numbers, counts))
-        return Prompt(tuple(encoded.ids), tuple(encoded.images), key)
+        return prompt_of(encoded, self.tokenizer, self._tiles)
 
     def _see(self, prompt: Prompt) -> None:
         """Give a prompt the features of its images; without all of them it is not computed."""
@@ -279,19 +267,15 @@ class Device:
         began, computed, reader = time.perf_counter(), self.program.computed, Reader(job)
         self._see(job.prompt)
         looked = filled = time.perf_counter()
-        thinking = not job.machine.closed
-        if thinking:
-            yield chat.THINK + "\n"
+        if opening := reader.begin():
+            yield opening
         self._session.add(job)
         try:
             while not job.finish and not self._stop.is_set():
                 self._session.step(self.program.chunk)
                 if len(job.token_ids) == 1:
                     filled = time.perf_counter()
-                thought, text, _ = reader.read()
-                over = thinking and job.machine.closed
-                thinking = thinking and not over
-                if piece := thought + (chat.UNTHINK if over else "") + text:
+                if piece := reader.marked():
                     yield piece
         finally:
             self._session.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +12,15 @@ import torch
 from lapis import chat
 from lapis.model.cache import BLOCK
 from lapis.serve import budget
+from lapis.serve.errors import DecodeTooLong, PromptTooLong
 from lapis.serve.grammar import Grammar
 from lapis.serve.memory import Key, Run
-from lapis.serve.sampler import Penalties
+from lapis.serve.sampler import Penalties, uniforms
 from lapis.serve.text import Answer, Thought, cut
 from lapis.types import Completion, Image, Request
+
+LEAST = 3
+"""Tokens that must be left for a reply: two marks of a thought, and one of an answer."""
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -40,6 +45,23 @@ class Prompt:
             return None
         before = self.ids[:first].count(image)
         return self.features_VD[before : before + self.ids[first : first + count].count(image)]
+
+
+def room(request: Request, prompt: int, length: int) -> int:
+    """Tokens that a request may write behind a prompt of so many where both have `length`. Raises PromptTooLong."""
+    most = min(request.max_tokens, length - prompt)
+    if most < min(request.max_tokens, LEAST):
+        raise PromptTooLong(f"prompt: {prompt} tokens, expected at least {LEAST} fewer than the engine's {length}")
+    return most
+
+
+def prompt_of(encoded: chat.Encoded, tokenizer: chat.Tokenizer, tiles: chat.Tiles) -> Prompt:
+    """A prompt with its key, in which an image's tokens are the negative number that its bytes give."""
+    key = np.array(encoded.ids, dtype=np.int64)
+    numbers = [-1 - int.from_bytes(hashlib.sha256(image.data).digest()[:7], "big") for image in encoded.images]
+    counts = [tiles(image) * tokenizer.tokens_per_tile for image in encoded.images]
+    key[key == tokenizer.id(chat.IMAGE)] = np.repeat(np.array(numbers, dtype=np.int64), counts)
+    return Prompt(tuple(encoded.ids), tuple(encoded.images), key)
 
 
 @dataclass(eq=False, slots=True)
@@ -136,6 +158,26 @@ class Job:
         )
 
 
+def begun(
+    request: Request,
+    prompt: Prompt,
+    most: int,
+    marks: budget.Marks,
+    grammar: Grammar | None,
+    vocab: int,
+    device: torch.device | str = "cpu",
+) -> Job:
+    """A request that may write `most` tokens, before its first. Raises DecodeTooLong where its schema needs more."""
+    needed = len(grammar.ending) if grammar else 0
+    limits = budget.Limits(request.budget, most, max(request.reserve, needed), request.grace)
+    machine = budget.Machine(marks, prompt.ids, request.think, limits)
+    if needed > most - machine.marks_left:
+        needed += machine.marks_left
+        raise DecodeTooLong(f"max_tokens: {most}, expected at least {needed} for an answer under the schema")
+    penalties = Penalties(request, prompt.ids, vocab, device) if Penalties.asked(request) else None
+    return Job(request, prompt, machine, most, uniforms(request.seed, most), grammar, penalties)
+
+
 class Reader:
     """What a job writes, piece by piece."""
 
@@ -144,6 +186,7 @@ class Reader:
         content = job.machine.marks.content
         self._thought, self._answer = Thought(content), Answer(content, job.stops)
         self._seen = 0
+        self._open = not job.machine.closed
 
     def read(self) -> tuple[str, str, int]:
         """(thought, answer, tokens) that are new since the last call; all of it once the job is finished."""
@@ -158,3 +201,14 @@ class Reader:
             text += self._answer.rest()
         new, self._seen = len(job.token_ids) - self._seen, len(job.token_ids)
         return thought, text, new
+
+    def begin(self) -> str:
+        """What stands before the first of `marked`."""
+        return chat.THINK + "\n" if self._open else ""
+
+    def marked(self) -> str:
+        """What is new as one text, in which a mark stands where the thought ends."""
+        thought, text, _ = self.read()
+        over = self._open and self.job.machine.closed
+        self._open = self._open and not over
+        return thought + (chat.UNTHINK if over else "") + text

@@ -9,12 +9,11 @@ they are not reached.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from lapis import chat
-from lapis.serve import budget
+from lapis.serve import budget, sampler
 from lapis.serve.backend import Delta
 from lapis.serve.llama_prompt import Prompt
+from lapis.serve.text import Answer, Thought, cut
 from lapis.types import Completion, Request
 
 Likely = tuple[tuple[int, float], ...]
@@ -35,10 +34,13 @@ class Reply:
         self._logprobs: list[float] = []
         self._forced: list[bool] = []
         self._likely: list[Likely] = []
-        self._thought, self._answer = Whole(), Answer(request.stop)
+        self._thought, self._answer = Thought(self.marks.content), Answer(self.marks.content, request.stop)
+        self._thought_ids: list[int] = []
+        self._answer_ids: list[int] = []
+        self._ready = ["", ""]
+        """Thought and answer that no delta has told yet."""
         self._told = 0
-        penalties = request.repetition_penalty != 1 or request.presence_penalty or request.frequency_penalty
-        self._plain = request.temperature == 0 and not penalties
+        self._plain = request.temperature == 0 and not sampler.Penalties.asked(request)
 
     @property
     def left(self) -> int:
@@ -47,7 +49,7 @@ class Reply:
 
     @property
     def answering(self) -> bool:
-        return self.machine.state >= budget.State.OPENED
+        return self.machine.closed
 
     def banned(self) -> tuple[int, ...]:
         """Tokens that the next stretch of llama-server's may not hold at all."""
@@ -84,12 +86,13 @@ class Reply:
         self._forced.append(forced)
         self._logprobs.append(logprob)
         self._likely.append(likely)
-        content = self.marks.content[token]
         if self.answering and token != self.marks.unthink[-1]:
-            self._answer.add(content)
+            self._answer_ids.append(token)
+            self._ready[1] += self._answer.add(self._answer_ids)
         else:
-            self._thought.add(content)
-        if token == self.marks.end or self._answer.stopped:
+            self._thought_ids.append(token)
+            self._ready[0] += self._thought.add(self._thought_ids)
+        if token == self.marks.end or self._answer.over:
             self.finish = "stop"
         elif not self.left:
             self.finish = "length"
@@ -97,17 +100,16 @@ class Reply:
     def delta(self) -> Delta:
         """What was written since the last call."""
         tokens, self._told = len(self.token_ids) - self._told, len(self.token_ids)
-        thought = self._thought.take()
-        if not self._thought.begun:
-            thought = thought.lstrip("\n")
-            self._thought.begun = bool(thought)
-        return Delta(thought, self._answer.take(bool(self.finish)), tokens)
+        (thought, text), self._ready = self._ready, ["", ""]
+        if self.answering or self.finish:
+            thought += self._thought.rest()
+        return Delta(thought, text + (self._answer.rest() if self.finish else ""), tokens)
 
     def completion(self) -> Completion:
         """The whole of it."""
         thought, text, _ = chat.split_answer(self.token_ids, self._tokenizer, think=not self.answering)
         return Completion(
-            text=self._answer.all if self._answer.stopped else text,
+            text=cut(text, self.request.stop)[0],
             thought=thought.removeprefix(chat.THINK).strip("\n"),
             prompt_ids=self.prompt.ids,
             token_ids=tuple(self.token_ids),
@@ -118,53 +120,3 @@ class Reply:
             closed=self.answering,
             top_logprobs=tuple(self._likely) if self.request.top_logprobs else (),
         )
-
-
-class Whole:
-    """Bytes that become text character by character."""
-
-    def __init__(self) -> None:
-        self.begun = False
-        self._open = b""
-        self._ready = ""
-
-    def add(self, content: bytes) -> None:
-        self._open += content
-        if not budget.missing(self._open):
-            self._ready += self._open.decode("utf-8", errors="replace")
-            self._open = b""
-
-    def take(self) -> str:
-        text, self._ready = self._ready, ""
-        return text
-
-
-class Answer:
-    """The same of an answer, which its first stop string ends; what may become one is held back."""
-
-    def __init__(self, stops: Sequence[str]):
-        self.all = ""
-        self.stopped = False
-        self._stops = tuple(stop for stop in stops if stop)
-        self._bytes = Whole()
-        self._told = 0
-
-    def add(self, content: bytes) -> None:
-        self._bytes.add(content)
-        before = len(self.all)
-        self.all += self._bytes.take()
-        ends = [at for stop in self._stops if (at := self.all.find(stop, max(0, before - len(stop)))) >= 0]
-        if ends:
-            self.all, self.stopped = self.all[: min(ends)], True
-
-    def take(self, last: bool) -> str:
-        """What is new and cannot change; on the last call all of it."""
-        end = len(self.all) - (0 if last else self._held())
-        text, self._told = self.all[self._told : end], max(end, self._told)
-        return text
-
-    def _held(self) -> int:
-        """Characters at the end with which a stop string may begin."""
-        longest = max(map(len, self._stops), default=1) - 1
-        sizes = range(min(longest, len(self.all)), 0, -1)
-        return next((size for size in sizes if any(stop.startswith(self.all[-size:]) for stop in self._stops)), 0)

@@ -20,13 +20,12 @@ from lapis import chat, config, native
 from lapis.model import convert
 from lapis.serve import budget, sampler
 from lapis.serve.backend import Delta, Full, Load
+from lapis.serve.job import room
 from lapis.serve.llama_process import Json, Process, Stopped
 from lapis.serve.llama_prompt import cut, prompt_of
 from lapis.serve.llama_reply import Likely, Reply
 from lapis.types import Image, InputError, Request
 
-LEAST = 3
-"""Tokens that must be left for a reply: two marks of a thought, and one of an answer."""
 MARGIN = 8
 """Positions of a slot that llama-server keeps free."""
 KEPT_MB = 512
@@ -59,7 +58,7 @@ class Files:
         whole = isinstance(shape, config.Model)
         if whole and not found:
             raise InputError(f"{folder / 'mmproj-f16.gguf'}: not there; `lapis export --to gguf` writes it")
-        tiles = shape.tokens_per_tile if isinstance(shape, config.Model) else 1
+        tiles = config.tile_tokens(shape)
         return cls(model, found[0] if whole else None, shape, chat.Tokenizer.load(folder, tiles))
 
     @property
@@ -68,7 +67,7 @@ class Files:
 
     @property
     def positions(self) -> int:
-        decoder = self.shape.decoder if isinstance(self.shape, config.Model) else self.shape
+        decoder = config.decoder_of(self.shape)
         return decoder.max_positions
 
 
@@ -107,7 +106,7 @@ class LlamaCpp:
         server = server or native.find("llama-server")
         self._command = command(server, self.files, slots, self.length, self.threads)
         self._marks = budget.Marks.of(self.files.tokenizer)
-        self._unknown = tuple(range(self.files.tokenizer.size, _vocab(self.files.shape)))
+        self._unknown = tuple(range(self.files.tokenizer.size, config.decoder_of(self.files.shape).vocab))
         self._by_bytes = {content: token for token, content in enumerate(self._marks.content) if content}
         self.process: Process | None = None
         self._starting = asyncio.Lock()
@@ -192,11 +191,7 @@ class LlamaCpp:
 
     def _reply(self, request: Request) -> Reply:
         prompt = prompt_of(request, self.files.tokenizer, self.files.whole, self._marker)
-        most = min(request.max_tokens, self.length - len(prompt.ids))
-        if most < min(request.max_tokens, LEAST):
-            raise InputError(
-                f"prompt: {len(prompt.ids)} tokens, expected at least {LEAST} fewer than the engine's {self.length}"
-            )
+        most = room(request, len(prompt.ids), self.length)
         limits = budget.Limits(request.budget, most, request.reserve, request.grace)
         machine = budget.Machine(self._marks, prompt.ids, request.think, limits)
         self._done["images"] += prompt.images
@@ -317,10 +312,6 @@ class _Place:
         self._backend._taken -= 1
 
 
-def _vocab(shape: config.Model | config.Decoder) -> int:
-    return (shape.decoder if isinstance(shape, config.Model) else shape).vocab
-
-
 def own_budget(reply: Reply, tokenizer: chat.Tokenizer) -> Json:
     """llama-server's own budget, told to close where the machine would: a prompt with images cannot go on from the ids
     that are written. It also closes with its message where the model would have closed in that very place."""
@@ -336,7 +327,6 @@ def own_budget(reply: Reply, tokenizer: chat.Tokenizer) -> Json:
 
 def sampling(request: Request, number: int) -> Json:
     """llama-server's words for how tokens are drawn; each stretch of a reply has random numbers of its own."""
-    penalties = request.repetition_penalty != 1 or request.presence_penalty or request.frequency_penalty
     return {
         "temperature": request.temperature,
         "top_k": request.top_k,
@@ -344,7 +334,7 @@ def sampling(request: Request, number: int) -> Json:
         "min_p": request.min_p,
         "samplers": ORDER,
         "seed": (request.seed + number) & 0x7FFFFFFF,
-        "repeat_last_n": -1 if penalties else 0,
+        "repeat_last_n": -1 if sampler.Penalties.asked(request) else 0,
         "repeat_penalty": request.repetition_penalty,
         "presence_penalty": request.presence_penalty,
         "frequency_penalty": request.frequency_penalty,

@@ -16,14 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from lapis.model.cache import BLOCK, Span
 from lapis.serve import budget, sampler
 from lapis.serve.job import Job, Prompt
-from lapis.serve.memory import Key, Memory, common
+from lapis.serve.memory import Memory, common
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +239,3 @@ def _alike(other: Job, job: Job, most: int) -> int:
     if other.prompt is job.prompt:
         return most if other.read else len(job.prompt.ids)
     return min(common(other.prompt.key, job.prompt.key), most)
-
-
-def key_of(ids: Sequence[int], image: int, places: npt.NDArray[np.int64]) -> Key:
-    """int64: the ids, with each image token's place taken by the number of its image in `places`."""
-    key = np.array(ids, dtype=np.int64)
-    at = key == image
-    key[at] = places
-    return key

@@ -75,7 +75,8 @@ class Answer:
     def __init__(self, content: Sequence[bytes], stops: Sequence[str]):
         self._text, self._stops = Text(content), stops
         self._held = ""
-        self._over = False
+        self.over = False
+        """A stop string has come."""
 
     def add(self, token_ids: Sequence[int]) -> str:
         """What is new and can no longer be part of a stop string."""
@@ -86,9 +87,9 @@ class Answer:
         return self._pass(self._text.rest(), last=True)
 
     def _pass(self, new: str, last: bool) -> str:
-        if self._over:
+        if self.over:
             return ""
-        text, self._over = cut(self._held + new, self._stops)
-        keep = 0 if last or self._over else open_tail(text, self._stops)
+        text, self.over = cut(self._held + new, self._stops)
+        keep = 0 if last or self.over else open_tail(text, self._stops)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
