@@ -38,7 +38,7 @@ COLUMNS = 4
 FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER = -1, -2, -3, -4, -5, -6
 """In the place of a point: where what is copied stands, that the look is at what tells how to go on, that it is at a
 name of the picture, or that it is none, but a token that belongs to a line of a plan."""
-OWN = (traces.worked, traces.ordered, traces.goes_on)
+OWN = (traces.worked, traces.chained, traces.ordered, traces.goes_on)
 """What a thought reads of itself."""
 COPYING = ("math/", "screen/math", "screen/list", "screen/ground", "screen/act", "long/")
 """Kinds whose thoughts or answers copy."""
@@ -111,7 +111,8 @@ def _copies(sample: Sample, turns: Sequence[Turn]) -> Iterator[tuple[int, int, i
     go on."""
     for asked, said in turns:
         pair = asked.text, said.text
-        copied = traces.named(*pair) if sample.images else traces.copied(sample.kind, *pair)
+        words = chain(traces.copied(sample.kind, *pair), traces.ended(*pair))
+        copied = traces.named(*pair) if sample.images else words
         yield from ((said.before(one), asked.at[place], FROM_QUESTION) for one, place in copied)
         for (source, last), (one, copy) in traces.clues(*pair):
             yield asked.at[source], asked.at[last], CLUE

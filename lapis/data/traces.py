@@ -25,6 +25,7 @@ LINE = re.compile(r"^([A-Za-z])(?=[-+*/]?\(?\d|=\d)([^\n:=]*)(.*)$", re.M)
 """Letter, what was read, and the work on it."""
 NUMBER = re.compile(r"([-+*/]?)(\(?)(\d+)")
 COLUMN = re.compile(r"\d{4}")
+BRIEF = re.compile(r"=(\d+)")
 ASKED = re.compile(r"\n(?:What is the code of the )?([^\n]+?)(?:的密码是多少)?\?$")
 """The place that a text's last line asks for."""
 ORDER = re.compile(r"^([A-Z])[<>]([A-Z]):([A-Z])[<>]([A-Z])$", re.M)
@@ -58,6 +59,13 @@ def asked(question: str, thought: str) -> Iterator[Pair]:
             yield from zip(range(*found.span(3)), source, strict=False)
             if found.start() == line.start(2):
                 yield from ((line.start(), place) for place in source[:1] or told)
+
+
+def ended(question: str, thought: str) -> Iterator[Pair]:
+    """The end of a thought that works as it reads, and the question's end, which it has then reached."""
+    letters = [line[1] for line in LINE.finditer(thought)]
+    if letters and len({*letters}) == len(letters) and any(asked(question, thought)):
+        yield len(thought), len(question) - 1
 
 
 @dataclass(slots=True)
@@ -226,6 +234,30 @@ def signs(thought: str) -> Iterator[Pair]:
             for column in COLUMN.finditer(part[0]):
                 first = line.start(3) + part.start() + column.start()
                 yield from ((first + place, sign) for place in (2, 3))
+        for brief, sign in zip(_briefs(line), told, strict=False):
+            yield from ((place, sign) for place in range(*brief))
+
+
+def chained(thought: str) -> Iterator[Pair]:
+    """Pairs within a terse thought: what each column of a line gives, and the digit of the result before that it is
+    worked out from."""
+    result: Sequence[int] = ()
+    for line in LINE.finditer(thought):
+        numbers, briefs = list(NUMBER.finditer(thought, line.start(2), line.end(2))), _briefs(line)
+        if not line[3]:
+            result = range(*numbers[-1].span(3))
+        elif briefs:
+            sign, places = numbers[0][1], range(*briefs[-1])
+            above = result if sign == "/" else result[::-1]
+            yield from ((place, above[at // 2]) for at, place in enumerate(places) if sign and at // 2 < len(above))
+            lead = [] if len(places) % 2 else [places[-1]]
+            result = places[::2] if sign == "/" else [*lead, *places[::2][::-1]]
+
+
+def _briefs(line: re.Match[str]) -> list[Span]:
+    """Where a line of a terse thought has digits and carries, one span a calculation; none elsewhere."""
+    worked = line[2] and ":" not in line[3]
+    return [found.span(1) for found in BRIEF.finditer(line.string, line.start(3), line.end())] if worked else []
 
 
 def ordered(thought: str) -> Iterator[Pair]:

@@ -50,6 +50,8 @@ def _of_thought(sample: Sample, worked: str, answer: Completion) -> str:
 
 def _read_at(sample: Sample, worked: str, place: int) -> str:
     """What the worked thought's character at a place was to be made from."""
+    if place == len(worked):
+        return "went on too long"
     values = sample.meta.get("values", {})
     if place in (one for one, _ in traces.mentioned(worked, values)):
         return "number read wrong from the screen"
@@ -60,4 +62,4 @@ def _read_at(sample: Sample, worked: str, place: int) -> str:
         return "copied wrong from its own lines"
     if values and place < len(worked.partition("\n")[0]):
         return "item named wrong"
-    return "worked out wrong" if place < len(worked) else "went on too long"
+    return "worked out wrong"

@@ -158,6 +158,27 @@ def test_each_digit_that_is_worked_out_has_its_sign() -> None:
     assert not list(traces.signs("a12:0\nb45:0+1=1")), "a parity has none"
 
 
+def test_a_terse_line_is_worked_out_from_the_result_before_it() -> None:
+    """Units first behind a sum, front first behind a division; a product's last carry is a digit of its own."""
+    thought = "a37\nb+48=518\nc*2=0171\nd/2=018050\ne-(81-26)=515=003"
+    assert [above for above in read(list(traces.chained(thought)), thought, thought)] == [
+        *zip("518", "773", strict=True),
+        *zip("0171", "5588", strict=True),
+        *zip("018050", "117700", strict=True),
+        *zip("003", "558", strict=True),
+    ]
+    full = "a37\nb+48\na=37\nb+48:7851,3480=85"
+    assert not list(traces.chained(full)) and not list(traces.chained("a12:0\nb45:0+1=1"))
+
+
+def test_a_terse_line_has_its_signs_and_ends_with_its_question() -> None:
+    thought = "a37\nb+48=518\nc-3*24=217=310"
+    assert read(list(traces.signs(thought)), thought, thought) == [*zip("518217310", "+++***---", strict=True)]
+    question = "Ann has 37. She buys 48, then loses 3 times 24?"
+    assert list(traces.ended(question, thought)) == [(len(thought), len(question) - 1)]
+    assert not list(traces.ended(STORY, WORK)), "one that plans has another end"
+
+
 def test_names_before_points_come_from_the_question() -> None:
     question, said = "Sum of Iced Tea and Milk?", "Iced Tea (500,120)12,Milk (500,240)37\na12+37:2790,1340=49"
     assert [question[first:last] for _, (first, last) in traces.names(question, said)] == ["Iced Tea", "Milk"]

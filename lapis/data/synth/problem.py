@@ -34,7 +34,7 @@ class Problem:
     full: str
     """The thought with every digit column."""
     terse: str
-    """The thought with running values only."""
+    """The shortest thought that still works, for a small budget."""
     steps: int
     template: str
     lang: str

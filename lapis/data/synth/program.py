@@ -19,8 +19,10 @@ Each digit column is its two digits, then digit and carry of what they give with
 first. So a digit stands behind the two that it follows from and the carry before them, and a carry behind all it
 follows from. `/2` goes from the front; its columns are the remainder before a digit, the digit, the quotient's digit
 and the new remainder (`168/2:0101,1680,0840=84`). A term of its own is worked out before it is used
-(`c+3*24:4321,2370=72:5270,8751=157`). Terse detail has the running values only
-(`a37`, `b+48=85`). Reading and working are kept apart, and the letters lead from one to the other, so that each token
+(`c+3*24:4321,2370=72:5270,8751=157`). Terse detail, for small budgets, reads and works at once, and writes of each
+column only what it gives, digit and carry from the units on, without a last carry of nothing (`a37`, `b+48=518`,
+`c-29=615`): under half as long, and no result has to be known before its units are. In full detail reading and working
+are kept apart, and the letters lead from one to the other, so that each token
 follows from few others: a copied line from the line before it and its place in the question, a worked line from its
 letter, and a digit from two digits and a carry. That is what a small decoder can learn from few samples.
 """
@@ -160,6 +162,11 @@ def worked(operation: Operation) -> str:
     return ",".join(shown) + f"={operation.result}"
 
 
+def brief(operation: Operation) -> str:
+    """`518` for 37+48: digit and carry of each column as `columns` orders them; a last carry of nothing is left out."""
+    return "".join(f"{digit}{carry}" for *_, digit, carry in columns(operation)).removesuffix("0")
+
+
 def copied(program: Program) -> list[str]:
     """What the question says, a line for the start and for each change, without letters."""
     return [str(program.start), *(change.sign + bracketed(change.term) for change in program.changes)]
@@ -178,12 +185,14 @@ def full(program: Program) -> str:
 
 
 def terse(program: Program) -> str:
-    """The thought with running values only."""
+    """The thought with each column's digit and carry only, read from the question as it goes."""
     start, value = program.start, program.start.value
-    lines = [f"{start}={value}" if start.sign else str(start)]
+    lines = [f"{start}={brief(start.operation)}" if start.operation else str(start)]
     for change in program.changes:
-        value = Operation(value, change.sign, change.term.value).result
-        lines.append(f"{change.sign}{bracketed(change.term)}={value}")
+        inner = f"={brief(change.term.operation)}" if change.term.operation else ""
+        outer = Operation(value, change.sign, change.term.value)
+        lines.append(f"{change.sign}{bracketed(change.term)}{inner}={brief(outer)}")
+        value = outer.result
     return lettered(lines)
 
 
