@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import act_verb, building, files, serving, verbs
+from lapis import act_verb, building, data_verbs, files, serving, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
@@ -117,7 +117,6 @@ def _recipe_verbs(group: Any) -> None:
             "walk a recipe's stages; goes on where it was cut",
             "lapis run pocket data.screens=2000 out=here",
         ),
-        ("data", verbs.data, "the data stage of a recipe alone", "lapis data pocket --smoke"),
         ("plan", verbs.plan, "a recipe's parameters, and its training on GPUs that are elsewhere", "lapis plan blue3b"),
         ("preflight", verbs.preflight, "whether this machine is fit to train", "lapis preflight pocket dist.nproc=2"),
         (
@@ -138,6 +137,16 @@ def _recipe_verbs(group: Any) -> None:
             verb.add_argument("--restart", metavar="STAGE", help="throw this stage and all later ones away first")
         if name == "launch":
             _takes_cluster(verb)
+    about, example = "make, look at and choose data", "example:  lapis data build pocket --smoke"
+    data = group.add_parser(
+        "data",
+        help=about,
+        description=about,
+        epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    data_verbs.options(data)
 
 
 def _takes_cluster(verb: Parser) -> None:

@@ -62,22 +62,16 @@ def only_out(words: Words) -> None:
             raise InputError(f"{word}: not understood here; expected out=FOLDER")
 
 
-def _run_folder(words: Words) -> Path:
+def folder_of(words: Words) -> Path:
+    """The folder of a recipe's run: the one that `out=` names, else runs/RECIPE."""
     return out_of(words, RUNS / (words.recipe + ("-smoke" if words.smoke else "")))
 
 
 def run(words: Words) -> None:
     """A recipe from its data to its report."""
-    folder = _run_folder(words)
+    folder = folder_of(words)
     road.run(recipe_of(words), folder, restart=words.restart)
     print(folder / "report.html")
-
-
-def data(words: Words) -> None:
-    """A recipe's data stage alone."""
-    recipe, folder = recipe_of(words), _run_folder(words)
-    road.run(recipe, folder, only=recipe.data.name)
-    print(folder / recipe.data.name)
 
 
 def plan(words: Words) -> None:
@@ -99,7 +93,7 @@ def plan(words: Words) -> None:
 
 def preflight(words: Words) -> None:
     """Whether this machine is fit to train. Raises InputError where it is not."""
-    recipe, folder = recipe_of(words), _run_folder(words)
+    recipe, folder = recipe_of(words), folder_of(words)
     from lapis.dist.preflight import checks
 
     failed = []
@@ -115,7 +109,7 @@ def launch(words: Words) -> None:
     from lapis import launch as jobs
 
     fields = ("to", "nodes", "gpus", "partition", "minutes", "image", "claim", "shm")
-    cluster, folder = jobs.Cluster(**{name: getattr(words, name) for name in fields}), _run_folder(words)
+    cluster, folder = jobs.Cluster(**{name: getattr(words, name) for name in fields}), folder_of(words)
     words.words = [word for word in words.words if not word.startswith("out=")]
     words.words += jobs.own_words(cluster, words.words)
     command = ["run", words.recipe, *(["--smoke"] if words.smoke else []), *words.words]

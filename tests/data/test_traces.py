@@ -161,7 +161,7 @@ def test_each_digit_that_is_worked_out_has_its_sign() -> None:
 def test_a_terse_line_is_worked_out_from_the_result_before_it() -> None:
     """Units first behind a sum, front first behind a division; a product's last carry is a digit of its own."""
     thought = "a37\nb+48=518\nc*2=0171\nd/2=018050\ne-(81-26)=515=003"
-    assert [above for above in read(list(traces.chained(thought)), thought, thought)] == [
+    assert read(list(traces.chained(thought)), thought, thought) == [
         *zip("518", "773", strict=True),
         *zip("0171", "5588", strict=True),
         *zip("018050", "117700", strict=True),
