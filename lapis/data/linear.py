@@ -89,7 +89,9 @@ class Linear:
         except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
             raise InputError(f"{folder}: not a whole classifier ({str(error).splitlines()[0]})") from None
         if made.weights.shape != (len(made.labels) - 1, 1 << BITS):
-            raise InputError(f"{folder}: weights of {made.weights.shape}, expected {len(made.labels) - 1} x {1 << BITS}")
+            raise InputError(
+                f"{folder}: weights of {made.weights.shape}, expected {len(made.labels) - 1} x {1 << BITS}"
+            )
         return made
 
 
@@ -175,7 +177,9 @@ def fit(texts: Sequence[str], labels: Sequence[str], order: Sequence[str], ridge
         slope = np.zeros(values.shape)
         for number in range(len(order) - 1):
             error = errors[:, number + 1]
-            slope[number, :-1] = np.bincount(index, (error * scale)[owner], minlength=1 << BITS) + ridge * weights[number]
+            slope[number, :-1] = (
+                np.bincount(index, (error * scale)[owner], minlength=1 << BITS) + ridge * weights[number]
+            )
             slope[number, -1] = error.sum()
         values.grad = torch.from_numpy(slope)
         lost = -np.log(chances[np.arange(len(texts)), right].clip(1e-300))

@@ -57,9 +57,7 @@ def _block(block: Block, languages: np.ndarray, rules: Quality) -> Places:
     return found
 
 
-def _words(
-    block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools, rules: Quality
-) -> Iterator[Rule]:
+def _words(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools, rules: Quality) -> Iterator[Rule]:
     count = block.per(block.words.start)
     words, (least, most) = np.maximum(count, 1), rules.word_length
     yield "few words", spaced & (count < rules.words)
