@@ -12,7 +12,7 @@ JAPANESE = "今日は天気がいいので、公園で友達と一緒にお弁�
 TEXTS = {
     world.SENTENCE: "en",
     world.CHINESE: "zh",
-    "在 Linux 系统中使用 systemctl restart nginx.service 命令重启服务，然后查看 /var/log/nginx/error.log 日志文件": "zh",
+    "在 Linux 系统中使用 systemctl restart nginx.service 命令重启服务，然后查看 /var/log/nginx 日志文件": "zh",
     GERMAN: "de",
     JAPANESE: "ja",
     "Быстрая коричневая лиса прыгает через ленивую собаку, а потом идёт домой спать.": "ru",
