@@ -211,8 +211,10 @@ class _Problem:
 
 
 def auc(scores: npt.NDArray[Any], good: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
-    """(value, low, high) of the area under the ROC curve, the chance that a good text scores above a bad one, ties half;
-    95% interval of Hanley and McNeil (Radiology 143, 1982)."""
+    """(value, low, high) of the area under the ROC curve: the chance that a good text scores above a bad one.
+
+    A tie is half. The 95% interval is that of Hanley and McNeil (Radiology 143, 1982).
+    """
     order = np.unique(scores, return_inverse=True)[1]
     below = np.cumsum(np.bincount(order[~good], minlength=order.max() + 1))
     ties = np.bincount(order[~good], minlength=order.max() + 1)

@@ -186,7 +186,7 @@ RULES = (
     _rule("key", r"xox[abeprs]-[0-9A-Za-z-]{10,255}|sk-(?=[A-Za-z_-]*[0-9])[0-9A-Za-z_-]{20,255}", _any, "xox|sk-"),
     _rule("key", r"eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}", _any, "eyj"),
     _rule(
-        "key", rf"(?<!$)((?i:{SECRETS})[\"']?\s?[:=：]\s?[\"']?)([^\s\"',;<>]{{12,256}})", _secret,
+        "key", rf"(?<![0-9A-Za-z])((?i:{SECRETS})[\"']?\s?[:=：]\s?[\"']?)([^\s\"',;<>]{{12,256}})", _secret,
         "pass|pwd|secret|token|key|密|口令",
     ),
     _rule(

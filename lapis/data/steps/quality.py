@@ -106,7 +106,7 @@ def _repeated(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Boo
     yield "repeated words", repeated
 
 
-def _sum(block: Block, values: Places) -> Places:
+def _sum(block: Block, values: Places | Bools) -> Places:
     """Sum of a value of words over each document [D]."""
     return np.bincount(block.words.document, values, minlength=block.count).astype(np.int64)
 
