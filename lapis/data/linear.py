@@ -23,14 +23,14 @@ import pyarrow.compute as pc
 from lapis import files
 from lapis.data import measure
 from lapis.data.measure import Block, Places
-from lapis.types import InputError
+from lapis.types import InputError, Progress
 
 BITS = 18
 """Weights of a class are 2 ** BITS: a megabyte, which stays in a core's own cache."""
 LOOKED = 2000
 """Characters of a text that are looked at."""
-RIDGE, STEPS = 1e-4, 60
-"""Weight of the squared weights in the loss, and most steps of L-BFGS."""
+RIDGE, STEPS, LOOKS = 1e-4, 60, 75
+"""Weight of the squared weights in the loss, most steps of L-BFGS, and most times that the loss is computed."""
 _PAIR, _WINDOW = np.uint64(0xA24BAED4963EE407), np.uint32(0x9E3779B1)
 _SHIFT = np.uint64(64 - BITS)
 
@@ -153,7 +153,7 @@ def gather(texts: Sequence[str]) -> tuple[Places, Places]:
     return np.concatenate([index for index, _ in parts]), np.concatenate([owner for _, owner in parts])
 
 
-def fit(texts: Sequence[str], labels: Sequence[str], order: Sequence[str], ridge: float = RIDGE) -> Linear:
+def fit(texts: Sequence[str], labels: Sequence[str], order: Sequence[str], progress: Progress | None = None) -> Linear:
     """A classifier of `labels`, classes as in `order`: mean cross-entropy, every class weighing the same, and a ridge.
 
     Deterministic: L-BFGS from zero over all examples at once. Weights that no example has stay 0 and take no part.
@@ -163,12 +163,14 @@ def fit(texts: Sequence[str], labels: Sequence[str], order: Sequence[str], ridge
     places, owner = gather(texts)
     met, index = np.unique(places, return_inverse=True)
     right = np.array([order.index(label) for label in labels])
-    problem = _Problem(index, owner, right, len(met), len(order), ridge)
+    problem = _Problem(index, owner, right, len(met), len(order))
     values = torch.zeros(len(order) - 1, len(met) + 1, dtype=torch.float64)
-    descent = torch.optim.LBFGS([values], max_iter=STEPS, history_size=10, line_search_fn="strong_wolfe")
+    descent = torch.optim.LBFGS([values], max_iter=STEPS, max_eval=LOOKS, history_size=10, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         loss, slope = problem.loss(values.numpy())
+        if progress is not None:
+            progress.advance(1, f"loss {loss:.3f}")
         values.grad = torch.from_numpy(slope)
         return loss
 
@@ -187,7 +189,6 @@ class _Problem:
     right: Places
     features: int
     classes: int
-    ridge: float
 
     def loss(self, values: Floats) -> tuple[float, Floats]:
         """The loss of weights and bias [K - 1, features + 1], and its slope."""
@@ -205,9 +206,9 @@ class _Problem:
         for number, row in enumerate(weights):
             error = errors[:, number + 1]
             steep = np.bincount(self.index, (error * scale)[self.owner], minlength=self.features)
-            slope[number] = np.append(steep + self.ridge * row, error.sum())
+            slope[number] = np.append(steep + RIDGE * row, error.sum())
         lost = -np.log(chances[np.arange(count), self.right].clip(1e-300))
-        return float((lost * share).sum() + self.ridge / 2 * (weights**2).sum()), slope
+        return float((lost * share).sum() + RIDGE / 2 * (weights**2).sum()), slope
 
 
 def auc(scores: npt.NDArray[Any], good: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
