@@ -165,8 +165,9 @@ def fit(texts: Sequence[str], labels: Sequence[str], order: Sequence[str], progr
     right = np.array([order.index(label) for label in labels])
     problem = _Problem(index, owner, right, len(met), len(order))
     values = torch.zeros(len(order) - 1, len(met) + 1, dtype=torch.float64)
-    how = {"max_iter": STEPS, "max_eval": LOOKS, "history_size": 10, "line_search_fn": "strong_wolfe"}
-    descent = torch.optim.LBFGS([values], **how)
+    descent = torch.optim.LBFGS(
+        [values], max_iter=STEPS, max_eval=LOOKS, history_size=10, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> float:
         loss, slope = problem.loss(values.numpy())

@@ -3,7 +3,7 @@
 The subject is one of WebOrganizer's topics (lapis/data/topics.py): by a classifier of the user's own
 (`lapis data fit-quality --column subject`), or by words, the topic of most different words, at least two. Words were
 right on all 49 short texts that their own author wrote for the test, which is too kind; of 5,056 documents of software
-documentation 64% were software or development, 34% nothing, 2% something else. A classifier needs labels, and none ship.
+documentation 64% were software or development, 34% nothing, 2% something else. A classifier needs labels; none ship.
 
 Difficulty is ours, in 0..1. By loss: 1 - exp(-loss), the chance by which a token is missed (geometric mean). By pass
 rate: 1 - right answers / answers, where an answer can be checked.
