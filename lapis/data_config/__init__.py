@@ -1,0 +1,1 @@
+"""What a recipe can say about its data, a file a part"""
