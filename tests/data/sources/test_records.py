@@ -40,6 +40,8 @@ def test_columns_map_fields_also_within_fields(tmp_path: Path) -> None:
     found = one(tmp_path, row, columns=columns)
     assert isinstance(found, Sample)
     assert (found.turns[0].text, found.licence, found.lang) == ("this", "CC-BY-4.0", "zh")
+    flat = one(tmp_path, row | {"meta": "MIT"}, columns=columns)
+    assert isinstance(flat, Sample) and flat.licence == "CC0-1.0"
 
 
 def test_thoughts_become_thoughts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -104,9 +105,14 @@ def test_ranges_of_lines_cover_a_file_once(size: int, tmp_path: Path, monkeypatc
     assert found == whole.path.read_bytes().split(b"\n")
 
 
-def test_a_pipe_is_no_file(tmp_path: Path) -> None:
-    import os
+def test_a_first_line_that_looks_like_an_array_costs_itself(tmp_path: Path) -> None:
+    path = part(tmp_path / "a.jsonl", b'[1, 2]\n{"text": "kept"}\n').path
+    samples, broken = corpora.read(FORMS["jsonl"], path)
+    assert [sample.turns[0].text for sample in samples] == ["kept"]
+    assert [(one.place, one.reason) for one in broken] == [("a.jsonl line 1", "wrong type")]
 
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jsonl")
     with pytest.raises(Bad, match="no such file"):
         list(unpack.pieces(Slice(tmp_path / "a.jsonl", root=tmp_path)))
