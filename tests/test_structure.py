@@ -17,14 +17,28 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
+BASE = {
+    "types",
+    "files",
+    "shape",
+    "data_config",
+    "config",
+    "chat",
+    "verify",
+    "hub",
+    "plug",
+    "actions",
+    "outside",
+    "native",
+}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
     "overrides": {"types"},
     "shape": set(),
+    "data_config": {"types", "shape"},
     "machines": {"shape"},
-    "config": {"types", "overrides", "shape", "machines"},
+    "config": {"types", "overrides", "shape", "machines", "data_config"},
     "chat": {"types"},
     "actions": {"types"},
     "verify": {"types", "config", "chat", "actions"},
