@@ -13,6 +13,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -89,18 +90,18 @@ def joined(
 ) -> Iterator[Sample]:
     """At most `most` documents of at most `tokens` tokens by `length`, each of whole documents of one language that
     follow each other on a path of neighbours; every document is in one of them at most, and one alone makes none.
+    Languages take turns.
 
     A pure function of the documents and their order.
     """
-    made = 0
-    for lang in sorted({one.lang for one in documents}):
-        own = [one for one in documents if one.lang == lang]
-        order = path(neighbours(vectors([one.turns[0].text for one in own])))
-        for group in _groups([own[at] for at in order], tokens, length):
-            if made == most:
-                return
-            made += 1
-            yield _join(group, tokens)
+    langs = sorted({one.lang for one in documents})
+    each = [_groups(_ordered([one for one in documents if one.lang == lang]), tokens, length) for lang in langs]
+    turns = (group for groups in zip_longest(*each) for group in groups if group)
+    yield from (_join(group, tokens) for group in islice(turns, most))
+
+
+def _ordered(documents: Sequence[Sample]) -> list[Sample]:
+    return [documents[at] for at in path(neighbours(vectors([one.turns[0].text for one in documents])))]
 
 
 def _groups(order: Sequence[Sample], tokens: int, length: Callable[[str], int]) -> Iterator[list[Sample]]:
