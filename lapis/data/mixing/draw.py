@@ -56,7 +56,7 @@ def candidates(sizes_J: Sequence[float], many: int, seed: int) -> Floats:
 
 
 def weights(shares: Mapping[str, float], mean_tokens: Mapping[str, float]) -> dict[str, float]:
-    """A stage's weights, shares of samples that add up to 1, from shares of tokens and the tokens of a kind's samples."""
+    """A stage's weights, shares of samples that add up to 1, from shares of tokens and the mean tokens of a sample."""
     samples = {kind: share / mean_tokens[kind] for kind, share in shares.items()}
     total = sum(samples.values())
     return {kind: value / total for kind, value in samples.items()}
