@@ -110,15 +110,19 @@ class Trained:
         return found, halves
 
     def _held(self, folder: Path, kinds: Sequence[str]) -> dict[str, list[Example]]:
-        """Held-out samples of each kind from the run's files, at most as many as the plan says."""
+        """Held-out samples of each kind from the run's files that fit a row, at most as many as the plan says."""
         cutter = Cutter(self.tokenizer, self.recipe.model)
         found: dict[str, list[Example]] = {kind: [] for kind in kinds}
         for sample in _samples(folder, self.plan.samples, kinds):
-            found[sample.kind].append(example(sample, self.tokenizer, self.recipe.model, cutter))
+            made = example(sample, self.tokenizer, self.recipe.model, cutter)
+            if made.document or len(made.ids) <= self.pack.row_tokens:
+                found[sample.kind].append(made)
         return found
 
     def _withhold(self, kind: str) -> list[Example]:
-        numbers = np.flatnonzero(self.shards.kind == self.shards.kinds.index(kind))
+        index, number = self.shards, self.shards.kinds.index(kind)
+        fits = index.documents | (index.lengths <= self.pack.row_tokens)
+        numbers = np.flatnonzero((index.kind == number) & fits)
         many = min(self.plan.samples, int(WITHHELD * len(numbers)))
         if many < len(HALVES):
             raise InputError(f"{kind}: {len(numbers)} samples are too few to hold any out; make more or leave it out")

@@ -197,7 +197,7 @@ def _from_prose(place: Place) -> Iterator[Shown]:
 def _broken(place: Place) -> str:
     """How many by reason and source, and where the first of them stand."""
     every = Counter[tuple[str, str]]()
-    listed = []
+    listed: list[tuple[str, str, str]] = []
     for source, where, reason in counts.broken(place):
         every[reason, source] += 1
         if len(listed) < BROKEN:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from lapis import config
-from lapis.data.mixing import draw
+from lapis.data.mixing import choose as choosing
+from lapis.data.mixing import draw, fit
 from lapis.data.mixing.choose import choose
 from lapis.data.mixing.free import Free
 from lapis.data.mixing.search import Losses, Search, compared
@@ -20,9 +21,17 @@ from lapis.types import InputError, Progress
 from tests.data.world import Seen
 
 KINDS = ("a", "b", "c")
+FORMS = {name: form for name, form in fit.FORMS.items() if name != "trees"}
+"""Those that are quick; trees have their own test."""
 MEAN = {"a": 10.0, "b": 40.0, "c": 20.0}
 FREE = Free(KINDS, {"a": 9000, "b": 500, "c": 500}, MEAN, {"screen": 0.4}, 0.6)
 PLAN = Mixing(runs=24, resamples=20, seeds=2, steps=5, check_steps=7)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "FORMS", FORMS)
+    monkeypatch.setattr(choosing, "CANDIDATES", 4000)
 
 
 def losses_of(shares: np.ndarray, noise: float = 0.0, seed: int = 0) -> np.ndarray:
