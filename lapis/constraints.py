@@ -81,7 +81,7 @@ def _language(one: Constraint, text: str) -> bool:
 
 def _quoted(one: Constraint, text: str) -> bool:
     text = text.strip(EDGES)
-    return len(text) > 2 and any(text[0] == opens and text[-1] == closes for opens, closes in QUOTES)
+    return len(text) > 2 and f"{text[0]}{text[-1]}" in QUOTES
 
 
 def _starts(one: Constraint, text: str) -> bool:

@@ -41,6 +41,11 @@ class Tally:
     written: int = 0
     cost: float = 0.0
 
+    def add(self, earlier: Tally) -> None:
+        """Count the requests of an earlier round of the same log, whose money and tokens are in this one's."""
+        for name in ("asked", "known", "refused", "failed", "left"):
+            setattr(self, name, getattr(self, name) + getattr(earlier, name))
+
 
 class Asker(Protocol):
     """Whoever answers requests."""

@@ -67,8 +67,10 @@ def _marks(text: str) -> str | None:
 
 
 def right(meta: Mapping[str, Any], reply: Reply) -> bool:
-    """Whether the check of a problem takes an answer."""
-    return verify.check(meta, reply.text, reply.closed).score >= 0.5
+    r"""Whether the check of a problem takes an answer; of a long one only what it puts into `\boxed{}`."""
+    boxed = "\\boxed{" in reply.text and meta["verifier"] not in verify.WHOLE
+    given = verify.answer_of(reply.text) or "" if boxed else reply.text
+    return verify.check(meta, given, reply.closed).score >= 0.5
 
 
 def normal_answer(text: str) -> str | None:

@@ -21,7 +21,7 @@ from lapis.data.answers.request import Reply
 from lapis.data.losses import Losses
 from lapis.data.synth.problem import bytes_of
 from lapis.data_config.answers import Answers, Way
-from lapis.types import InputError, Progress, Request, Sample, Silent
+from lapis.types import InputError, Progress, Request, Sample, Silent, Text, Turn
 
 LOG = "log.jsonl"
 """Of finished requests, in the output folder."""
@@ -53,11 +53,12 @@ def synthesise(
     """
     losses, progress = Losses(), progress or Silent()
     gathered = list(problems.gather(paths, settings.limit))
-    posed = _posed(gathered, settings, asker, losses, progress)
+    posed, rewriting = _posed(gathered, settings, asker, losses, progress)
     if not posed:
         raise InputError(f"{', '.join(map(str, paths))}: no problems there")
     requests = [request for problem in posed for request in answers_of(problem, settings)]
     replies, tally = asker.ask(requests, progress)
+    tally.add(rewriting)
     results = list(_judged(posed, replies, settings, tokens, by))
     for result in results:
         if result.dropped:
@@ -67,7 +68,9 @@ def synthesise(
     return _write(out, results, losses, tally)
 
 
-def _posed(gathered: list[Sample], settings: Answers, asker: Asker, losses: Losses, progress: Progress) -> list[Sample]:
+def _posed(
+    gathered: list[Sample], settings: Answers, asker: Asker, losses: Losses, progress: Progress
+) -> tuple[list[Sample], Tally]:
     """What is gathered and is a problem, then what was rewritten of it, each once."""
     jobs: list[tuple[Sample, Way, Request]] = [
         (problem, way, rewrite.request(problem, way, number, settings))
@@ -76,7 +79,7 @@ def _posed(gathered: list[Sample], settings: Answers, asker: Asker, losses: Loss
         for number in range(settings.rewrites)
     ]
     posed = {store.key(problem): problem for problem in gathered if not problem.document}
-    replies, _ = asker.ask([request for *_, request in jobs], progress) if jobs else ([], None)
+    replies, tally = asker.ask([request for *_, request in jobs], progress) if jobs else ([], Tally())
     for (problem, way, _), reply in zip(jobs, replies, strict=True):
         made = "no reply" if reply is None else rewrite.rewritten(problem, way, reply)
         if isinstance(made, str):
@@ -86,13 +89,14 @@ def _posed(gathered: list[Sample], settings: Answers, asker: Asker, losses: Loss
         else:
             losses.keep(f"rewrite/{way}", problem)
             posed[store.key(made)] = made
-    return list(posed.values())
+    return list(posed.values()), tally
 
 
 def answers_of(problem: Sample, settings: Answers) -> list[Request]:
     """All requests for answers to a problem: `samples` for each budget, budget by budget."""
+    told = (Turn("system", (Text(settings.system),)),) if settings.system else ()
     first = Request(
-        turns=problem.turns,
+        turns=(*told, *problem.turns),
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         top_p=settings.top_p,

@@ -1,1 +1,1 @@
-"""SFT and RL sets of finished samples: instructions without copies, abilities in balance, answers chosen, items banded"""
+"""SFT and RL sets of samples: instructions without copies, abilities in balance, answers chosen, items banded"""

@@ -47,12 +47,39 @@ PICTURE_RULES: Sequence[tuple[str, re.Pattern[str]]] = (
 TEXT_RULES: Sequence[tuple[str, re.Pattern[str]]] = (
     ("code", _any("```", r"\b(python|javascript|sql|c\+\+|regex|html|bash|source code|unit test)\b", "代码", "编程")),
     ("safety", _any(r"\b(bomb|explosive|suicide|self-harm|weapon|poison|hack into|steal)\b", "炸弹", "自杀", "毒药")),
-    ("logic", _any(r"\b(puzzle|riddle|knights? and knaves|truth[- ]teller|logically|syllogism)\b", "推理", "谜题", "说谎")),
-    ("maths", _any(r"\\(frac|sqrt|sum|int)\b", r"\d\s*[-+*/×÷=]\s*\d", r"\b(solve|calculate|equation|how many|how much|percent)\b", "计算", "方程", "多少", "求解")),
-    ("writing", _any(r"\b(write|draft|compose|rewrite|rephrase)\b", r"\b(essay|poem|story|e-?mail|letter)\b", "写一", "写篇", "作文", "改写", "润色")),
-    ("reading", _any(r"\b(summar(y|ise|ize)|passage|according to the|text below|article)\b", "总结", "概括", "下面的文字", "根据(上|下)文", "阅读")),
-    ("knowledge", _any(r"\b(what|who|when|which|why|where) (is|are|was|were|did|does|do)\b", r"\bexplain\b", "什么是", "是什么", "为什么", "谁", "解释", "哪")),
-)  # fmt: skip
+    ("logic", _any(r"\b(puzzle|riddle|knights? and knaves|truth[- ]teller|logically|syllogism)\b", "推理", "谜题")),
+    (
+        "maths",
+        _any(
+            r"\\(frac|sqrt|sum|int)\b",
+            r"\d\s*[-+*/×÷=]\s*\d",
+            r"\b(solve|calculate|equation|how many|how much|percent)\b",
+            "计算|方程|多少|求解",
+        ),
+    ),
+    (
+        "writing",
+        _any(
+            r"\b(write|draft|compose|rewrite|rephrase)\b",
+            r"\b(essay|poem|story|e-?mail|letter)\b",
+            "写一|写篇|作文|改写|润色",
+        ),
+    ),
+    (
+        "reading",
+        _any(
+            r"\b(summar(y|ise|ize)|passage|according to the|text below|article)\b", "总结|概括|下面的文字|根据[上下]文"
+        ),
+    ),
+    (
+        "knowledge",
+        _any(
+            r"\b(what|who|when|which|why|where) (is|are|was|were|did|does|do)\b",
+            r"\bexplain\b",
+            "什么是|是什么|为什么|谁|解释|哪",
+        ),
+    ),
+)
 """What a question without a picture is, the first that fits; any other is chat."""
 LONG = 1200
 """Characters of a question that brings so much text that it is to be read."""

@@ -23,14 +23,16 @@ TOPICS = {
     ),
     "zh": (
         "冬天的海", "一家小面包店", "怎样做馒头", "夜里坐火车", "种番茄", "树叶为什么会落", "丢了的雨伞", "上班第一天",
-        "写日记", "一座老桥", "学游泳", "月亮", "早晨的菜市场", "修自行车", "茶和咖啡", "给邻居的一封信", "河流怎样改变地形",
+        "写日记", "一座老桥", "学游泳", "月亮", "早晨的菜市场", "修自行车", "茶和咖啡", "给邻居的一封信",
+        "河流怎样改变地形",
         "关门以后的图书馆", "在家节约用水", "雨声", "准备生日", "在山里散步", "指南针的原理", "屋顶上的猫",
     ),
 }  # fmt: skip
 ASKED = {
     "en": ("Write about {topic}.", "Tell me something about {topic}.", "Explain {topic} to a child.",
            "Give a short talk on {topic}.", "Describe {topic}."),
-    "zh": ("写一写{topic}。", "讲讲{topic}。", "给孩子解释一下{topic}。", "以{topic}为题作一段发言。", "描述一下{topic}。"),
+    "zh": ("写一写{topic}。", "讲讲{topic}。", "给孩子解释一下{topic}。", "以{topic}为题作一段发言。",
+           "描述一下{topic}。"),
 }  # fmt: skip
 WORDS = {
     "en": ("light", "quiet", "paper", "seven", "because", "green", "window", "morning", "slowly", "friend", "stone"),
