@@ -18,7 +18,7 @@ from lapis.types import InputError, Verdict
 
 Constraint = Mapping[str, Any]
 HAN = re.compile(r"[\u3400-\u9fff]")
-WORD = re.compile(r"\w+(?:['’-]\w+)*")
+WORD = re.compile(r"\w+(?:['’-]\w+|\.\d+)*")
 SENTENCES = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|(?<=[。!?…])[”’」)]*|\n+")
 """Between two sentences."""
 BULLET = re.compile(r"^\s*[-*•]\s+\S", re.MULTILINE)

@@ -103,13 +103,14 @@ def _kept(problem: Sample, good: Mapping[int, list[Reply]], settings: Answers, t
     """The shortest right thoughts of each budget. Where none that was asked at a budget fits it, one of another may."""
     thoughts = [one for budget, many in good.items() if budget for one in many]
     kept: list[Sample] = []
-    used: set[str] = set()
+    used: set[tuple[str, str]] = set()
     for budget in sorted(good, key=lambda budget: (budget < 0, budget)):
         asked = [one for one in good[budget] if _fits(one, budget, tokens)]
         others = [one for one in thoughts if budget > 0 and _fits(one, budget, tokens)]
         best = sorted(asked or others, key=lambda one: (tokens(one.thought), len(one.text)))
-        for one in [one for one in best if one.thought + "\0" + one.text not in used][: settings.keep]:
-            used.add(one.thought + "\0" + one.text)
+        new = {(one.thought, one.text): one for one in best if (one.thought, one.text) not in used}
+        for told, one in list(new.items())[: settings.keep]:
+            used.add(told)
             kept.append(_sample(problem, one, budget, by))
     return kept
 

@@ -1,8 +1,8 @@
 """Phase two, what one answer is worth: rules that refuse it, the verdict of its check, and a vote where none is known.
 
-A vote is over answers in a normal form (self-consistency, arXiv 2203.11171): plain numbers by their value, anything
-else by its letters. The one said most often wins if no other is said as often and its share of all answers, refused
-ones included, is large enough.
+A vote is over answers in a normal form (self-consistency, arXiv 2203.11171): plain numbers by their value, choices by
+their letter, anything else as it is spelled. The one said most often wins if no other is said as often and its share
+of all answers, refused ones included, is large enough.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ LEAST_BYTES = 256
 """Shorter texts are not judged so: a short one that is all alike is no loop yet."""
 LONGEST_VOTE = 80
 """Characters of an answer that can be voted on: longer ones are never said twice."""
+MARKS = (*(name.removesuffix(":") for name in chat.SPECIALS if name != chat.END), "<|im_", "<|eot")
+"""Special tokens of our template and of others'."""
 WORDS = re.compile(r"[^\W\d_]")
 
 
@@ -63,7 +65,7 @@ def _loop(text: str) -> str | None:
 
 def _marks(text: str) -> str | None:
     """Special tokens spelled out would be read as plain text."""
-    return "marks of a template" if any(mark in text for mark in (*chat.SPECIALS[2:], "<|im_", "<|eot")) else None
+    return "marks of a template" if any(mark in text for mark in MARKS) else None
 
 
 def right(meta: Mapping[str, Any], reply: Reply) -> bool:
@@ -81,6 +83,8 @@ def normal_answer(text: str) -> str | None:
     plain = given.translate(verify.WIDE).strip(verify.NUMBER_ENDS).replace("\u2212", "-")
     if verify.PLAIN.fullmatch(plain):
         return str(Fraction(plain.replace(",", "")))
+    if choice := verify.CHOICE.fullmatch(plain):
+        return choice[1].upper()
     words = " ".join(plain.casefold().strip(verify.ENDS).split())
     return words or None
 

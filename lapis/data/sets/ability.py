@@ -39,7 +39,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 PICTURE_RULES: Sequence[tuple[str, re.Pattern[str]]] = (
-    ("acting", _any(r"\b(next action|goal:|your task)\b", "下一步操作", "目标:")),
+    ("acting", _any(r"\bnext action\b", r"\b(goal|task):", "下一步操作", "目标:")),
     ("grounding", _any(r"\bwhere is\b", r"\b(click|tap|point) (on|at)\b", r"\blocat(e|ion)\b", "在哪", "点击", "位置")),
     ("ocr", _any(r"\b(read|transcribe|ocr)\b", r"\b(the|all) text\b", "文字", "读出", "识别")),
 )

@@ -41,18 +41,17 @@ WORDS = {
 STARTS = {"en": ("First of all", "To begin with", "Once upon a time"), "zh": ("首先", "说起来", "从前")}
 ENDS = {"en": ("That is all.", "What do you think?", "Thank you."), "zh": ("就是这样。", "你怎么看?", "谢谢。")}
 POSTSCRIPTS = {"en": "P.S.", "zh": "附言:"}
+CASES = ("lowercase", "uppercase")
 MARKUP = ("bullets", "title", "slots")
 APART: Mapping[str, tuple[str, ...]] = {
     "json": (*MARKUP, "quoted", "start", "end", "postscript", "lowercase", "uppercase", "no_comma", "paragraphs",
              "sentences", "language"),
     "quoted": ("start", "end", "postscript", "title", "bullets", "paragraphs"),
-    "bullets": ("paragraphs", "sentences", "words/most"),
-    "title": ("sentences", "paragraphs", "start"),
-    "postscript": ("sentences", "paragraphs", "lowercase", "end", "start"),
-    "lowercase": ("language",),
-    "uppercase": ("language",),
-    "sentences": ("words/least", "words/between", "start", "end", "paragraphs", "slots", "frequency"),
-    "paragraphs": ("words/most", "start", "end"),
+    "bullets": ("sentences", "start"),
+    "title": ("sentences", "start"),
+    "postscript": ("sentences", "paragraphs", "lowercase"),
+    "sentences": ("start", "end", "paragraphs", "slots"),
+    "paragraphs": ("start", "end"),
 }  # fmt: skip
 """What cannot, or can hardly, be kept together with it."""
 Make = Callable[[random.Random, str], dict[str, Any]]
@@ -123,13 +122,18 @@ def draw(rng: random.Random, lang: str, count: int) -> list[dict[str, Any]]:
     drawn: list[dict[str, Any]] = []
     for group in rng.sample(GROUPS, len(GROUPS)):
         fitting = [name for name in group if not any(_apart(name, one["id"]) for one in drawn)]
-        foreign = any(one["id"] in ("lowercase", "uppercase") or one.get("of", lang) != lang for one in drawn)
-        if fitting and len(drawn) < count and not (foreign and lang == "zh"):
-            name = rng.choice(fitting)
-            one = {"id": name, "lang": lang, **MAKERS[name](rng, lang)}
-            if not drawn or not (one.get("of", lang) != lang or lang == "zh" and name in ("lowercase", "uppercase")):
-                drawn.append(one)
+        if not fitting or len(drawn) == count or any(_is_foreign(one) for one in drawn):
+            continue
+        name = rng.choice(fitting)
+        one = {"id": name, "lang": lang, **MAKERS[name](rng, lang)}
+        if not drawn or not _is_foreign(one):
+            drawn.append(one)
     return drawn
+
+
+def _is_foreign(one: Mapping[str, Any]) -> bool:
+    """The answer is in another language than the instruction, whose words no other constraint may then want."""
+    return one.get("of", one["lang"]) != one["lang"] or one["lang"] == "zh" and one["id"] in CASES
 
 
 def _apart(one: str, other: str) -> bool:
