@@ -25,7 +25,8 @@ def options(verb: argparse.ArgumentParser) -> None:
 def act(words: argparse.Namespace) -> None:
     """Run both phases; prints what was written and what it cost."""
     from lapis.data.answers.ask import ByHTTP
-    from lapis.data.answers.synthesise import LOG, synthesise
+    from lapis.data.answers.problems import gather
+    from lapis.data.answers.synthesise import LOG, most_requests, synthesise
     from lapis.data_config.answers import Answers
     from lapis.data_config.read import read
     from lapis.progress import Bars, Task
@@ -33,8 +34,10 @@ def act(words: argparse.Namespace) -> None:
     paths, told, out = sorted_words([*words.files, *words.words], "answers")
     settings = read(Answers(), words.config, told)
     asker = ByHTTP(settings.endpoint, out / LOG, settings.spend)
-    with Bars([Task("answers", 0.0)], {}) as bars, bars.stage("answers") as progress:
-        made = synthesise(settings, paths, out, asker, settings.endpoint.model, progress, counted(words.tokenizer))
+    count, gathered = counted(words.tokenizer), list(gather(paths, settings.limit))
+    total = most_requests(gathered, settings)
+    with Bars([Task("answers", 0.0)], {}) as bars, bars.stage("answers", total) as progress:
+        made = synthesise(settings, gathered, out, asker, settings.endpoint.model, progress, count)
     tally = made.tally
     print(
         f"{out / 'answers.parquet'}: {made.samples} answers to {made.problems} problems; {tally.asked} asked, "

@@ -94,9 +94,11 @@ class ByHTTP:
         with Log(self.log) as log:
             wanted = dict(zip(keys, requests, strict=True))
             new = {key: request for key, request in wanted.items() if key not in log.replies}
-            tally = Tally(known=len(wanted) - len(new))
+            tally, progress = Tally(known=len(wanted) - len(new)), progress or Silent()
+            if tally.known:
+                progress.advance(tally.known)
             if new:
-                asyncio.run(_Round(self, log, tally, progress or Silent()).run(new))
+                asyncio.run(_Round(self, log, tally, progress).run(new))
             return [log.replies.get(key) for key in keys], _summed(tally, log)
 
 
@@ -181,12 +183,14 @@ class InProcess:
         keys = [wire.key(request, place) for request in requests]
         with Log(self.log) as log:
             new = [(key, one) for key, one in dict(zip(keys, requests, strict=True)).items() if key not in log.replies]
-            tally = Tally(asked=len(new), known=len(set(keys)) - len(new))
+            tally, progress = Tally(asked=len(new), known=len(set(keys)) - len(new)), progress or Silent()
+            if tally.known:
+                progress.advance(tally.known)
             for start in range(0, len(new), BATCH):
                 batch = new[start : start + BATCH]
                 for (key, _), done in zip(batch, self.generator.generate([ask for _, ask in batch]), strict=True):
                     written = len(done.token_ids)
                     counts = (len(done.prompt_ids), written, done.thought_tokens, 0.0)
                     log.add(key, Reply(done.text, done.thought, done.closed, done.finish, *counts))
-                (progress or Silent()).advance(len(batch))
+                progress.advance(len(batch))
             return [log.replies.get(key) for key in keys], _summed(tally, log)

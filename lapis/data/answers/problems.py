@@ -18,12 +18,15 @@ from typing import Any
 
 from lapis import verify
 from lapis.data import store
+from lapis.data.check.checks import SUFFIX
 from lapis.model import anyres
 from lapis.types import Image, InputError, Sample, Text, Turn
 
 QUESTIONS = ("question", "problem", "prompt", "instruction", "query")
 ANSWERS = ("answer", "final_answer", "target", "expected_answer")
-LABELS = ("verifier", "answer", "box", "action", "constraints", "template", "steps")
+CHECKED = {wanted for _, wanted in verify.VERIFIERS.values()}
+"""Fields of `meta` that verifiers compare with."""
+LABELS = ("verifier", "template", "steps", *sorted(CHECKED))
 """Fields of `meta` that go on with a problem."""
 MARK = re.compile(r"####\s*(.+?)\s*$")
 """GSM8K's answers end so."""
@@ -55,7 +58,8 @@ def gather(paths: Sequence[Path], limit: int = 0) -> Iterator[Sample]:
 def _read(path: Path) -> Iterator[Sample]:
     if path.is_dir():
         for file in sorted([*path.glob("*.parquet"), *path.glob("*.jsonl")]):
-            yield from _read(file)
+            if not file.name.endswith(SUFFIX):
+                yield from _read(file)
     elif path.suffix in (".jsonl", ".json"):
         yield from _lines(path)
     else:
@@ -118,7 +122,7 @@ def _first(tree: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def _known(tree: Mapping[str, Any], place: str) -> dict[str, Any]:
     """`verifier` and what it wants, where the line tells."""
-    meta = {name: tree[name] for name in ("box", "action", "constraints") if name in tree}
+    meta = {name: tree[name] for name in sorted(CHECKED - {"answer"}) if name in tree}
     answer = _first(tree, ANSWERS)
     marked = MARK.search(answer)
     answer = marked[1] if marked else verify.answer_of(answer) or ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lapis.data import store
-from lapis.data.answers import problems, rewrite
+from lapis.data.answers import rewrite
 from lapis.data.answers.ask import Asker, Tally
 from lapis.data.answers.choose import Count, Judged, judged
 from lapis.data.answers.request import Reply
@@ -39,7 +39,7 @@ class Made:
 
 def synthesise(
     settings: Answers,
-    paths: Sequence[Path],
+    gathered: Sequence[Sample],
     out: Path,
     asker: Asker,
     by: str,
@@ -47,15 +47,15 @@ def synthesise(
     tokens: Count = bytes_of,
 ) -> Made:
     """Write answers.parquet (training samples), problems.parquet (with answers and pass rates, for RL), counts.json
-    and dropped.parquet into `out`. `by` names the model in each sample, `tokens` counts thoughts as their learner does.
+    and dropped.parquet into `out`, of what `problems.gather` found. `by` names the model in each sample, `tokens`
+    counts thoughts as their learner does. `progress` advances once a request.
 
-    Raises InputError for files without a problem, an endpoint that is gone, and a full disk.
+    Raises InputError where there is no problem, for an endpoint that is gone, and for a full disk.
     """
     losses, progress = Losses(), progress or Silent()
-    gathered = list(problems.gather(paths, settings.limit))
     posed, rewriting = _posed(gathered, settings, asker, losses, progress)
     if not posed:
-        raise InputError(f"{', '.join(map(str, paths))}: no problems there")
+        raise InputError("no problems there, or none that was made of the documents")
     requests = [request for problem in posed for request in answers_of(problem, settings)]
     replies, tally = asker.ask(requests, progress)
     tally.add(rewriting)
@@ -69,15 +69,10 @@ def synthesise(
 
 
 def _posed(
-    gathered: list[Sample], settings: Answers, asker: Asker, losses: Losses, progress: Progress
+    gathered: Sequence[Sample], settings: Answers, asker: Asker, losses: Losses, progress: Progress
 ) -> tuple[list[Sample], Tally]:
     """What is gathered and is a problem, then what was rewritten of it, each once."""
-    jobs: list[tuple[Sample, Way, Request]] = [
-        (problem, way, rewrite.request(problem, way, number, settings))
-        for problem in gathered
-        for way in rewrite.ways(problem, settings)
-        for number in range(settings.rewrites)
-    ]
+    jobs = _rewrites(gathered, settings)
     posed = {store.key(problem): problem for problem in gathered if not problem.document}
     replies, tally = asker.ask([request for *_, request in jobs], progress) if jobs else ([], Tally())
     for (problem, way, _), reply in zip(jobs, replies, strict=True):
@@ -90,6 +85,22 @@ def _posed(
             losses.keep(f"rewrite/{way}", problem)
             posed[store.key(made)] = made
     return list(posed.values()), tally
+
+
+def _rewrites(gathered: Sequence[Sample], settings: Answers) -> list[tuple[Sample, Way, Request]]:
+    return [
+        (problem, way, rewrite.request(problem, way, number, settings))
+        for problem in gathered
+        for way in rewrite.ways(problem, settings)
+        for number in range(settings.rewrites)
+    ]
+
+
+def most_requests(gathered: Sequence[Sample], settings: Answers) -> int:
+    """How many requests `synthesise` makes, if every rewrite gives a problem."""
+    rewrites = len(_rewrites(gathered, settings))
+    posed = sum(not problem.document for problem in gathered) + rewrites
+    return rewrites + posed * settings.samples * len(settings.budgets)
 
 
 def answers_of(problem: Sample, settings: Answers) -> list[Request]:

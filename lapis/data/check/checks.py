@@ -13,6 +13,7 @@ from lapis import files
 from lapis.types import InputError
 
 VERDICTS = ("right", "wrong", "unsure")
+SUFFIX = ".checks.jsonl"
 LONGEST_NOTE = 2000
 """Characters."""
 
@@ -27,7 +28,7 @@ class Check:
 
 def path_of(samples: Path) -> Path:
     """Where the checks of a samples file are kept."""
-    return samples.with_name(samples.name + ".checks.jsonl")
+    return samples.with_name(samples.name + SUFFIX)
 
 
 def read(samples: Path) -> dict[str, Check]:

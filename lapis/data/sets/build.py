@@ -14,6 +14,7 @@ from typing import Any
 from lapis.data import store
 from lapis.data.answers import problems
 from lapis.data.answers.ask import Asker
+from lapis.data.check import checks
 from lapis.data.losses import Losses
 from lapis.data.sets import balance, following, instructions, items
 from lapis.data.sets.ability import ability
@@ -47,7 +48,7 @@ def build(
     Raises InputError for files that hold neither.
     """
     losses, askers = Losses(), askers or Askers()
-    found = [sample for path in paths for sample in _read(path) if not sample.document]
+    found = [sample for path in paths for sample in _unspoilt(path, losses) if not sample.document]
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no conversations there")
     sft = _sft(found, settings, askers, losses, progress or Silent())
@@ -60,12 +61,24 @@ def build(
     return Built(len(sft), len(rl))
 
 
-def _read(path: Path) -> Iterator[Sample]:
-    """Whole samples of Parquet, or questions of lines of JSON, whose answers are still to be written."""
+def _unspoilt(path: Path, losses: Losses) -> Iterator[Sample]:
+    """Samples of a file or folder without those that a person has called wrong (lapis/data/check)."""
     if path.is_dir():
         for file in sorted([*path.glob("*.parquet"), *path.glob("*.jsonl")]):
-            yield from _read(file)
-    elif path.suffix in (".jsonl", ".json"):
+            if not file.name.endswith(checks.SUFFIX):
+                yield from _unspoilt(file, losses)
+        return
+    said = checks.read(path)
+    for sample in _read(path):
+        if said and said.get(sample.fingerprint, checks.Check("")).verdict == "wrong":
+            losses.drop("checked", sample, "wrong by hand")
+        else:
+            yield sample
+
+
+def _read(path: Path) -> Iterator[Sample]:
+    """Whole samples of Parquet, or questions of lines of JSON, whose answers are still to be written."""
+    if path.suffix in (".jsonl", ".json"):
         yield from problems.gather([path])
     else:
         yield from store.read_samples(path)

@@ -19,6 +19,7 @@ import pytest
 from lapis import cli, verify
 from lapis.data import store
 from lapis.data.answers.ask import InProcess
+from lapis.data.answers.problems import gather
 from lapis.data.answers.synthesise import synthesise
 from lapis.data.losses import SCHEMA, read_counts
 from lapis.data_config.answers import Answers
@@ -93,13 +94,13 @@ def test_rewritten_problems_are_answered_too_and_a_generator_will_do(tmp_path: P
     path.write_text(json.dumps({"question": "What do 40 and 2 make together?", "answer": "42"}))
     settings = Answers(ways=("reword",), rewrites=2, samples=2, budgets=(-1,))
     asker = InProcess(Rewriter(), "stage sft", tmp_path / "out" / "log.jsonl")
-    made = synthesise(settings, [path], tmp_path / "out", asker, "lapis")
+    made = synthesise(settings, list(gather([path])), tmp_path / "out", asker, "lapis")
     assert (made.problems, made.samples, made.tally.asked) == (2, 2, 6)
     texts = [one.turns[0].text for one in store.read_samples(tmp_path / "out" / "answers.parquet")]
     assert texts == ["What do 40 and 2 make together?", "Please tell me: 40 plus 2 gives what?"]
     steps = {row["name"]: row for row in read_counts(tmp_path / "out")["steps"]}
     assert (steps["rewrite/reword"]["in"], steps["rewrite/reword"]["dropped"]) == (2, {"copy": 1})
-    again = synthesise(settings, [path], tmp_path / "out", asker, "lapis")
+    again = synthesise(settings, list(gather([path])), tmp_path / "out", asker, "lapis")
     assert (again.tally.asked, again.tally.known) == (0, 6)
 
 
@@ -132,7 +133,13 @@ def test_wrong_words_are_one_line(
 def test_files_without_a_problem(tmp_path: Path) -> None:
     store.write_samples(tmp_path / "s.parquet", [])
     with pytest.raises(InputError, match="no problems there"):
-        synthesise(Answers(), [tmp_path / "s.parquet"], tmp_path, InProcess(Rewriter(), "x", tmp_path / "log"), "x")
+        synthesise(
+            Answers(),
+            list(gather([tmp_path / "s.parquet"])),
+            tmp_path,
+            InProcess(Rewriter(), "x", tmp_path / "log"),
+            "x",
+        )
 
 
 class Counting(ThreadingHTTPServer):

@@ -15,6 +15,7 @@ from lapis import cli, verify
 from lapis.data import store
 from lapis.data.answers.ask import Asker, Tally
 from lapis.data.answers.request import Reply
+from lapis.data.check import checks
 from lapis.data.losses import Losses, read_counts
 from lapis.data.sets import balance, instructions, items
 from lapis.data.sets.ability import ABILITIES, BY_KIND, ability, modality
@@ -225,6 +226,17 @@ def test_models_answer_questions_of_lines(tmp_path: Path) -> None:
     built = build(settings, [path], tmp_path / "out", Askers({"one": Says({"Six": "42"})}))
     (sample,) = store.read_samples(tmp_path / "out" / "sft.parquet")
     assert built.sft == 1 and sample.turns[-1].text == "42" and sample.meta["by"] == "one"
+
+
+def test_what_a_person_called_wrong_is_left_out(tmp_path: Path) -> None:
+    made = [talk("One?"), talk("Two?"), talk("Three?")]
+    store.write_samples(tmp_path / "s.parquet", made)
+    for sample, verdict in zip(made, ("right", "wrong", "unsure"), strict=True):
+        checks.keep(tmp_path / "s.parquet", sample.fingerprint, checks.Check(verdict))
+    build(Sets(), [tmp_path], tmp_path / "out")
+    assert [one.turns[0].text for one in store.read_samples(tmp_path / "out/sft.parquet")] == ["One?", "Three?"]
+    steps = {row["name"]: row["dropped"] for row in read_counts(tmp_path / "out")["steps"]}
+    assert steps["checked"] == {"wrong by hand": 1}
 
 
 def test_files_without_conversations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
