@@ -113,7 +113,13 @@ def answers_of(problem: Sample, settings: Answers) -> list[Request]:
         top_p=settings.top_p,
     )
     return [
-        replace(first, think=budget != 0, budget=budget if budget else -1, seed=settings.seed + number)
+        replace(
+            first,
+            think=budget != 0,
+            budget=budget if budget else -1,
+            show_budget=budget > 0,
+            seed=settings.seed + number,
+        )
         for budget in settings.budgets
         for number in range(settings.samples)
     ]

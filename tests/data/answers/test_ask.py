@@ -55,6 +55,17 @@ def test_retry_after_is_waited_for_by_all(tmp_path: Path) -> None:
     assert sum(there.waits) == 7.0
 
 
+def test_no_more_leave_in_a_minute_than_the_config_says(tmp_path: Path) -> None:
+    there = Scripted(lambda body, before: said("ok", prompt=10, written=10))
+    there.asker(tmp_path / "a", requests_minute=4, concurrency=2).ask([question(str(n)) for n in range(10)])
+    assert sum(there.waits) == 120.0
+    slow = Scripted(there.script)
+    asked = [question(str(n), max_tokens=50) for n in range(6)]
+    room = wire.most_prompt(asked[0].turns) + 50  # one on its way, and 20 tokens each of those that are back
+    slow.asker(tmp_path / "b", tokens_minute=room + 20, concurrency=1).ask(asked)
+    assert sum(slow.waits) == 120.0
+
+
 def test_one_request_that_never_works_takes_no_other_with_it(tmp_path: Path) -> None:
     there = Scripted(lambda body, before: httpx.Response(500) if text_of(body) == "poison" else said("fine"))
     replies, tally = there.asker(tmp_path / "log", retries=2).ask([question(text) for text in ("a", "poison", "b")])
