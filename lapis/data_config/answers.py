@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import with_config
 
 from lapis.shape import Count, Positive, Rate, Share
@@ -68,7 +68,7 @@ class Answers:
     """New problems for each problem and way."""
     samples: Annotated[int, Ge(1), Le(256)] = 4
     """Answers to each problem at each budget."""
-    budgets: tuple[Budget, ...] = (-1, 0)
+    budgets: Annotated[tuple[Budget, ...], MinLen(1)] = (-1, 0)
     """Most tokens of thought, by the count of the asked model: -1 is no limit, 0 answers at once."""
     max_tokens: Positive = 1024
     """Of thought and answer together."""

@@ -110,6 +110,7 @@ def test_rewritten_problems_are_answered_too_and_a_generator_will_do(tmp_path: P
         (["none.jsonl"], "none.jsonl: no such file"),
         (["out=x"], "expected a file"),
         (["P", "samples=0"], "samples: Input should be greater than or equal to 1"),
+        (["P", "budgets=[]"], "budgets: Tuple should have at least 1 item"),
         (["P", "endpoint.speed=9"], "no such key"),
         (["P"], "expected a url"),
         (["P", "--config", "none.toml"], "none.toml: cannot be read"),
