@@ -10,7 +10,7 @@ from typing import Any
 from lapis import verify
 from lapis.data.answers import judge
 from lapis.data.answers.request import Reply
-from lapis.data.synth.problem import MARGIN
+from lapis.data.synth.problem import GRACE, MARGIN
 from lapis.data_config.answers import Answers
 from lapis.types import Sample, Text, Turn
 
@@ -116,7 +116,8 @@ def _kept(problem: Sample, good: Mapping[int, list[Reply]], settings: Answers, t
 
 
 def _fits(reply: Reply, budget: int, tokens: Count) -> bool:
-    return budget <= 0 or tokens(reply.thought) + MARGIN <= budget
+    length = tokens(reply.thought)
+    return budget <= 0 or max(length + MARGIN, length / (1 - GRACE)) <= budget
 
 
 def _sample(problem: Sample, reply: Reply, budget: int, by: str) -> Sample:
