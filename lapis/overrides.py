@@ -19,7 +19,9 @@ def assign(tree: dict[str, Any], path: str, value: str) -> None:
     """Set `path` (`stages.sft.steps`) of a config tree in place. Raises InputError for a key that is not there."""
     *parents, last = path.split(".")
     node: Any = tree
-    for name in parents:
+    for depth, name in enumerate(parents):
+        if isinstance(node, dict) and _new(parents[:depth], name):
+            node.setdefault(name, {})
         node = _child(node, name, path)
     if isinstance(node, tuple | list) or not isinstance(node, dict):
         raise InputError(f"{path}: names a list; name an entry's field")
@@ -28,8 +30,15 @@ def assign(tree: dict[str, Any], path: str, value: str) -> None:
     node[last] = _parse(value)
 
 
+def _new(parents: list[str], name: str) -> bool:
+    """Whether an entry of the user's own begins here; what it may hold is checked with its values."""
+    return parents[-1:] == ["sources"] or (parents[-2:-1] == ["sources"] and name == "columns")
+
+
 def _free_keys(parents: list[str]) -> bool:
-    return bool(parents) and parents[-1] in ("mixture", "epochs", "handlers")
+    """Whether a dict takes keys of the user's own."""
+    own = ("mixture", "epochs", "handlers", "columns", "sources")
+    return bool(parents) and (parents[-1] in own or parents[-2:-1] == ["sources"])
 
 
 def _child(node: Any, name: str, path: str) -> Any:

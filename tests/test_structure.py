@@ -18,13 +18,15 @@ FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
+BASE |= {"data_config"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
     "overrides": {"types"},
     "shape": set(),
     "machines": {"shape"},
-    "config": {"types", "overrides", "shape", "machines"},
+    "config": {"types", "overrides", "shape", "machines", "data_config"},
+    "data_config": {"shape"},
     "chat": {"types"},
     "actions": {"types"},
     "verify": {"types", "config", "chat", "actions"},

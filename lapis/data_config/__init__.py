@@ -1,0 +1,1 @@
+"""What recipes say of data, a file a part"""
