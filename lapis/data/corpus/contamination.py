@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from lapis import config, files
 from lapis.data import store
-from lapis.data.corpus import rows, signatures, words
+from lapis.data.corpus import columns, rows, signatures, words
 from lapis.data.corpus.words import Hashes, Ints
 from lapis.types import InputError
 
@@ -76,10 +76,7 @@ def _of_lines(path: Path) -> pa.Table:
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path}: no evaluation set; expected JSON lines with `text`, or Parquet of samples") from None
     return rows.finish(
-        rows.documents(
-            {"text": texts, "lang": [""] * len(texts), "source": [""] * len(texts), "licence": [""] * len(texts)},
-            "prose",
-        )
+        rows.documents(dict(zip(columns.COLUMNS, (texts, *(4 * [[""] * len(texts)])), strict=True)), "prose")
     )
 
 

@@ -20,14 +20,12 @@ from lapis import config, files
 from lapis.data import store
 from lapis.data.corpus import columns, plan, rows, signatures, steps
 from lapis.data.corpus.plan import Part
-from lapis.data.sources.base import Broken, Origin, Slice
+from lapis.data.sources.base import Broken, Form, Origin, Slice
 
 READ = "read"
 """Name of the step before all others, at which records break."""
 GROUP = 4096
 """Rows of a row group of a partition."""
-ROWS = 512
-"""Samples of a table, where a form gives samples."""
 DROPPED = pa.schema([*store.SCHEMA, ("step", pa.string()), ("reason", pa.string()), ("other", pa.string())])
 
 
@@ -52,10 +50,12 @@ def make(job: dict[str, Any]) -> dict[str, Any]:
     origin = plan.origin(job["origin"][0], source)
     base, mark = Path(job["base"]), f".{os.getpid()}"
     tally, broken = steps.Tally(settings.examples), list[dict[str, str]]()
-    tables = _read(job["slices"], source, origin, tally, broken)
+    form = plan.form(source.form, origin.name)
+    tables = _read([plan.unpacked(one) for one in job["slices"]], form, origin, tally, broken)
     with ExitStack() as stack:
         data, signs = (Growing(_ending(base, ending), mark, stack) for ending in (".parquet", ".signs.parquet"))
         for table in tables:
+            tally.add(READ, table)
             kept = steps.through(table, settings.skip, tally)
             if kept.num_rows:
                 kept = rows.finish(kept)
@@ -100,45 +100,20 @@ class Growing:
 
 
 def _read(
-    slices: list[dict[str, Any]],
-    source: config.Source,
-    origin: Origin,
-    tally: steps.Tally,
-    broken: list[dict[str, str]],
+    slices: list[Slice], form: Form, origin: Origin, tally: steps.Tally, broken: list[dict[str, str]]
 ) -> Iterator[pa.Table]:
-    """Tables of all slices, joined to a good size; records that are none are counted."""
-    held: list[pa.Table] = []
-    count = size = 0
-    for piece in (piece for one in slices for piece in _pieces(plan.unpacked(one), source, origin)):
-        if isinstance(piece, Broken):
-            broken.append({"source": origin.name, "place": piece.place, "reason": piece.reason})
-            tally.broken(READ, origin.kind, piece.reason)
+    """Tables of all slices together; records that are none are counted."""
+    batch = columns.Batch(origin.kind)
+    for item in (item for one in slices for item in columns.read(form, one, origin)):
+        if isinstance(item, Broken):
+            broken.append({"source": origin.name, "place": item.place, "reason": item.reason})
+            tally.broken(READ, origin.kind, item.reason)
             continue
-        tally.add(READ, piece)
-        held.append(piece)
-        count, size = count + piece.num_rows, size + piece.nbytes
-        if count >= columns.BATCH or size >= 2 * columns.BYTES:  # a document's turns are its text once more
-            yield pa.concat_tables(held).combine_chunks()
-            held, count, size = [], 0, 0
-    if held:
-        yield pa.concat_tables(held).combine_chunks()
-
-
-def _pieces(one: Slice, source: config.Source, origin: Origin) -> Iterator[pa.Table | Broken]:
-    if source.form in columns.FORMS:
-        yield from columns.FORMS[source.form].read(one, origin)
-        return
-    held = []
-    for sample in plan.form(source.form, origin.name).read(one, origin):
-        if isinstance(sample, Broken):
-            yield sample
-            continue
-        held.append(sample)
-        if len(held) == ROWS:
-            yield store.to_table(held)
-            held = []
-    if held:
-        yield store.to_table(held)
+        batch.add(item)
+        if batch.full:
+            yield batch.take()
+    if batch.order:
+        yield batch.take()
 
 
 def examples(tally: steps.Tally) -> pa.Table:

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import importlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lapis import config
-from lapis.data.corpus.columns import FORMS, OPENERS
 from lapis.data.sources.base import Form, Origin, Slice
+from lapis.data.sources.forms import FORMS
 from lapis.types import InputError
 
 CODE = tuple(f"corpus/{name}.py" for name in ("part", "rows", "columns", "signatures", "steps", "words"))
@@ -53,7 +52,7 @@ def parts(data: config.Data) -> list[Part]:
     found: list[Part] = []
     for name, source in data.sources.items():
         settings = _settings(source, data.corpus)
-        for number, group in enumerate(_groups(slices(name, source, size), size)):
+        for number, group in enumerate(_groups(slices(name, source), size)):
             found.append(Part(name, number, _hash([settings, [identity(one) for one in group]]), tuple(group)))
     return found
 
@@ -65,22 +64,9 @@ def origin(name: str, source: config.Source) -> Origin:
 
 def form(name: str, place: str) -> Form:
     """The form of that name. Raises InputError, with `place` before it, for one that there is not."""
-    try:
-        module = importlib.import_module(f"lapis.data.sources.{name}")
-    except ModuleNotFoundError:
-        module = None
-    found = getattr(module, "FORM", None)
-    if not isinstance(found, Form):
-        raise InputError(f"{place}: no form {name!r}; there are {', '.join(forms())}")
-    return found
-
-
-@cache
-def forms() -> tuple[str, ...]:
-    """Names of all forms, in order."""
-    folder = Path(__file__).parents[1] / "sources"
-    named = {path.stem for path in folder.glob("*.py") if re.search(r"^FORM\b", path.read_text(encoding="utf-8"), re.M)}
-    return tuple(sorted({*named, *FORMS}))
+    if name not in FORMS:
+        raise InputError(f"{place}: no form {name!r}; there are {', '.join(FORMS)}")
+    return FORMS[name]
 
 
 def check(data: config.Data) -> None:
@@ -88,33 +74,22 @@ def check(data: config.Data) -> None:
     for name, source in data.sources.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in TAKEN:
             raise InputError(f"data.sources.{name}: expected a name of its own, in small letters and digits")
-        if source.form not in FORMS:
-            form(source.form, f"data.sources.{name}.form")
+        form(source.form, f"data.sources.{name}.form")
 
 
 TAKEN = ("prose", "captions", "screens", "pages", "questions", "needles", "own")
 """Names of samples files that are not a source's."""
 
 
-def slices(name: str, source: config.Source, size: int) -> list[Slice]:
+def slices(name: str, source: config.Source) -> list[Slice]:
     """Slices of a source in order. Raises InputError where there are none."""
     place = str(Path(source.place).expanduser())
-    where = f"data.sources.{name}.place"
     paths = [Path(one) for one in sorted(glob.glob(place, recursive=True))] or [Path(place)]
-    if source.form not in FORMS:
-        return [one for path in paths for one in form(source.form, where).slices(path)]
-    known = FORMS[source.form]
-    files = [file for path in paths for file in _files(path, known.endings)]
-    if not files:
-        raise InputError(f"{where}: {source.place}: no files there that end in {', '.join(known.endings)}")
-    return [one for path in files for one in known.cut(path, size)]
-
-
-def _files(path: Path, endings: Sequence[str]) -> list[Path]:
-    if path.is_file():
-        return [path]
-    packed = tuple(ending + pack for ending in endings for pack in ("", *OPENERS))
-    return sorted(one for one in path.rglob("*") if one.is_file() and one.name.lower().endswith(packed))
+    cut = form(source.form, f"data.sources.{name}.form").slices
+    try:
+        return [one for path in paths for one in cut(path)]
+    except InputError as error:
+        raise InputError(f"data.sources.{name}.place: {error}") from None
 
 
 def _groups(found: Iterable[Slice], size: int) -> Iterator[list[Slice]]:
@@ -143,7 +118,8 @@ def _size(one: Slice) -> int:
 def identity(one: Slice) -> list[Any]:
     """What a slice's content hangs on: names, sizes and times of its files, and its range."""
     if one.path.is_dir():
-        files = sorted(path for path in one.path.rglob("*") if path.is_file())
+        below = one.path.rglob("*") if one.last is None else one.path.iterdir()
+        files = sorted(path for path in below if path.is_file())
         return [[_stamp(path, one.path) for path in files], one.first, one.last]
     return [[_stamp(one.path, one.path.parent)] if one.path.exists() else str(one.path), one.first, one.last]
 
@@ -162,7 +138,7 @@ def _settings(source: config.Source, corpus: config.Corpus) -> str:
 @cache
 def _code(form_name: str) -> str:
     root = Path(__file__).parents[1]
-    patterns = (*CODE, f"sources/{form_name}.py", "sources/base.py")
+    patterns = (*CODE, f"sources/{form_name}.py", *(f"sources/{name}.py" for name in ("base", "lines", "records")))
     files = sorted({path for pattern in patterns for path in root.glob(pattern)})
     return _hash([path.read_text(encoding="utf-8") for path in files])
 

@@ -19,13 +19,11 @@ KEY = 16
 
 
 def documents(columns: Mapping[str, Sequence[str]], kind: str) -> pa.Table:
-    """Documents in store.SCHEMA of their `text`, `lang`, `source` and `licence`; ids and keys are empty yet.
-
-    Raises UnicodeEncodeError for a text that is no Unicode.
-    """
+    """Documents in store.SCHEMA of their `text`, `lang`, `source`, `licence` and `meta` (JSON); ids and keys are empty
+    yet."""
     count = len(columns["text"])
     given = {name: pa.array(values, pa.string()) for name, values in columns.items()}
-    same = {"id": "", "key": "", "kind": kind, "document": True, "think": False, "cells": "[]", "meta": "{}"}
+    same = {"id": "", "key": "", "kind": kind, "document": True, "think": False, "cells": "[]"}
     table = given | {name: pa.repeat(pa.scalar(value), count) for name, value in same.items()}
     table |= {"budget": pa.nulls(count, pa.int32()), "turns": _turns(given["text"])}
     table["images"] = pa.ListArray.from_arrays(

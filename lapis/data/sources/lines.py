@@ -16,7 +16,7 @@ from lapis.data.sources.base import Bad, Broken, Slice, decoded
 
 LONGEST = 32 << 20
 """Most bytes of a line, and of every other record; longer ones are passed over without being held."""
-SIZE = 64 << 20
+SIZE = 16 << 20
 """Bytes of a slice."""
 
 
