@@ -224,6 +224,14 @@ class Generator(Protocol):
         ...
 
 
+class Scorer(Protocol):
+    """What steps of data need of a model that reads samples."""
+
+    def losses(self, samples: Sequence[Sample], images: bool = True) -> list[float]:
+        """Mean nats of each sample's trained tokens, given all before; without `images` only the text is shown."""
+        ...
+
+
 class Progress(Protocol):
     """Where long work reports how far it is."""
 

@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"types"},
     "overrides": {"types"},
     "shape": set(),
+    "data_config": {"types", "shape"},
     "machines": {"shape"},
     "config": {"types", "overrides", "shape", "machines", "data_config"},
     "data_config": {"shape"},

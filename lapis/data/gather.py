@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from lapis import chat, config, files
-from lapis.data import dedup, quality, store
+from lapis.data import dedup, store
 from lapis.data.screens import render, tasks
 from lapis.data.screens.compose import Limits, Split
 from lapis.data.screens.page import Screen
 from lapis.data.sources import captions, packages, prose
+from lapis.data.steps import quality
 from lapis.data.synth import needles, questions, screen_act, screen_math
+from lapis.data_config.judge import PAGES
 from lapis.types import Progress, Sample
 
 HELD_PROSE, HELD_CAPTIONS = 0.02, 0.1
@@ -151,7 +153,8 @@ def judge(path: Path, report: Path) -> dict[str, str]:
     import daft
 
     columns = ("id", "key", "lang", "text", "source")
-    frame = quality.judge(daft.read_parquet(str(path)).select(*columns)).collect()
+    rows = daft.read_parquet(str(path)).select(*columns).to_arrow()
+    frame = daft.from_arrow(rows.append_column("reason", quality.judge(rows, PAGES)))
     good = frame.where(daft.col("reason").is_null())
     judged = frame.where(daft.col("reason").not_null()).select("id", "reason").to_pydict()
     dropped = dict(zip(judged["id"], judged["reason"], strict=True))

@@ -1,1 +1,1 @@
-"""What recipes say of data, a file a part"""
+"""What a recipe can say about its data, a file a part"""

@@ -8,6 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import ConfigDict
 
+from lapis.data_config.judge import Pictures, Quality
 from lapis.shape import Count, Positive
 
 
@@ -78,6 +79,10 @@ class Corpus:
     """Megabytes of a source that are worked on, kept and resumed together."""
     skip: tuple[str, ...] = ()
     """Row-wise steps that are left out, by name."""
+    languages: tuple[str, ...] = ("en", "zh")
+    """BCP 47 codes of what is kept."""
+    quality: Quality = field(default_factory=Quality)
+    pictures: Pictures = field(default_factory=Pictures)
     near: Near = field(default_factory=Near)
     photos: Photos = field(default_factory=Photos)
     evaluations: Evaluations = field(default_factory=Evaluations)

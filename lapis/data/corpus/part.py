@@ -56,7 +56,7 @@ def make(job: dict[str, Any]) -> dict[str, Any]:
         data, signs = (Growing(_ending(base, ending), mark, stack) for ending in (".parquet", ".signs.parquet"))
         for table in tables:
             tally.add(READ, table)
-            kept = steps.through(table, settings.skip, tally)
+            kept = steps.through(table, settings, tally)
             if kept.num_rows:
                 kept = rows.finish(kept)
                 data.add(kept)

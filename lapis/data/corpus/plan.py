@@ -24,7 +24,7 @@ from lapis.data.sources.forms import FORMS
 from lapis.types import InputError
 
 CODE = tuple(f"corpus/{name}.py" for name in ("part", "rows", "columns", "signatures", "steps", "words"))
-CODE = (*CODE, "store.py", "quality.py", "steps/*.py")
+CODE = (*CODE, "store.py", "measure.py", "repeats.py", "topics.py", "linear.py", "steps/*.py")
 """What a partition's bytes depend on, below lapis/data; and the source's form."""
 FULL = 0.25
 """Share of a partition from which it may end at a file whose name says so; one in four does."""
@@ -131,8 +131,9 @@ def _stamp(path: Path, root: Path) -> list[Any]:
 
 def _settings(source: config.Source, corpus: config.Corpus) -> str:
     told = {key: value for key, value in asdict(source).items() if key != "place"}
-    near = corpus.near
-    return _hash([told, corpus.skip, near.ngram, near.bands, near.rows, corpus.examples, _code(source.form)])
+    steps = [corpus.skip, corpus.languages, asdict(corpus.quality), asdict(corpus.pictures), corpus.examples]
+    near = [corpus.near.ngram, corpus.near.bands, corpus.near.rows]
+    return _hash([told, steps, near, _code(source.form)])
 
 
 @cache

@@ -1,8 +1,4 @@
-"""Columns of samples: a table of plain documents without a Sample each, and ids, keys and turns of finished rows.
-
-Unusual: a plain document's turns are its text, so steps change `text` alone, and turns are written of it at the end.
-"""
-
+"""Columns of samples: a table of plain documents without a Sample each, and ids and keys of finished rows."""
 from __future__ import annotations
 
 import hashlib
@@ -44,7 +40,7 @@ def plain(table: pa.Table) -> pa.Array:
 
 
 def finish(table: pa.Table) -> pa.Table:
-    """Rows with the id, key, text and turns that belong together; the other columns as they are, in the same order."""
+    """Rows with the id and key of their text and turns; the other columns as they are, in the same order."""
     mask = plain(table)
     if pc.all(mask).as_py():
         return _documents(table)
@@ -58,7 +54,7 @@ def _documents(table: pa.Table) -> pa.Table:
     texts = table["text"].combine_chunks()
     ids = [hashlib.sha256(b"\0assistant\0None\0" + text).hexdigest() for text in texts.cast(pa.binary()).to_pylist()]
     keys = [_key(text) for text in texts.to_pylist()]
-    return _set(table, {"id": pa.array(ids), "key": pa.array(keys), "turns": _turns(texts)})
+    return _set(table, {"id": pa.array(ids, pa.string()), "key": pa.array(keys, pa.string())})
 
 
 def _key(text: str) -> str:
@@ -68,7 +64,7 @@ def _key(text: str) -> str:
 def _others(table: pa.Table) -> pa.Table:
     """Conversations and documents with pictures, by way of their samples."""
     made = store.to_table(store.from_table(table.select(store.SCHEMA.names)))
-    return _set(table, {name: made[name] for name in ("id", "key", "text", "turns")})
+    return _set(table, {name: made[name] for name in ("id", "key")})
 
 
 def _set(table: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:

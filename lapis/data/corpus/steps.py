@@ -15,11 +15,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lapis.data import quality
+from lapis import config
 from lapis.data.corpus import rows
+from lapis.data.steps import classify, language, normalise, pictures, private, quality
 
-Judge = Callable[[pa.Table], pa.Array]
-Change = Callable[[pa.Table], pa.Table]
+Judge = Callable[[pa.Table, config.Corpus], pa.Array]
+Change = Callable[[pa.Table, config.Corpus], pa.Table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +32,24 @@ class RowStep:
     change: Change | None = None
 
 
-def _normalise(table: pa.Table) -> pa.Table:
-    texts = pc.utf8_trim_whitespace(pc.utf8_normalize(table["text"], "NFC"))
-    return table.set_column(table.schema.get_field_index("text"), "text", texts)
-
-
-def _language(table: pa.Table) -> pa.Table:
-    texts, known = table["text"], table["lang"]
-    han = pc.count_substring_regex(texts, r"\p{Han}")
-    found = pc.if_else(pc.greater_equal(pc.multiply(han, 5), pc.count_substring_regex(texts, r"\S")), "zh", "en")
-    return table.set_column(table.schema.get_field_index("lang"), "lang", pc.if_else(pc.equal(known, ""), found, known))
-
-
-def _quality(table: pa.Table) -> pa.Array:
-    import daft
-
-    numbered = table.select(["text", "lang"]).append_column("row", pa.array(range(table.num_rows)))
-    judged = quality.judge(daft.from_arrow(numbered)).select("row", "reason").to_arrow().sort_by("row")["reason"]
-    return pc.if_else(rows.plain(table), judged.combine_chunks().cast(pa.string()), pa.scalar(None, pa.string()))
+def _quality(table: pa.Table, settings: config.Corpus) -> pa.Array:
+    """Documents without pictures are asked; rules for prose say nothing about conversations."""
+    mask = rows.plain(table)
+    reasons = quality.judge(table.filter(mask), settings.quality)
+    place = pc.if_else(mask, pc.subtract(pc.cumulative_sum(mask.cast(pa.int64())), 1), pa.scalar(None, pa.int64()))
+    return reasons.take(place)
 
 
 STEPS = (
-    RowStep("normalise", change=_normalise),
-    RowStep("language", change=_language),
+    RowStep("normalise", change=lambda table, settings: normalise.change(table)),
+    RowStep("language", change=lambda table, settings: language.change(table)),
+    RowStep("languages", judge=lambda table, settings: language.judge(table, settings.languages)),
     RowStep("quality", judge=_quality),
+    RowStep("private", change=lambda table, settings: private.change(table)),
+    RowStep("pictures", judge=lambda table, settings: pictures.judge(table, settings.pictures)),
+    RowStep("classify", change=lambda table, settings: classify.change(table)),
 )
-"""Row-wise steps in their order."""
+"""Row-wise steps in their order. One that changes a text changes it in `text` and in `turns`."""
 
 
 @dataclass(slots=True)
@@ -110,18 +103,18 @@ class Tally:
         ]
 
 
-def through(table: pa.Table, skip: tuple[str, ...], tally: Tally) -> pa.Table:
-    """What of a table stays after all steps but those that are skipped."""
+def through(table: pa.Table, settings: config.Corpus, tally: Tally) -> pa.Table:
+    """What of a table stays after all steps but those that the recipe skips."""
     for step in STEPS:
         if not table.num_rows:
             break
-        if step.name in skip:
+        if step.name in settings.skip:
             continue
         if step.change:
             tally.add(step.name, table)
-            table = step.change(table)
+            table = step.change(table, settings)
         elif step.judge:
-            reasons = step.judge(table)
+            reasons = step.judge(table, settings)
             tally.add(step.name, table, reasons)
             table = table.filter(pc.is_null(reasons))
     return table
