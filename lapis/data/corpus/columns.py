@@ -72,18 +72,29 @@ class Batch:
 def read(form: Form, part: Slice, origin: Origin) -> Iterator[Text | Sample | Broken]:
     """Records of a slice: texts as values of COLUMNS, the others as samples."""
     if form.name in ROWS:
-        return ROWS[form.name](part, records.Way(origin, records.beside(part), _plain))
+        return ROWS[form.name](part, records.Way(origin, records.beside(part), _plain(origin)))
     return form.read(part, origin)
 
 
-def _plain(record: records.Record) -> Iterator[Any]:
-    if any(record.get(name) is not None for name in MORE):
-        yield from samples.samples(record)
-        return
-    licence = record.licence() or record.origin.licence
-    text = clean(record.get("text"))
-    if not licence:
-        raise Bad("no licence")
-    meta = record.meta()
-    told = json.dumps(meta, ensure_ascii=False, separators=(",", ":")) if meta else "{}"
-    yield text, record.lang() or record.origin.lang, f"{record.origin.name} {record.place}", licence, told
+def _plain(origin: Origin) -> Callable[[records.Record], Iterator[Any]]:
+    """What makes values of a record, or samples where it is more than a text."""
+    told = dict(origin.columns)
+    keys = {name: (told[name],) if name in told else usual for name, usual in records.USUAL.items()}
+    more = {key for name in MORE for key in keys[name]}
+    deep = any("." in key for key in told.values())
+
+    def make(record: records.Record) -> Iterator[Any]:
+        fields = record.fields
+        if deep or not more.isdisjoint(fields):
+            yield from samples.samples(record)
+            return
+        text = clean(next((found for key in keys["text"] if (found := fields.get(key)) not in (None, "")), None))
+        known = [not fields.keys().isdisjoint(keys[name]) for name in ("licence", "lang", "url")]
+        licence = (record.licence() if known[0] else "") or origin.licence
+        if not licence:
+            raise Bad("no licence")
+        lang = (record.lang() if known[1] else "") or origin.lang
+        meta = json.dumps(record.meta(), ensure_ascii=False, separators=(",", ":")) if known[2] else "{}"
+        yield text, lang, f"{origin.name} {record.place}", licence, meta
+
+    return make

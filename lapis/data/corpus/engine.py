@@ -164,7 +164,7 @@ def _shown(world: World, most: int) -> Iterator[pa.Table]:
                 kept[one.source, *both] += 1
                 if kept[one.source, *both] <= most:
                     takes.append(at)
-            yield table.take(takes)
+            yield table.take(pa.array(takes, pa.int64()))
 
 
 def texts(data: config.Data, folder: Path, source: str, most: int) -> Iterator[str]:

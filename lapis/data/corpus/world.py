@@ -26,7 +26,7 @@ ROUND = 1 << 20
 REASONS = ("", "exact copy", "near copy", "same photograph", "same look", "same pixels", "same elements")
 """Why a row is dropped here, by its code."""
 STEPS = {"exact copy": "exact", "near copy": "near"}
-"""Step of a reason; the others are pictures'."""
+"""Step of a reason; that of the others is `looks`."""
 
 
 @dataclass(slots=True)

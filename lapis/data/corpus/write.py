@@ -118,8 +118,8 @@ def _leave(
     ids = table["id"].to_pylist()
     others |= {ids[at - begin]: name for at, name in known.items() if begin <= at < begin + len(ids)}
     codes = dict(enumerate(REASONS))
-    for step in ("exact", "near", "pictures"):
-        own = [code for code, reason in codes.items() if code and STEPS.get(reason, "pictures") == step]
+    for step in ("exact", "near", "looks"):
+        own = [code for code, reason in codes.items() if code and STEPS.get(reason, "looks") == step]
         hit = np.isin(why, own)
         words = pa.array([codes[code] if code in own else None for code in why.tolist()], pa.string())
         tally.add(step, table, words)
