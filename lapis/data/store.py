@@ -80,7 +80,8 @@ def read_column(path: Path, name: str) -> list[Any]:
 
 def normal(text: str) -> str:
     """Text as duplicates are compared: NFKC, case-folded, runs of white space as one space."""
-    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(text.split()).casefold()
 
 
 def key(sample: Sample) -> str:

@@ -82,10 +82,13 @@ def value(data: bytes) -> Any:
     """Strict JSON. Raises Bad for everything else, NaN and infinity among it."""
     text = decoded(data)
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _JSON.decode(text)
     except (ValueError, RecursionError):
         raise Bad("bad JSON") from None
 
 
 def _refuse(word: str) -> None:
     raise Bad("NaN or infinity")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
