@@ -11,7 +11,6 @@ Shape legend: G n-grams, S evaluation samples, D documents.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ def write_index(path: Path, sets: Sequence[Path], settings: config.Evaluations, 
                 _pictures(table, owners, found)
     for kind, pieces in found.items():
         told[kind], told[f"{kind}_of"] = _rare(pieces, settings.common if kind == "grams" else None)
-    with files.beside(path, f".{os.getpid()}") as part, part.open("wb") as out:
+    with files.beside(path) as part, part.open("wb") as out:
         np.savez(out, allow_pickle=False, names=np.array(names or [""]), **told)
     return len(names)
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,14 @@ PIECES = 4
 """Pieces of a perceptual hash: two that differ in fewer bits than this have an equal one."""
 HELD = 8
 """Partitions whose n-grams are held at once."""
+BLOCK = 2048
+"""Photographs whose embeddings are compared at once."""
+
+
+class Embed(Protocol):
+    """Says what photographs look like: encoded pictures in, unit vectors [N, D] out."""
+
+    def __call__(self, images: list[bytes], /) -> np.ndarray[Any, Any]: ...
 
 
 def exact(world: World) -> None:
@@ -82,7 +90,7 @@ def _wanted(world: World, rows: Ints, ngram: int) -> list[dict[str, Any]]:
 def write_grams(job: dict[str, Any]) -> dict[str, Any]:
     """Distinct n-grams of some rows of a partition: how many each has, then all of them, in one file."""
     pieces: list[Hashes] = []
-    for texts in _texts(Path(job["data"]), np.asarray(job["rows"])):
+    for texts in _columns(Path(job["data"]), np.asarray(job["rows"]), "text"):
         hashes, ends = words.grams(*words.words(words.spaced(texts)), job["ngram"])
         pieces += [np.unique(hashes[begin:end]) for begin, end in zip(ends, ends[1:], strict=False)]
     sizes = np.array([len(piece) for piece in pieces], dtype=np.uint64)
@@ -91,15 +99,15 @@ def write_grams(job: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _texts(path: Path, rows: Ints) -> Iterator[pa.Array]:
-    """Texts of rows, in order, a row group at a time."""
+def _columns(path: Path, rows: Ints, name: str) -> Iterator[pa.Array]:
+    """A column's values of some rows, in order, a row group at a time."""
     begin = 0
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             end = begin + file.metadata.row_group(group).num_rows
             chosen = rows[(rows >= begin) & (rows < end)] - begin
             if len(chosen):
-                yield file.read_row_group(group, ["text"])["text"].take(chosen).combine_chunks()
+                yield file.read_row_group(group, [name])[name].take(chosen).combine_chunks()
             begin = end
 
 
@@ -145,3 +153,36 @@ def screens(world: World) -> None:
         for values, rows in world.columns("prompt", column):
             for first, later in meet(values, rows, 0):
                 settle(world, np.stack([first, later], axis=1), reason)
+
+
+def looks(world: World, settings: config.Photos, embed: Embed) -> None:
+    """Photographs whose embeddings lie close, and that ask the same: of each row with the rows before it, in blocks.
+
+    Work grows with the square of the photographs that stay (100,000 of 256 values: 10^12 products).
+    """
+    rows, prompts, units = _embedded(world, embed)
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
+    for begin in range(0, len(rows), BLOCK):
+        for other in range(0, begin + BLOCK, BLOCK):
+            close = units[other : other + BLOCK] @ units[begin : begin + BLOCK].T >= settings.cosine
+            close &= prompts[other : other + BLOCK, None] == prompts[None, begin : begin + BLOCK]
+            first, later = np.nonzero(close)
+            met = np.stack([rows[other + first], rows[begin + later]], axis=1)
+            pairs.append(met[met[:, 0] < met[:, 1]])
+    settle(world, np.concatenate(pairs), "same look")
+
+
+def _embedded(world: World, embed: Embed) -> tuple[Ints, Hashes, np.ndarray[Any, Any]]:
+    """Rows, prompts and unit vectors of the photographs that stay, in order."""
+    found = list(world.columns("prompt", "photo"))
+    rows = np.concatenate([one for _, one in found])
+    prompts = np.concatenate([values[:, 0] for values, _ in found])
+    order = np.argsort(rows)
+    rows, prompts = rows[order], prompts[order]
+    parts, places = world.place(rows)
+    made = [np.zeros((0, 0), dtype=np.float32)]
+    for number in np.unique(parts).tolist():
+        path = world.parts[number].file(world.folder, ".parquet")
+        for images in _columns(path, places[parts == number], "images"):
+            made.append(np.asarray(embed([one[0] for one in images.to_pylist()]), dtype=np.float32))
+    return rows, prompts, np.concatenate(made[1:]) if len(made) > 1 else made[0]

@@ -67,10 +67,10 @@ def names(data: config.Data) -> list[list[str]]:
 
 
 def _forget(parts: Sequence[Part], folder: Path) -> None:
-    """Remove what belongs to no partition of today's."""
+    """Remove what belongs to no partition of today's, and what a kill left."""
     known = {(one.source, one.name) for one in parts}
     for old in sorted((folder / "parts").glob("*/*")):
-        if (old.parent.name, old.name.partition(".")[0]) not in known:
+        if (old.parent.name, old.name.partition(".")[0]) not in known or old.suffix == ".tmp":
             old.unlink()
     for old in sorted((folder / "parts").glob("*")):
         if old.name not in {one.source for one in parts}:
@@ -104,9 +104,11 @@ def make_samples(data: config.Data, folder: Path, samples: Path, heldout: Path, 
 
 
 def _clear(samples: Path, jobs: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Remove the samples files of an earlier plan that this one does not write."""
+    """Remove the samples files of an earlier plan that this one does not write, and what a kill left."""
     path = folder / "written.json"
     now = [Path(job["out"]).name for job in jobs]
+    for cut in samples.glob("*.parquet.*.tmp"):
+        cut.unlink()
     if path.is_file():
         for name in set(json.loads(path.read_text(encoding="utf-8"))) - set(now):
             (samples / name).unlink(missing_ok=True)

@@ -1,4 +1,5 @@
 """Columns of samples: a table of plain documents without a Sample each, and ids and keys of finished rows."""
+
 from __future__ import annotations
 
 import hashlib

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,3 @@ def perceptual(picture: Pixels.Image) -> int:
     import imagehash
 
     return int(str(imagehash.phash(picture)), 16)
-
-
-Embed = Callable[[list[bytes]], "np.ndarray[Any, Any]"]
-"""Pictures, encoded, to unit vectors [N, D] in float32."""
