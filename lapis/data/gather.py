@@ -27,7 +27,7 @@ from lapis.data.sources import captions, packages, prose
 from lapis.data.steps import quality
 from lapis.data.synth import needles, questions, screen_act, screen_math
 from lapis.data_config.judge import PAGES
-from lapis.types import Progress, Sample
+from lapis.types import Embedder, Progress, Sample
 
 HELD_PROSE, HELD_CAPTIONS = 0.02, 0.1
 """Shares of source files that are held out."""
@@ -54,6 +54,7 @@ class Stage:
     progress: Progress
     cache: Path
     """Where packages are kept between runs."""
+    embedder: Embedder | None = None
 
     @property
     def samples(self) -> Path:

@@ -25,7 +25,7 @@ from lapis.data.gather import Stage
 from lapis.data.shards import Entry, fingerprint, write_index, write_shard
 from lapis.data.sources.packages import default_cache
 from lapis.data.tokenise import Cutter, example
-from lapis.types import InputError, Progress, Sample
+from lapis.types import Embedder, InputError, Progress, Sample
 
 CORPUS = vocabulary.CORPUS
 """Folder of the data engine."""
@@ -66,12 +66,17 @@ class Step:
 
 
 def build(
-    recipe: config.Recipe, out: Path, progress: Progress, cache: Path | None = None, until: str | None = None
+    recipe: config.Recipe,
+    out: Path,
+    progress: Progress,
+    cache: Path | None = None,
+    until: str | None = None,
+    embedder: Embedder | None = None,
 ) -> None:
     """Make everything under `out`: samples/, heldout/, fresh/, tokenizer/, shards/, counts.json, and last done.json.
 
     `progress` advances by UNITS in all; what was done before counts at once. `cache` keeps fetched packages between
-    runs; `until` names the step that is the last one for now. Raises InputError for a bad text source, a missing
+    runs; `until` names the step that is the last one for now, and `embedder` says what photographs look like. Raises InputError for a bad text source, a missing
     browser or font, and a full disk.
     """
     if (out / "done.json").is_file():
@@ -80,7 +85,7 @@ def build(
     try:
         for step in steps_of(recipe.data):
             part = Scaled(progress, step.units, step.count(recipe.data))
-            _run(step, Stage(recipe, out, part, cache or default_cache()))
+            _run(step, Stage(recipe, out, part, cache or default_cache(), embedder))
             part.finish()
             if step.name == until:
                 return
@@ -124,7 +129,8 @@ def make_parts(stage: Stage) -> dict[str, Any]:
 
 def make_corpus(stage: Stage) -> dict[str, Any]:
     """Samples of the recipe's sources, without copies and without what is held out."""
-    return engine.make_samples(stage.recipe.data, stage.out / CORPUS, stage.samples, stage.held, stage.progress)
+    folders = stage.out / CORPUS, stage.samples, stage.held
+    return engine.make_samples(stage.recipe.data, *folders, stage.progress, stage.embedder)
 
 
 def decontaminate(stage: Stage) -> dict[str, Any]:

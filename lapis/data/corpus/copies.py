@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from lapis.data.corpus import signatures, words
 from lapis.data.corpus.runner import Runner
 from lapis.data.corpus.words import Hashes, Ints
 from lapis.data.corpus.world import World, meet, settle
+from lapis.types import Embedder
 
 REACH, FAR = 4, 256
 """Neighbours in a band that a document, and a photograph, is compared with, beside the first one."""
@@ -33,12 +34,6 @@ HELD = 8
 """Partitions whose n-grams are held at once."""
 BLOCK = 2048
 """Photographs whose embeddings are compared at once."""
-
-
-class Embed(Protocol):
-    """Says what photographs look like: encoded pictures in, unit vectors [N, D] out."""
-
-    def __call__(self, images: list[bytes], /) -> np.ndarray[Any, Any]: ...
 
 
 def exact(world: World) -> None:
@@ -155,12 +150,12 @@ def screens(world: World) -> None:
                 settle(world, np.stack([first, later], axis=1), reason)
 
 
-def looks(world: World, settings: config.Photos, embed: Embed) -> None:
+def looks(world: World, settings: config.Photos, embedder: Embedder) -> None:
     """Photographs whose embeddings lie close, and that ask the same: of each row with the rows before it, in blocks.
 
     Work grows with the square of the photographs that stay (100,000 of 256 values: 10^12 products).
     """
-    rows, prompts, units = _embedded(world, embed)
+    rows, prompts, units = _embedded(world, embedder)
     pairs = [np.zeros((0, 2), dtype=np.int64)]
     for begin in range(0, len(rows), BLOCK):
         for other in range(0, begin + BLOCK, BLOCK):
@@ -172,7 +167,7 @@ def looks(world: World, settings: config.Photos, embed: Embed) -> None:
     settle(world, np.concatenate(pairs), "same look")
 
 
-def _embedded(world: World, embed: Embed) -> tuple[Ints, Hashes, np.ndarray[Any, Any]]:
+def _embedded(world: World, embedder: Embedder) -> tuple[Ints, Hashes, np.ndarray[Any, Any]]:
     """Rows, prompts and unit vectors of the photographs that stay, in order."""
     found = list(world.columns("prompt", "photo"))
     rows = np.concatenate([one for _, one in found])
@@ -184,5 +179,5 @@ def _embedded(world: World, embed: Embed) -> tuple[Ints, Hashes, np.ndarray[Any,
     for number in np.unique(parts).tolist():
         path = world.parts[number].file(world.folder, ".parquet")
         for images in _columns(path, places[parts == number], "images"):
-            made.append(np.asarray(embed([one[0] for one in images.to_pylist()]), dtype=np.float32))
+            made.append(np.asarray(embedder.embed([one[0] for one in images.to_pylist()]), dtype=np.float32))
     return rows, prompts, np.concatenate(made[1:]) if len(made) > 1 else made[0]

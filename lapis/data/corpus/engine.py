@@ -24,7 +24,7 @@ from lapis.data.corpus import contamination, copies, part, plan, write
 from lapis.data.corpus.plan import Part
 from lapis.data.corpus.runner import Runner
 from lapis.data.corpus.world import World
-from lapis.types import Progress
+from lapis.types import Embedder, Progress
 
 UNITS = 1000
 """How far each of the two functions advances its progress."""
@@ -77,10 +77,17 @@ def _forget(parts: Sequence[Part], folder: Path) -> None:
             shutil.rmtree(old)
 
 
-def make_samples(data: config.Data, folder: Path, samples: Path, heldout: Path, progress: Progress) -> dict[str, Any]:
+def make_samples(
+    data: config.Data,
+    folder: Path,
+    samples: Path,
+    heldout: Path,
+    progress: Progress,
+    embedder: Embedder | None = None,
+) -> dict[str, Any]:
     """Join the partitions, and write `samples/SOURCE-NNNN.parquet`, counts, examples of the dropped and the broken.
 
-    Raises InputError for an evaluation set that is none, and a full disk.
+    `embedder` says what photographs look like, where copies are to be found by that too. Raises InputError for an evaluation set that is none, and a full disk.
     """
     runner = Runner(data.runner, data.workers)
     world = World(folder, plan.parts(data))
@@ -91,6 +98,8 @@ def make_samples(data: config.Data, folder: Path, samples: Path, heldout: Path, 
     if world.pictures:
         copies.screens(world)
         copies.photos(world, data.corpus.photos)
+        if embedder is not None:
+            copies.looks(world, data.corpus.photos, embedder)
     progress.advance(UNITS // 10)
     index = folder / EVALUATIONS
     sets = [*sorted(heldout.glob("*.parquet")), *(Path(one).expanduser() for one in data.corpus.evaluations.against)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image as Pixels
 from lapis import config
 from lapis.data import store
 from lapis.data.corpus import engine, part, plan
-from lapis.types import Image, Sample, Silent, Text, Turn
+from lapis.types import Embedder, Image, Sample, Silent, Text, Turn
 from tests.data.corpus import made
 from tests.data.corpus.test_words import naive
 
@@ -62,7 +63,7 @@ def sample(kind: str, image: Image, asked: str, cells: tuple[dict[str, object], 
 def join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, object]]]:
     """The engine over given samples; returns the dropped rows."""
 
-    def run(*samples: Sample, embed: object = None) -> list[dict[str, object]]:
+    def run(*samples: Sample, embed: Embedder | None = None) -> list[dict[str, object]]:
         source = config.Source("jsonl", str(made.write(tmp_path / "a.jsonl", ["x"])))
         data = config.Data(sources={"web": source}, made=False, workers=1, corpus=made.corpus('skip=["pictures"]'))
         monkeypatch.setattr(part, "_read", lambda *words: iter([store.to_table(samples)]))
@@ -115,11 +116,12 @@ def test_photographs_are_copies_by_an_embedding(join: Callable[..., list[dict[st
     turned = photo(0).transpose(Pixels.Transpose.FLIP_LEFT_RIGHT)
     samples = [sample("caption", png(one), "a") for one in (photo(0), photo(1), turned)]
 
-    def embed(images: list[bytes]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-        return np.array([[1.0, 0.0] if one in (samples[0].images[0].data, samples[2].images[0].data) else [0.0, 1.0]
-                         for one in images], dtype=np.float32)  # fmt: skip
+    class Looks:
+        def embed(self, images: Sequence[bytes]) -> Any:
+            same = (samples[0].images[0].data, samples[2].images[0].data)
+            return np.array([[1.0, 0.0] if one in same else [0.0, 1.0] for one in images], dtype=np.float32)
 
-    rows = join(*samples, embed=embed)
+    rows = join(*samples, embed=Looks())
     assert [(row["reason"], row["id"], row["other"]) for row in rows] == [
         ("same look", samples[2].fingerprint, samples[0].fingerprint)
     ]
