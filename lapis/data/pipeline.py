@@ -76,8 +76,8 @@ def build(
     """Make everything under `out`: samples/, heldout/, fresh/, tokenizer/, shards/, counts.json, and last done.json.
 
     `progress` advances by UNITS in all; what was done before counts at once. `cache` keeps fetched packages between
-    runs; `until` names the step that is the last one for now, and `embedder` says what photographs look like. Raises InputError for a bad text source, a missing
-    browser or font, and a full disk.
+    runs, `until` names the step that is the last one for now, and `embedder` says what photographs look like. Raises
+    InputError for a bad text source, a missing browser or font, and a full disk.
     """
     if (out / "done.json").is_file():
         progress.advance(UNITS)

@@ -87,7 +87,8 @@ def make_samples(
 ) -> dict[str, Any]:
     """Join the partitions, and write `samples/SOURCE-NNNN.parquet`, counts, examples of the dropped and the broken.
 
-    `embedder` says what photographs look like, where copies are to be found by that too. Raises InputError for an evaluation set that is none, and a full disk.
+    `embedder` says what photographs look like, where copies are to be found by that too. Raises InputError for an
+    evaluation set that is none, and a full disk.
     """
     runner = Runner(data.runner, data.workers)
     world = World(folder, plan.parts(data))
