@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,14 +84,16 @@ def _settled(steps: list[Step]) -> bool:
 
 
 def _refresh(recipe: config.Recipe, folder: Path) -> None:
-    """Sources whose files or settings changed since the data stage read them are read again."""
+    """Sources whose files or settings changed since the data stage read them are read again; those that are gone are
+    not missed once it is done."""
     done = folder / recipe.data.name / "steps" / "parts.json"
     if not recipe.data.sources or not done.is_file():
         return
     from lapis.data import pipeline
 
-    if not pipeline.current(recipe.data, done):
-        pipeline.reopen(done.parents[1])
+    with suppress(InputError) if (done.parents[1] / "done.json").is_file() else nullcontext():
+        if not pipeline.current(recipe.data, done):
+            pipeline.reopen(done.parents[1])
 
 
 def _until(step: Step, recipe: config.Recipe, folder: Path, last: str) -> None:
@@ -192,7 +194,7 @@ def unchanged(recipe: config.Recipe, steps: list[Step], folder: Path) -> None:
         before = by_stage(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path}: not the config of a run; expected an empty folder or a run's") from None
-    free = () if _settled(steps) else (f"{steps[0].name}.sources.", f"{steps[0].name}.corpus.")
+    free = () if _settled(steps) else (f"{recipe.data.name}.sources.", f"{recipe.data.name}.corpus.")
     for step in steps:
         if step.folder.is_dir():
             _same(step.name, before.get(step.name, {}), now[step.name], folder, free)

@@ -90,6 +90,8 @@ def make_samples(
     `embedder` says what photographs look like, where copies are to be found by that too. Raises InputError for an
     evaluation set that is none, and a full disk.
     """
+    if not data.sources and not folder.is_dir():
+        return {"compared": 0, "samples": {}}
     runner = Runner(data.runner, data.workers)
     world = World(folder, plan.parts(data))
     copies.exact(world)

@@ -41,11 +41,19 @@ class Runner:
 
         if self.name == "ray":
             daft.set_runner_ray(noop_if_initialized=True)
+
+        class Worker:
+            """A process that does one job after the other."""
+
+            @daft.method(return_dtype=daft.DataType.string())
+            def do(self, work: str, job: str) -> str:
+                return _do(work, job)
+
         many = min(self.workers, len(jobs))
-        column = daft.func(_do, return_dtype=daft.DataType.string(), use_process=True, max_concurrency=many)
+        workers = daft.cls(Worker, use_process=self.name == "native", max_concurrency=many)()
         frame = daft.from_pydict({"job": [json.dumps(job) for job in jobs]})
         frame = frame.into_partitions(len(jobs)) if self.name == "ray" else frame.into_batches(1)
-        return frame.select(column(daft.lit(work), daft.col("job")).alias("made"))
+        return frame.select(workers.do(daft.lit(work), daft.col("job")).alias("made"))
 
 
 def _do(work: str, job: str) -> str:

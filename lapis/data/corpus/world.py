@@ -76,9 +76,9 @@ class World:
         """
         rounds = -(-len(self.why) // ROUND) or 1
         for turn in range(rounds):
-            pieces = [self._column(number, names, turn, rounds) for number in range(len(self.parts))]
-            values, rows = zip(*pieces, strict=True)
-            yield np.concatenate(values), np.concatenate(rows)
+            none = np.zeros((0, len(names)), dtype=np.uint64), np.zeros(0, dtype=np.int64)
+            pieces = [none, *(self._column(number, names, turn, rounds) for number in range(len(self.parts)))]
+            yield np.concatenate([values for values, _ in pieces]), np.concatenate([rows for _, rows in pieces])
 
     def _column(self, number: int, names: Sequence[str], turn: int, rounds: int) -> tuple[Hashes, Ints]:
         if not self.told[number]["rows"]:
