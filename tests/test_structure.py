@@ -196,7 +196,7 @@ def test_nothing_is_left_open() -> None:
     assert {module: words for module, words in found.items() if words} == {}
 
 
-NAMES = {"PIL": "pillow"}
+NAMES = {"PIL": "pillow", "backports": "backports.zstd"}
 """Import name to package name where they differ."""
 BESIDE = {"executorch", "torchao"}
 """Packages that lapis/outside.py pins, and keeps in a folder of their own."""

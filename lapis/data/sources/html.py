@@ -37,13 +37,15 @@ def read(part: Slice, origin: Origin, quality: bool = False) -> Iterator[Sample 
 def page(data: bytes, charset: str = "") -> str:
     """A page's source by the encoding that its server or itself names, UTF-8 where none does, else by its looks.
 
-    One byte in a thousand may be odd, as browsers bear it. Raises Bad where no encoding fits.
+    One byte in a thousand may be odd, as browsers bear it. Raises Bad where no encoding fits, and for null bytes.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         charset = "utf-16"
     named = charset or (found[1].decode() if (found := _CHARSET.search(data[:4096])) else "")
     told = (map_encoding_to_html5(named) if named else None) or "utf-8"
     text = data.decode(told, "replace").removeprefix("\ufeff")
+    if "\0" in text:
+        raise Bad("null byte")
     if text.count("\ufffd") * 1000 <= len(text):
         return text
     try:

@@ -1,8 +1,8 @@
 """A folder of pictures with captions: `a.png` beside `a.txt`, `captions.jsonl`, or Hugging Face's `metadata.csv`.
 
-A table (`metadata.csv`, `metadata.jsonl`, `captions.jsonl`) speaks for all pictures below its folder; elsewhere a
-picture's caption is the text file of its name. A picture that nobody describes is broken, and so is a caption without
-its picture.
+A table (`metadata.csv`, `metadata.jsonl`, `captions.jsonl`) speaks for its folder and all below, and what it does
+not name is passed over; elsewhere a picture's caption is the text file of its name. A picture without caption is
+broken there, and so is a caption without its picture.
 """
 
 from __future__ import annotations

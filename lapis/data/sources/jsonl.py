@@ -40,8 +40,9 @@ def rows(part: Slice, way: records.Way) -> Iterator[Sample | Broken]:
 
 
 def _is_array(part: Slice) -> bool:
+    """Whether a .json file holds one array; a line of a .jsonl file that looks like one is a broken line."""
     try:
-        return not part.first and arrays.is_array(part)
+        return part.path.name.lower().endswith(packs(".json")) and not part.first and arrays.is_array(part)
     except Bad:
         return False
 

@@ -20,14 +20,14 @@ SIZE = 16 << 20
 """Bytes of a slice."""
 
 
-def cut(part: Slice, size: int = SIZE) -> list[Slice]:
-    """A long file of lines as slices that begin and end between lines; a packed one is left whole."""
+def cut(part: Slice) -> list[Slice]:
+    """A long file of lines as slices of about SIZE that begin and end between lines; a packed one is left whole."""
     try:
         if unpack.packed(part.path):
             return [part]
     except Bad:
         return [part]
-    ends = [0, *_ends(part.path, size)]
+    ends = [0, *_ends(part.path, SIZE)]
     return [replace(part, first=low, last=high) for low, high in zip(ends, [*ends[1:], None], strict=True)]
 
 

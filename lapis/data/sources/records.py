@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,12 @@ class Record:
     open: Opener
 
     def get(self, name: str) -> Any:
-        """A field by our name; None where there is none. Raises Bad where a name leads through what has no fields."""
-        told = dict(self.origin.columns).get(name)
-        keys = (told,) if told else USUAL[name]
-        return next((found for key in keys if (found := _at(self.fields, key)) not in (None, "")), None)
+        """A field by our name; None where there is none."""
+        for key in names_of(self.origin.columns)[name]:
+            found = self.fields.get(key) if key in self.fields or "." not in key else _within(self.fields, key)
+            if found is not None and found != "":
+                return found
+        return None
 
     def licence(self) -> str:
         """Its own licence, or nothing. Raises Bad for what is no text."""
@@ -117,12 +120,19 @@ class Way:
             yield Broken(place, bad.reason)
 
 
-def _at(fields: Any, key: str) -> Any:
-    if key in fields:
-        return fields[key]
+def _within(fields: Mapping[str, Any], key: str) -> Any:
+    """`meta.lang`: the field `lang` of the field `meta`."""
     head, dot, rest = key.partition(".")
-    inner = fields.get(head) if dot else None
-    return _at(inner, rest) if isinstance(inner, Mapping) else None
+    inner = fields.get(head)
+    if not dot:
+        return inner
+    return _within(inner, rest) if isinstance(inner, Mapping) else None
+
+
+@cache
+def names_of(columns: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, ...]]:
+    """Our name of each field to what it may be called where the columns are named so."""
+    return USUAL | {name: (key,) for name, key in columns}
 
 
 def document(record: Record) -> Sample:
@@ -183,6 +193,5 @@ def no_pictures(name: str) -> bytes:
 
 def wanted(names: Iterable[str], origin: Origin) -> list[str]:
     """Those of a table's columns that a sample may need."""
-    told = dict(origin.columns)
-    keys = {key for name, usual in USUAL.items() for key in ([told[name]] if name in told else usual)}
+    keys = {key for usual in names_of(origin.columns).values() for key in usual}
     return [name for name in names if name in keys or any(key.startswith(f"{name}.") for key in keys)]

@@ -73,14 +73,13 @@ def split(data: bytes | mmap.mmap) -> Found:
     at = 0
     while at < len(data):
         start, end = at, _end(data, at)
-        following = _NEXT.match(data, end) if 0 < end < len(data) else None
-        if end and (following or end >= len(data) - 4) and end - start <= LONGEST:
-            at = following.start() if following else len(data)
-            yield start, bytes(data[start:end])
+        if end:
+            at = end
+            yield start, bytes(data[start:end]) if end - start <= LONGEST else Bad("too long")
             continue
-        found = _NEXT.search(data, max(start + 1, end if following else 0))
+        found = _NEXT.search(data, start + 1)
         at = found.start() if found else len(data)
-        yield start, Bad("too long" if following else "bad WARC record" if found else "truncated WARC")
+        yield start, Bad("bad WARC record" if found else "truncated WARC")
 
 
 def _end(data: bytes | mmap.mmap, at: int) -> int:
