@@ -159,9 +159,7 @@ def judge(path: Path, report: Path) -> dict[str, str]:
     good = frame.where(daft.col("reason").is_null())
     judged = frame.where(daft.col("reason").not_null()).select("id", "reason").to_pydict()
     dropped = dict(zip(judged["id"], judged["reason"], strict=True))
-    same = dedup.exact(good)
-    alike = dedup.near(good)
-    dropped |= dict.fromkeys(alike, "near copy") | dict.fromkeys(same, "exact copy")
+    dropped |= dict.fromkeys(dedup.near(good), "near copy") | dict.fromkeys(dedup.exact(good), "exact copy")
     shown = frame.select("id", "source", "text").where(daft.col("id").is_in(list(dropped) or [""])).to_pydict()
     _report(report, dropped, zip(shown["id"], shown["source"], shown["text"], strict=True))
     return dropped
@@ -173,9 +171,8 @@ def _report(path: Path, dropped: dict[str, str], shown: Iterable[tuple[str, str,
         if len(examples[dropped[name]]) < EXAMPLES:
             examples[dropped[name]].append({"source": source, "text": text[:200]})
     counts = Counter(dropped.values())
-    files.write_json(
-        path, {reason: {"count": counts[reason], "examples": examples[reason]} for reason in sorted(counts)}
-    )
+    told = {reason: {"count": counts[reason], "examples": examples[reason]} for reason in sorted(counts)}
+    files.write_json(path, told)
 
 
 def _cap(samples: list[Sample], most: float) -> list[Sample]:

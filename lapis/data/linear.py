@@ -23,14 +23,14 @@ import pyarrow.compute as pc
 from lapis import files
 from lapis.data import measure
 from lapis.data.measure import Block, Places
-from lapis.types import InputError
+from lapis.types import InputError, Progress
 
 BITS = 18
 """Weights of a class are 2 ** BITS: a megabyte, which stays in a core's own cache."""
 LOOKED = 2000
 """Characters of a text that are looked at."""
-RIDGE, STEPS = 1e-4, 60
-"""Weight of the squared weights in the loss, and most steps of L-BFGS."""
+RIDGE, STEPS, LOOKS = 1e-4, 60, 75
+"""Weight of the squared weights in the loss, most steps of L-BFGS, and most times that the loss is computed."""
 _PAIR, _WINDOW = np.uint64(0xA24BAED4963EE407), np.uint32(0x9E3779B1)
 _SHIFT = np.uint64(64 - BITS)
 
@@ -89,11 +89,13 @@ class Linear:
         except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
             raise InputError(f"{folder}: not a whole classifier ({str(error).splitlines()[0]})") from None
         if made.weights.shape != (len(made.labels) - 1, 1 << BITS):
-            raise InputError(f"{folder}: weights of {made.weights.shape}, expected {len(made.labels) - 1} x {1 << BITS}")
+            raise InputError(
+                f"{folder}: weights of {made.weights.shape}, expected {len(made.labels) - 1} x {1 << BITS}"
+            )
         return made
 
 
-def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Probabilities of logits [D, K]."""
     raised = np.exp(logits - logits.max(1, keepdims=True))
     return np.asarray(raised / raised.sum(1, keepdims=True))
@@ -114,7 +116,7 @@ class Family:
 
     def sums(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Sum of the weights of each document's features [D]."""
-        edges = np.stack((self.first, self.last), axis=1).ravel()
+        edges = np.minimum(np.stack((self.first, self.last), axis=1).ravel(), len(self.index))
         found = np.add.reduceat(np.append(weights[self.index], np.float32(0)), edges)[::2]
         return np.where(self.last > self.first, found, np.float32(0))
 
@@ -151,44 +153,71 @@ def gather(texts: Sequence[str]) -> tuple[Places, Places]:
     return np.concatenate([index for index, _ in parts]), np.concatenate([owner for _, owner in parts])
 
 
-def fit(texts: Sequence[str], labels: Sequence[str], order: Sequence[str], ridge: float = RIDGE) -> Linear:
+def fit(texts: Sequence[str], labels: Sequence[str], order: Sequence[str], progress: Progress | None = None) -> Linear:
     """A classifier of `labels`, classes as in `order`: mean cross-entropy, every class weighing the same, and a ridge.
 
-    Deterministic: L-BFGS from zero over all examples at once.
+    Deterministic: L-BFGS from zero over all examples at once. Weights that no example has stay 0 and take no part.
     """
     import torch
 
-    index, owner = gather(texts)
-    scale = 1 / np.sqrt(np.bincount(owner, minlength=len(texts)).clip(1))
+    places, owner = gather(texts)
+    met, index = np.unique(places, return_inverse=True)
     right = np.array([order.index(label) for label in labels])
-    share = 1 / (np.bincount(right, minlength=len(order))[right] * len(order))
-    values = torch.zeros(len(order) - 1, (1 << BITS) + 1, dtype=torch.float64)
-    descent = torch.optim.LBFGS([values], max_iter=STEPS, tolerance_grad=1e-7, line_search_fn="strong_wolfe")
+    problem = _Problem(index, owner, right, len(met), len(order))
+    values = torch.zeros(len(order) - 1, len(met) + 1, dtype=torch.float64)
+    descent = torch.optim.LBFGS(
+        [values], max_iter=STEPS, max_eval=LOOKS, history_size=10, line_search_fn="strong_wolfe"
+    )
 
-    def loss() -> float:
-        weights, bias = values[:, :-1].numpy(), values[:, -1].numpy()
-        logits = np.zeros((len(texts), len(order)))
-        for number, row in enumerate(weights):
-            logits[:, number + 1] = np.bincount(owner, row[index], minlength=len(texts)) * scale + bias[number]
-        chances = softmax(logits)
-        errors = (chances - np.eye(len(order))[right]) * share[:, None]
-        slope = np.zeros(values.shape)
-        for number in range(len(order) - 1):
-            error = errors[:, number + 1]
-            slope[number, :-1] = np.bincount(index, (error * scale)[owner], minlength=1 << BITS) + ridge * weights[number]
-            slope[number, -1] = error.sum()
+    def closure() -> float:
+        loss, slope = problem.loss(values.numpy())
+        if progress is not None:
+            progress.advance(1, f"loss {loss:.3f}")
         values.grad = torch.from_numpy(slope)
-        lost = -np.log(chances[np.arange(len(texts)), right].clip(1e-300))
-        return float((lost * share).sum() + ridge / 2 * (weights**2).sum())
+        return loss
 
-    descent.step(loss)
-    fitted = values.numpy().astype(np.float32)
-    return Linear(tuple(order), np.ascontiguousarray(fitted[:, :-1]), np.ascontiguousarray(fitted[:, -1]))
+    descent.step(closure)
+    weights = np.zeros((len(order) - 1, 1 << BITS), dtype=np.float32)
+    weights[:, met] = values[:, :-1].numpy()
+    return Linear(tuple(order), weights, values[:, -1].numpy().astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What is minimised: features [M] with their examples [M], and the class of each example."""
+
+    index: Places
+    owner: Places
+    right: Places
+    features: int
+    classes: int
+
+    def loss(self, values: Floats) -> tuple[float, Floats]:
+        """The loss of weights and bias [K - 1, features + 1], and its slope."""
+        count, weights = len(self.right), values[:, :-1]
+        scale = 1 / np.sqrt(np.bincount(self.owner, minlength=count).clip(1))
+        share = 1 / (np.bincount(self.right)[self.right] * self.classes)
+        logits = np.zeros((count, self.classes))
+        for number, row in enumerate(weights, 1):
+            logits[:, number] = (
+                np.bincount(self.owner, row[self.index], minlength=count) * scale + values[number - 1, -1]
+            )
+        chances = softmax(logits)
+        errors = (chances - np.eye(self.classes)[self.right]) * share[:, None]
+        slope = np.empty(values.shape)
+        for number, row in enumerate(weights):
+            error = errors[:, number + 1]
+            steep = np.bincount(self.index, (error * scale)[self.owner], minlength=self.features)
+            slope[number] = np.append(steep + RIDGE * row, error.sum())
+        lost = -np.log(chances[np.arange(count), self.right].clip(1e-300))
+        return float((lost * share).sum() + RIDGE / 2 * (weights**2).sum()), slope
 
 
 def auc(scores: npt.NDArray[Any], good: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
-    """(value, low, high) of the area under the ROC curve: the chance that a good text scores above a bad one, ties half;
-    95% interval of Hanley and McNeil (Radiology 143, 1982)."""
+    """(value, low, high) of the area under the ROC curve: the chance that a good text scores above a bad one.
+
+    A tie is half. The 95% interval is that of Hanley and McNeil (Radiology 143, 1982).
+    """
     order = np.unique(scores, return_inverse=True)[1]
     below = np.cumsum(np.bincount(order[~good], minlength=order.max() + 1))
     ties = np.bincount(order[~good], minlength=order.max() + 1)

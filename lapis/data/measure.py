@@ -106,7 +106,9 @@ class Block:
     @cached_property
     def inside(self) -> Places:
         """Of every place, how many bytes before it are not the first of their character [N + 1]."""
-        return np.concatenate(([0], np.cumsum(INSIDE[self.bytes], dtype=np.int64)))
+        found = np.zeros(len(self.bytes) + 1, dtype=np.int64)
+        np.cumsum(INSIDE[self.bytes], out=found[1:])
+        return found
 
     @cached_property
     def alone(self) -> Places:

@@ -7,11 +7,11 @@ left out. The topic that is left out is adult content.
 TOPICS: dict[str, str] = {
     "art": "art artist painting sculpture museum gallery designer watercolor portrait exhibition canvas sketch "
     "艺术 画家 绘画 雕塑 博物馆 美术 设计师 水彩 画展 素描 书法 画廊",
-    "crime": "court lawyer judge crime police trial attorney lawsuit verdict prison defendant statute theft murder "
+    "crime": "court lawyer judge crime police trial attorney lawsuit verdict prison defendant theft murder "
     "法院 律师 法官 犯罪 警察 判决 诉讼 监狱 被告 法律 盗窃 案件",
-    "education": "school student teacher university college exam classroom curriculum tuition scholarship resume career "
+    "education": "school student teacher university college exam classroom curriculum tuition scholarship career "
     "学校 学生 老师 大学 考试 课程 教育 学费 奖学金 简历 招聘 教室",
-    "electronics": "laptop smartphone processor gpu motherboard monitor keyboard battery charger transistor chip printer "
+    "electronics": "laptop smartphone processor gpu motherboard monitor keyboard battery charger chip printer "
     "笔记本 手机 处理器 显卡 主板 显示器 键盘 电池 充电器 芯片 打印机 电路",
     "entertainment": "movie film actor actress album concert song band director television episode celebrity "
     "电影 演员 专辑 演唱会 歌曲 乐队 导演 电视剧 明星 综艺 影片 歌手",

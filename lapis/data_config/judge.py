@@ -97,9 +97,9 @@ class Select:
     rare: Share = 0.5
     """Exponent by which rare kinds gain: 0 leaves shares alone, 1 makes all kinds equal (arXiv 1901.07291 has 0.3)."""
     hard: Rate = 1.0
-    """How much more often the hardest row is taken than a middling one."""
-    peak: Share = 0.8
-    """Difficulty that counts as hardest; beyond it rows are as often wrong as they are hard, and fall again."""
+    """How much more of its kind's hardest rows is taken than of the easiest: 1 is from half to one and a half."""
+    peak: Share = 0.9
+    """Standing in its kind of the row that is taken most; the hardest of all are as often wrong as they are hard."""
     saturated: Share = 0.3
     """Mean difficulty below which a kind counts as saturated."""
     floor: Annotated[float, Gt(0), Le(1)] = 0.25

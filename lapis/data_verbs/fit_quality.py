@@ -29,6 +29,7 @@ def options(verb: argparse.ArgumentParser) -> None:
 def act(words: argparse.Namespace) -> None:
     """Fit, measure, write; prints the held-out figures and the folder."""
     from lapis.data import labelled, linear
+    from lapis.progress import Bars, Task
     from lapis.types import InputError
 
     if not 0 < words.keep <= 1:
@@ -43,7 +44,8 @@ def act(words: argparse.Namespace) -> None:
         examples = [replace(one, label="good" if one.label == words.good else "bad") for one in examples]
         order = ["bad", "good"]
     taught, held = labelled.split(examples)
-    fitted = linear.fit([one.text for one in taught], [one.label for one in taught], order)
+    with Bars([Task("fit", 0.3)], {}) as bars, bars.stage("fit", linear.LOOKS) as progress:
+        fitted = linear.fit([one.text for one in taught], [one.label for one in taught], order, progress)
     about = measured(fitted, held, words.keep) | {"column": words.column, "fitted_on": len(taught)}
     replace(fitted, about=about).save(words.out)
     print("\n".join([*told(about), str(words.out)]))

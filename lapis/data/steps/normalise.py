@@ -1,8 +1,8 @@
 """Unicode repair: wrong decodings undone, NFC, no control characters, one form of line end.
 
 Mojibake is undone by ftfy, told to leave quotation marks, full-width forms and HTML alone: `“`, `，` and `&lt;` are
-what people wrote. Ours: bidirectional controls and zero-width spaces go (a zero-width joiner stays, scripts and emoji need
-it), no-break spaces become spaces, ligatures of typesetting (`ﬁ`) their letters, and form feeds line ends.
+what people wrote. Ours: bidirectional controls and zero-width spaces go (a zero-width joiner stays, scripts and emoji
+need it), no-break spaces become spaces, ligatures of typesetting (`ﬁ`) their letters, and form feeds line ends.
 
 Unusual: a text in which no character can need repair is found by one search over the column, and never becomes a
 Python string. ftfy takes about 0.3 ms for a text of two thousand characters; where its own test sees nothing bad, it

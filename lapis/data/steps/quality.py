@@ -63,9 +63,7 @@ def _asks(rules: Quality) -> bool:
     return bool(rules.top or rules.repeated or min(lines) < 1)
 
 
-def _words(
-    block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools, rules: Quality
-) -> Iterator[Rule]:
+def _words(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools, rules: Quality) -> Iterator[Rule]:
     count = block.per(block.words.start)
     words, (least, most) = np.maximum(count, 1), rules.word_length
     yield "few words", spaced & (count < rules.words)
@@ -123,7 +121,7 @@ def _repeated(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Boo
     yield "repeated words", repeated
 
 
-def _sum(block: Block, values: Places) -> Places:
+def _sum(block: Block, values: Places | Bools) -> Places:
     """Sum of a value of words over each document [D]."""
     return np.bincount(block.words.document, values, minlength=block.count).astype(np.int64)
 
