@@ -27,7 +27,6 @@ ALLOWED: dict[str, set[str]] = {
     "data_config": {"types", "shape"},
     "machines": {"shape"},
     "config": {"types", "overrides", "shape", "machines", "data_config"},
-    "data_config": {"shape"},
     "chat": {"types"},
     "actions": {"types"},
     "verify": {"types", "config", "chat", "actions"},
