@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
 from lapis.data_config.corpus import Corpus, Evaluations, Near, Photos, Source
+from lapis.data_config.long import Long
 from lapis.machines import Dist, Floor
 from lapis.overrides import assign, check, flat
 from lapis.shape import (
@@ -35,7 +36,7 @@ from lapis.shape import (
 )
 from lapis.types import InputError
 
-__all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Model", "ViT", "Yarn"]
+__all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
 __all__ += ["Corpus", "Evaluations", "Near", "Photos", "Source", "check", "decoder_of", "flat", "tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
@@ -294,6 +295,8 @@ class Data:
     """Most figure-caption pairs."""
     needles: Count = 500
     """Documents with a hidden fact, of several lengths up to the longest row; a tenth as many are held out."""
+    long: Long = field(default_factory=Long)
+    """Long documents of other kinds."""
     workers: Positive = 2
     """Processes that render, generate and work on sources."""
     shards: str = ""

@@ -67,7 +67,7 @@ class Turn:
 KINDS = (
     "prose", "caption", "screen/ocr", "screen/ground", "screen/qa", "screen/describe", "screen/page", "screen/told",
     "screen/list", "screen/math", "screen/act", "math/arith", "math/word", "math/logic", "math/digit", "math/read",
-    "math/told", "long/needle",
+    "math/told", "long/needle", "long/hop", "long/order", "long/count", "long/screens", "long/joined",
 )  # fmt: skip
 """Every kind of training sample that the data stage makes."""
 

@@ -52,10 +52,22 @@ ALLOWED: dict[str, set[str]] = {
     "timeline": {"types", "files"},
     "report": {*BASE, "eval", "report_parts", "timeline"},
     "report_parts": {*BASE, "eval", "timeline"},
+    "data_pages": {*BASE, "data", "report_parts"},
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
 TOP = {"", "__init__", "__main__", "cli", "coherent", "frame", "launch", "named", "run", "terminal", "progress"}
-TOP |= {"act_verb", "building", "data_verbs", "device_verbs", "llama_verbs", "recipes", "serving", "verbs", "watch"}
+TOP |= {
+    "act_verb",
+    "proxies",
+    "building",
+    "data_verbs",
+    "device_verbs",
+    "llama_verbs",
+    "recipes",
+    "serving",
+    "verbs",
+    "watch",
+}
 
 
 def part(module: str) -> str:

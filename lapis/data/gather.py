@@ -334,11 +334,11 @@ def _needles(stage: Stage, prose_file: Path, counts: Mapping[int, int], split: s
     length = cache(stage.count())
     for number, (tokens, many) in enumerate(counts.items()):
         seed = stage.recipe.seed * len(counts) + number
-        paragraphs = [piece for line in lines for piece in _short(line, tokens, length)]
+        paragraphs = [piece for line in lines for piece in cut_short(line, tokens, length)]
         if many:
             yield from needles.generate(many, seed, tokens, paragraphs, split, length, licences)
 
 
-def _short(line: str, tokens: int, length: Callable[[str], int]) -> list[str]:
+def cut_short(line: str, tokens: int, length: Callable[[str], int]) -> list[str]:
     """A paragraph, in pieces where it would fill more than half of a document (no character has over 4 tokens)."""
     return [line] if 2 * length(line) <= tokens else textwrap.wrap(line, max(tokens // 8, 1))

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from lapis import chat, config, files
-from lapis.data import gather, handlers, store, vocabulary
+from lapis.data import gather, gather_long, handlers, store, vocabulary
 from lapis.data.corpus import engine
 from lapis.data.gather import Stage
 from lapis.data.shards import Entry, fingerprint, write_index, write_shard
@@ -280,6 +280,7 @@ STEPS = (
     Step("questions", 60, gather.make_questions, lambda data: data.questions),
     Step("fresh", 40, gather.make_fresh, lambda data: data.fresh),
     Step("needles", 20, gather.make_needles),
+    Step("long", 5, gather_long.make_long),
     Step("own", 10, handlers.make_own),
     Step("corpus", 30, make_corpus, lambda data: engine.UNITS),
     Step("decontaminate", 10, decontaminate),

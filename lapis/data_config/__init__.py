@@ -1,1 +1,1 @@
-"""What a recipe can say about its data, a file a part"""
+"""What recipes and verbs can say of data: frozen dataclasses like those of config.py, a file a part"""
