@@ -296,7 +296,7 @@ def _counts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 def _exists(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     """Is there a "Save"? One that is there and one that is not."""
     names = [element.name for element in screen.elements if element.unique]
-    shown = " ".join([*(line[0] for line in screen.lines), *(element.name for element in screen.elements)]).casefold()
+    shown = screen.texts
     absent = [word for word in pool(screen.lang, "ui", False) if word.casefold() not in shown]
     whole = (0, 0, screen.image.width, screen.image.height)
     asked = []

@@ -214,7 +214,7 @@ def _swiped(words: str, way: str, thought: str) -> Goal:
 
 def _absent(screen: Screen, rng: random.Random, split: str) -> Goal | None:
     """Tap what is not to be seen: further down in a list, else nowhere."""
-    shown = " ".join([*(line[0] for line in screen.lines), *(one.name for one in screen.elements)]).casefold()
+    shown = screen.texts
     topic = rng.choice(TOPICS)
     names = [word for word in pool(screen.lang, topic, split == "held") if word.casefold() not in shown]
     if not names:
