@@ -18,12 +18,14 @@ FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
+BASE |= {"data_config"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
     "overrides": {"types"},
     "shape": set(),
     "machines": {"shape"},
+    "data_config": set(),
     "config": {"types", "overrides", "shape", "machines"},
     "chat": {"types"},
     "actions": {"types"},

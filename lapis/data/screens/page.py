@@ -106,7 +106,9 @@ class Screen:
     @property
     def texts(self) -> str:
         """All that can be read or is called something, in small letters: what is not in it is not on the screen."""
-        return " ".join([*(line[0] for line in self.lines), *(one.name for one in self.elements), *self.behind]).casefold()
+        return " ".join(
+            [*(line[0] for line in self.lines), *(one.name for one in self.elements), *self.behind]
+        ).casefold()
 
     def quantities(self) -> list[tuple[str, int, str]]:
         """(item, value, unit) of the largest group of shown whole numbers of one kind, in screen order.

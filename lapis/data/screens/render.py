@@ -35,7 +35,8 @@ def render(
     fonts = installed_fonts()
     sheets = [range(low, min(low + SHEET, start + count)) for low in range(start, start + count, SHEET)]
     crew = [
-        Worker(_work, sheets[number::workers], seed, split, limits, fonts) for number in range(min(workers, len(sheets)))
+        Worker(_work, sheets[number::workers], seed, split, limits, fonts)
+        for number in range(min(workers, len(sheets)))
     ]
     try:
         for number in range(len(sheets)):

@@ -18,7 +18,7 @@ from lapis import actions
 from lapis.data.screens import phrases, tasks
 from lapis.data.screens.page import LICENCE, Box, Element, Screen
 from lapis.data.screens.words import TOPICS, pool
-from lapis.data.synth.screen_goals import ABSENT, STATES, say
+from lapis.data.synth.screen_goals import STATES, say
 from lapis.types import Sample, Text, Turn
 from lapis.verify import point_text
 
@@ -221,7 +221,10 @@ def _absent(screen: Screen, rng: random.Random, split: str) -> Goal | None:
         return None
     name = rng.choice(names)
     role = phrases.ROLES["item"][screen.lang == "zh"]
-    words, thought = say(screen.lang, split, "click", rng, name=name, role=role), f"{name}: {ABSENT[screen.lang]}"
+    words, thought = (
+        say(screen.lang, split, "click", rng, name=name, role=role),
+        f"{name}: {phrases.ABSENT[screen.lang]}",
+    )
     if sum(one.role == "item" for one in screen.elements) >= LISTS:
         return _swiped(words, "down", thought)
     return Goal(words, actions.Terminate(status="failure"), thought, tags={"does": "terminate"})

@@ -14,8 +14,8 @@ from PIL import Image as Pictures
 from lapis.data.screens import browser as module
 from lapis.data.screens.browser import HEIGHT, SHEET, WIDTH, Browser, arrange, find_browser, installed_fonts
 from lapis.data.screens.compose import Draft, Limits, draft
-from lapis.data.screens.page import Box, Element
 from lapis.data.screens.crew import Worker
+from lapis.data.screens.page import Box, Element
 from lapis.data.screens.render import _work, render, render_drafts
 from lapis.data.screens.style import SIZES
 from lapis.types import InputError

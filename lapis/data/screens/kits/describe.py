@@ -17,19 +17,27 @@ Part = dict[str, Any]
 Fact = tuple[str, str, int | str, str]
 
 ICONS: dict[str, Pair] = {
-    "search": ("Search", "搜索"), "plus-lg": ("Add", "添加"), "three-dots": ("More", "更多"), "share": ("Share", "分享"),
+    "search": ("Search", "搜索"), "plus-lg": ("Add", "添加"), "three-dots": ("More", "更多"),
+    "share": ("Share", "分享"),
     "pencil": ("Edit", "编辑"), "trash": ("Delete", "删除"), "filter": ("Filter", "筛选"), "bell": ("Alerts", "提醒"),
-    "heart": ("Favourite", "收藏"), "cart": ("Cart", "购物车"), "gear": ("Options", "选项"), "download": ("Download", "下载"),
+    "heart": ("Favourite", "收藏"), "cart": ("Cart", "购物车"), "gear": ("Options", "选项"),
+    "download": ("Download", "下载"),
     "telephone": ("Call", "呼叫"), "camera-video": ("Video call", "视频通话"), "mic": ("Voice", "语音"),
-    "emoji-smile": ("Emoji", "表情"), "send": ("Send", "发送"), "paperclip": ("Attach", "附件"), "camera": ("Camera", "相机"),
+    "emoji-smile": ("Emoji", "表情"), "send": ("Send", "发送"), "paperclip": ("Attach", "附件"),
+    "camera": ("Camera", "相机"),
     "play-fill": ("Play", "播放"), "pause-fill": ("Pause", "暂停"), "skip-forward-fill": ("Next track", "下一首"),
-    "skip-backward-fill": ("Previous track", "上一首"), "shuffle": ("Shuffle", "随机播放"), "repeat": ("Repeat", "循环播放"),
+    "skip-backward-fill": ("Previous track", "上一首"), "shuffle": ("Shuffle", "随机播放"),
+    "repeat": ("Repeat", "循环播放"),
     "bookmark": ("Bookmark", "书签"), "upc-scan": ("Scan", "扫一扫"), "calendar": ("Calendar", "日历"),
-    "arrow-repeat": ("Refresh", "刷新"), "printer": ("Print", "打印"), "list": ("Menu", "菜单"), "type-bold": ("Bold", "加粗"),
+    "arrow-repeat": ("Refresh", "刷新"), "printer": ("Print", "打印"), "list": ("Menu", "菜单"),
+    "type-bold": ("Bold", "加粗"),
     "type-italic": ("Italic", "斜体"), "type-underline": ("Underline", "下划线"), "list-ul": ("Bullets", "项目符号"),
-    "image": ("Insert picture", "插入图片"), "link-45deg": ("Insert link", "插入链接"), "crosshair": ("My position", "我的位置"),
-    "layers": ("Layers", "图层"), "eye": ("Show password", "显示密码"), "x-lg": ("Close", "关闭"), "star": ("Star", "星标"),
-    "reply": ("Reply", "回复"), "archive": ("Archive", "归档"), "hand-thumbs-up": ("Like", "点赞"), "chat": ("Comment", "评论"),
+    "image": ("Insert picture", "插入图片"), "link-45deg": ("Insert link", "插入链接"),
+    "crosshair": ("My position", "我的位置"),
+    "layers": ("Layers", "图层"), "eye": ("Show password", "显示密码"), "x-lg": ("Close", "关闭"),
+    "star": ("Star", "星标"),
+    "reply": ("Reply", "回复"), "archive": ("Archive", "归档"), "hand-thumbs-up": ("Like", "点赞"),
+    "chat": ("Comment", "评论"),
     "qr-code": ("QR code", "二维码"), "folder-plus": ("New folder", "新建文件夹"), "grid": ("Grid view", "网格视图"),
 }  # fmt: skip
 """Names of icons that can be tapped, in both languages; the keys are those of Bootstrap Icons."""
@@ -62,8 +70,8 @@ def icon(say: Say, name: str) -> Part:
 
 
 def row(name: str, **more: Any) -> Part:
-    """A row of a list: `note`, `value` (with `fact`), `icon`, `avatar` or `picture`, `arrow`, `badge`, `tag`, and at its
-    end a `switch`, `check` or `radio` (bool), a `count`, or a `button` (its name)."""
+    """A row of a list: `note`, `value` (with `fact`), `icon`, `avatar` or `picture`, `arrow`, `badge`, `tag`, and at
+    its end a `switch`, `check` or `radio` (bool), a `count`, or a `button` (its name)."""
     return {"t": "row", "name": name, **more}
 
 
@@ -130,15 +138,25 @@ def hue(rng: random.Random) -> int:
 
 OVERLAYS: tuple[tuple[Pair, Pair, Pair], ...] = (
     (("Delete this item?", "确定删除吗?"), ("It cannot be brought back.", "删除后无法恢复。"), ("Delete", "删除")),
-    (("Allow notifications?", "允许发送通知?"), ("You can change this later.", "以后可以在设置中更改。"), ("Allow", "允许")),
+    (
+        ("Allow notifications?", "允许发送通知?"),
+        ("You can change this later.", "以后可以在设置中更改。"),
+        ("Allow", "允许"),
+    ),
     (("Update available", "发现新版本"), ("The new version is faster.", "新版本速度更快。"), ("Update", "立即更新")),
     (("Leave this page?", "要离开吗?"), ("Changes are not saved yet.", "修改尚未保存。"), ("Leave", "离开")),
-    (("Turn on location?", "开启定位?"), ("It shows what is near you.", "开启后可查看附近内容。"), ("Turn on", "去开启")),
+    (
+        ("Turn on location?", "开启定位?"),
+        ("It shows what is near you.", "开启后可查看附近内容。"),
+        ("Turn on", "去开启"),
+    ),
     (("Session expired", "登录已过期"), ("Please sign in again.", "请重新登录。"), ("Sign in again", "重新登录")),
 )
 CHOICES: tuple[Pair, ...] = (
-    ("Copy link", "复制链接"), ("Send to a friend", "发送给朋友"), ("Report", "举报"), ("Hide", "隐藏"), ("Rename", "重命名"),
-    ("Move to", "移动到"), ("Pin to top", "置顶"), ("Mute", "静音"), ("Save picture", "保存图片"), ("Take photo", "拍照"),
+    ("Copy link", "复制链接"), ("Send to a friend", "发送给朋友"), ("Report", "举报"), ("Hide", "隐藏"),
+    ("Rename", "重命名"),
+    ("Move to", "移动到"), ("Pin to top", "置顶"), ("Mute", "静音"), ("Save picture", "保存图片"),
+    ("Take photo", "拍照"),
     ("Choose from album", "从相册选择"), ("Details", "详情"), ("Mark as read", "标为已读"), ("Add to list", "加入列表"),
 )  # fmt: skip
 TOASTS: tuple[Pair, ...] = (

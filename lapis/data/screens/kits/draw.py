@@ -33,7 +33,7 @@ SCALES = {
 """Pixels of the picture a CSS pixel, and their share in percent."""
 DARK = 0.35
 LETTERS = (tuple("qwertyuiop"), tuple("asdfghjkl"), ("⇧", *"zxcvbnm", "⌫"))
-NUMBERS = (tuple("1234567890"), tuple("-/:;()@\"&"), ("#+=", *".,?!'", "⌫"))
+NUMBERS = (tuple("1234567890"), tuple('-/:;()@"&'), ("#+=", *".,?!'", "⌫"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,20 @@ def plan(
     lang = rng.choice(("en", "zh"))
     kind = rng.choice(sorted(HELD if split == "unseen" else frozenset(KINDS) - HELD))
     say = Say(rng, lang, split in HELD_SPLITS)
-    page = KINDS[kind][1](say, device != "phone")
+    page = KINDS[kind](say, device != "phone")
     view = View(*rng.choice(SIZES[device]), rng.choices(list(SCALES[device]), list(SCALES[device].values()))[0])
-    base = {**dataclasses.asdict(page), **_looks(rng, kit, lang, device, fonts)}
+    base = {**dataclasses.asdict(page), **_looks(rng, lang, device, fonts)}
     content = frozenset(say.content) if split in HELD_SPLITS else frozenset()
-    return Plan(index, kit, kind, lang, device, view, content, tuple(_views(rng, page, base, say, min(most, MOST_VIEWS))))
+    return Plan(
+        index, kit, kind, lang, device, view, content, tuple(_views(rng, page, base, say, min(most, MOST_VIEWS)))
+    )
 
 
-def _looks(rng: random.Random, kit: Kit, lang: str, device: str, fonts: Fonts) -> dict[str, Any]:
+def _looks(rng: random.Random, lang: str, device: str, fonts: Fonts) -> dict[str, Any]:
     latin, chinese = fonts.get("sans", ()), fonts.get("zh-sans", ())
     families = [*([rng.choice(latin)] if latin and rng.random() < 0.5 else ()), *chinese[:1], "sans-serif"]
     return {
-        "lang": lang, "device": device, "dark": rng.random() < DARK, "hue": rng.randrange(360), "look": rng.choice(kit.looks),
+        "lang": lang, "device": device, "dark": rng.random() < DARK, "hue": rng.randrange(360),
         "family": ", ".join(f"'{name}'" if name != "sans-serif" else name for name in families), "at": 0,
         "scroll": 0.0, "overlay": None, "keyboard": None,
     }  # fmt: skip

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from lapis.data.screens.kits import packages
 from lapis.data.screens.kits.packages import (
-    BOOTSTRAP, CACHE, ELEMENT, FRAMEWORK7, ICONS, VANT, VUE, WEUI, Package,
+    BOOTSTRAP,
+    CACHE,
+    ELEMENT,
+    ICONS,
+    VANT,
+    VUE,
+    WEUI,
+    Package,
 )  # fmt: skip
 from lapis.types import InputError
 
@@ -23,8 +30,6 @@ class Kit:
     packages: tuple[Package, ...]
     """In the order in which their scripts run."""
     devices: tuple[str, ...]
-    looks: tuple[str, ...] = ("",)
-    """Sets of looks that it has, such as that of each phone system."""
 
     @property
     def source(self) -> str:
@@ -42,7 +47,6 @@ PLAIN = Kit("plain", (), ("phone", "tablet", "desktop"))
 KITS = (
     Kit("vant", (VUE, VANT, ICONS), ("phone",)),
     Kit("weui", (WEUI, ICONS), ("phone",)),
-    Kit("framework7", (FRAMEWORK7, ICONS), ("phone", "phone", "tablet"), ("ios", "md")),
     Kit("bootstrap", (BOOTSTRAP, ICONS), ("phone", "tablet", "desktop")),
     Kit("element", (VUE, ELEMENT, ICONS), ("tablet", "desktop", "desktop")),
     PLAIN,

@@ -1,4 +1,4 @@
-"""Labels of a shown page: Chrome's accessibility tree joined to its layout boxes by node id, kept where they can be seen.
+"""Labels of a shown page: Chrome's accessibility tree joined to layout boxes by node id, where they can be seen
 
 What a thing is and what it is called is what the accessibility tree says. Its box is that of the layout snapshot; where
 the browser's own rectangle says otherwise, there is no label. Only what is wholly visible and on top is an element;
@@ -8,6 +8,7 @@ what is cut off or covered still counts where a name must be the only one on its
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ def _found(join: Join, node: dict[str, Any]) -> Found | None:
     role = ROLES.get(_described(node) or node.get("role", {}).get("value", ""))
     name = " ".join(str(node.get("name", {}).get("value", "")).split())
     at = join.index.get(node.get("backendDOMNodeId", -1))
-    if node["ignored"] or role is None or not name or at is None:
+    if node["ignored"] or role is None or at is None or not re.search(r"\w", name):
         return None
     return _text(join, at, name) if role == "text" else _thing(join, node, at, role, name)
 
@@ -135,7 +136,9 @@ def _agree(layout: Box | None, seen: Box) -> bool:
     right = layout[0] + layout[2] - seen[0] - seen[2]
     bottom = layout[1] + layout[3] - seen[1] - seen[3]
     most = (max(AGREE, 0.1 * layout[2]), max(AGREE, 0.1 * layout[3]))
-    return min(left, top, right, bottom) >= -AGREE and left + right <= most[0] + AGREE and top + bottom <= most[1] + AGREE
+    return (
+        min(left, top, right, bottom) >= -AGREE and left + right <= most[0] + AGREE and top + bottom <= most[1] + AGREE
+    )
 
 
 def _state(node: dict[str, Any], role: str, name: str) -> dict[str, Any]:
@@ -183,13 +186,20 @@ def _holds(outer: Box, inner: Box) -> bool:
 
 
 def _said_once(join: Join, things: list[Found]) -> list[Found]:
-    """Without texts that another element is made of or called: a button's, a field's label, an item's name."""
+    """Without texts that another element is made of or called: a button's, a field's label, an item's name. A heading
+    gives its box up for that of its text, since it may be as wide as the page."""
     spans = [(one.number, join.boxes[one.number][6], one) for one in things if one.role not in ("text", "value")]
     named = {one.name.casefold() for one in things if one.role == "input" or one.role in STATES}
-    return [one for one in things if one.role != "text" or not _told(one, spans, named)]
+    kept = []
+    for thing in things:
+        around = [one for first, last, one in spans if first <= thing.number <= last] if thing.role == "text" else []
+        if thing.role != "text" or not _told(thing, around, named):
+            kept.append(thing)
+        elif around and around[-1].role == "heading" and around[-1].name == thing.name:
+            around[-1].box, around[-1].whole = thing.box, thing.whole
+    return kept
 
 
-def _told(text: Found, spans: list[tuple[int, int, Found]], named: set[str]) -> bool:
+def _told(text: Found, around: list[Found], named: set[str]) -> bool:
     key = text.name.casefold()
-    around = [one for first, last, one in spans if first <= text.number <= last]
     return key in named or any(one.role != "item" or one.name.casefold() == key for one in around)

@@ -1,4 +1,4 @@
-"""What found things may be called, so that an instruction names exactly one: alone, by what they belong to, or by number.
+"""What found things may be called, so that an instruction names exactly one: alone, by their row, or by number
 
 `unique` is a name that no other thing and no other text of the picture has, those that are cut off or covered included.
 A switch is called by the text in its row; of buttons with one name each is that of its row, and one of several in
@@ -58,9 +58,7 @@ def _sayable(name: str) -> bool:
     return len(name) <= LONGEST and re.search(r"\w", name) is not None
 
 
-def _element(
-    thing: Found, scale: float, words: Sequence[Word], alone: set[str], content: frozenset[str]
-) -> Element:
+def _element(thing: Found, scale: float, words: Sequence[Word], alone: set[str], content: frozenset[str]) -> Element:
     return Element(
         role=thing.role,
         name=thing.name,
@@ -86,7 +84,9 @@ def _rename_states(join: Join, things: Sequence[Found]) -> None:
 def _relate(join: Join, things: Sequence[Found], alone: set[str]) -> None:
     """Say what things of one name belong to."""
     for thing in things:
-        nameless = thing.role not in ("text", "value", "item", "heading", "image") and thing.name.casefold() not in alone
+        nameless = (
+            thing.role not in ("text", "value", "item", "heading", "image") and thing.name.casefold() not in alone
+        )
         if nameless and "of" not in thing.data and (of := _holder(join, things, thing, alone)):
             thing.data["of"] = of
 

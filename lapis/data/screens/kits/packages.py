@@ -41,31 +41,33 @@ class Package:
 
 
 VUE = Package(
-    "vue", "3.5.45", "3cvsib8m9c0vB24+MDKsgcW4+Da4xaBl9Z/5Tbm2pmSIsRPxcil4cdXjXlVsmJ2g64XJo5h+IRd7rsdGT9pZaw==",
+    "vue", "3.5.45",
+    "3cvsib8m9c0vB24+MDKsgcW4+Da4xaBl9Z/5Tbm2pmSIsRPxcil4cdXjXlVsmJ2g64XJo5h+IRd7rsdGT9pZaw==",
     ("dist/vue.runtime.global.prod.js",),
 )  # fmt: skip
 VANT = Package(
-    "vant", "4.10.2", "7lm1KtFub11ozleFqQ6rL8oa3Z8i33G3IUEuJGWBXlQwPTRfu8BYWGGZ/GhA5QdWhERp5mtBq6TjpYEmLcwwow==",
+    "vant", "4.10.2",
+    "7lm1KtFub11ozleFqQ6rL8oa3Z8i33G3IUEuJGWBXlQwPTRfu8BYWGGZ/GhA5QdWhERp5mtBq6TjpYEmLcwwow==",
     ("lib/vant.min.js", "lib/index.css"),
 )  # fmt: skip
 BOOTSTRAP = Package(
-    "bootstrap", "5.3.9", "20cU0rcfw8WdxtVbmfU+xT2EjvVTw9Ror/h1Qvd7DXCujRg8OO9mdBCsmTHdJFf3BuadmBNJtgIuUXsBqSkk/w==",
+    "bootstrap", "5.3.9",
+    "20cU0rcfw8WdxtVbmfU+xT2EjvVTw9Ror/h1Qvd7DXCujRg8OO9mdBCsmTHdJFf3BuadmBNJtgIuUXsBqSkk/w==",
     ("dist/css/bootstrap.min.css",),
 )  # fmt: skip
 ICONS = Package(
-    "bootstrap-icons", "1.13.2", "fAU1Ly3dH7hwRg+CB8EZ0Vl0fF80zgXHeUVJyfUOKzoURr+TbwISbCW5tKUoQLERaWYG2emTCybcPbD96hdD1A==",
+    "bootstrap-icons", "1.13.2",
+    "fAU1Ly3dH7hwRg+CB8EZ0Vl0fF80zgXHeUVJyfUOKzoURr+TbwISbCW5tKUoQLERaWYG2emTCybcPbD96hdD1A==",
     ("font/bootstrap-icons.min.css", "font/fonts/bootstrap-icons.woff2"),
 )  # fmt: skip
 ELEMENT = Package(
-    "element-plus", "2.14.8", "Z4Br45W9b8vWKvVHSTvbS6rRKmsLjmHCPXICJR6osl35+i+S2LCBs4NN8apLBkQiUh0pzS9labK5eCS7yzDhWw==",
+    "element-plus", "2.14.8",
+    "Z4Br45W9b8vWKvVHSTvbS6rRKmsLjmHCPXICJR6osl35+i+S2LCBs4NN8apLBkQiUh0pzS9labK5eCS7yzDhWw==",
     ("dist/index.full.min.js", "dist/index.css", "theme-chalk/dark/css-vars.css"),
 )  # fmt: skip
-FRAMEWORK7 = Package(
-    "framework7", "9.2.0", "vakFWISZt/61eYZhACeU7ji4OmX69hxLc70jE8QpLjYLoEXzKcboVA01GbPbavhM4pkgvoFWwvoklEv/fNB28w==",
-    ("framework7-bundle.min.css",),
-)  # fmt: skip
 WEUI = Package(
-    "weui", "2.6.26", "V2s4HVNNc7vOFxzll9b13dz9IvsCdW+Dxv51ahcS2aBnX6LBhwJySJHBC3YoRspwO/oyltkjGri9TTyJ1FcAZg==",
+    "weui", "2.6.26",
+    "V2s4HVNNc7vOFxzll9b13dz9IvsCdW+Dxv51ahcS2aBnX6LBhwJySJHBC3YoRspwO/oyltkjGri9TTyJ1FcAZg==",
     ("dist/style/weui.min.css",),
 )  # fmt: skip
 
@@ -107,7 +109,9 @@ def unpack(package: Package, archive: Path, cache: Path = CACHE) -> Path:
     archive that is another one."""
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if digest != package.sha512:
-        raise InputError(f"{package.name} {package.version}: SHA-512 {digest[:16]}..., expected {package.sha512[:16]}...")
+        raise InputError(
+            f"{package.name} {package.version}: SHA-512 {digest[:16]}..., expected {package.sha512[:16]}..."
+        )
     folder = cache / package.folder
     part = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(part, ignore_errors=True)

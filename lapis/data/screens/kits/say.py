@@ -12,7 +12,7 @@ Pair = tuple[str, str]
 
 
 class Say(Words):
-    """Words that look as they do in apps: no blends of two words and no page in capitals (see words.py for the split)."""
+    """Words that look as they do in apps: no blends of two words, no page in capitals (words.py has the split)."""
 
     def __init__(self, rng: random.Random, lang: str, held: bool):
         super().__init__(rng, lang, held)

@@ -27,6 +27,8 @@ from lapis.types import Image, InputError, Progress
 
 UNCOUNTED = frozenset({"button", "icon", "item", "image", "key"})
 """Roles that nobody counts on pages of kits: a page may draw more of them than it tells of."""
+LEAST_SCROLL = 60
+"""CSS pixels by which a page must have been scrolled to be another picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,9 @@ def drawn(browser: Any, tabs: dict[str, KitTab], page: Plan, series: Series) -> 
     made: list[Shot] = []
     known: set[Any] = set()
     for view in page.views:
-        spare = tab.show(view)
-        seen = tab.look()
-        key = looks_like(seen)
-        if key not in known and (spare > 0 or not 0 < view["scroll"]):
+        spare, seen = tab.show(view), tab.look()
+        key, further = looks_like(seen), view["scroll"] * spare
+        if key not in known and (further >= LEAST_SCROLL or not made or view["overlay"] or view["keyboard"]):
             known.add(key)
             made.append(_shot(tab, seen, page, view, series, len(made)))
     return made
@@ -120,7 +121,7 @@ def _shot(tab: Tab, seen: Seen, page: Plan, view: dict[str, Any], series: Series
         index=page.index * MOST_VIEWS + number, dark=view["dark"],
     )  # fmt: skip
     meta = {
-        "kit": page.kit.name, "versions": page.kit.source, "look": view["look"], "device": page.device,
+        "kit": page.kit.name, "versions": page.kit.source, "device": page.device,
         "size": [page.view.width, page.view.height], "scale": page.view.scale, "dark": view["dark"],
         "overlay": draw.overlay_name(view), "scroll": round(view["scroll"], 3), "page": page.index, "view": number,
     }  # fmt: skip

@@ -126,4 +126,5 @@ def frame(files: dict[str, Path]) -> str:
     """The page around all of a kit's pages."""
     styles = "".join(f'<link rel="stylesheet" href="{name}">' for name in files if name.endswith(".css"))
     scripts = "".join(f'<script src="{name}"></script>' for name in files if name.endswith(".js"))
-    return f'<!doctype html><html><head><meta charset="utf-8">{styles}</head><body><div id="app"></div>{scripts}</body></html>'
+    head = f'<!doctype html><html><head><meta charset="utf-8">{styles}</head>'
+    return f'{head}<body><div id="app"></div>{scripts}</body></html>'

@@ -58,10 +58,14 @@
     for (let found = hit(x, y); found; found = up(found)) if (found === node) return true;
     return false;
   };
+  const bare = (x, y, node) => {  // text, also where only an empty pseudo-element of what is close around it lies above
+    const found = hit(x, y), near = up(node);
+    return onTop(x, y, node) || (found !== null && near !== null && (found === near || found === up(near)));
+  };
   const shown = (node) => node.checkVisibility({ opacityProperty: true, visibilityProperty: true });
   const INSET = [[0.5, 0.5], [0.15, 0.2], [0.85, 0.2], [0.15, 0.8], [0.85, 0.8]];
   const standing = (node) => {  // an invisible control is drawn by what is around it
-    const hidden = node.matches('input[type=checkbox],input[type=radio]') && (!shown(node) || area(node.getBoundingClientRect()) < 30);
+    const hidden = node.matches('input[type=checkbox],input[type=radio]') && (!shown(node) || area(node.getBoundingClientRect()) < 30 || node.getBoundingClientRect().right < -500);
     const home = hidden ? up(node) : null;
     return home && !home.innerText.trim() && area(home.getBoundingClientRect()) >= 30 ? home : node;
   };
@@ -113,7 +117,7 @@
         const rect = tight({ left: drawn.left + across, right: drawn.right + across, top: drawn.top + down, bottom: drawn.bottom + down }, size);
         const seen = meet(rect, bounds), y = (rect.top + rect.bottom) / 2;
         if (area(seen) <= 0) { missed = true; line = null; continue; }
-        const clear = area(seen) >= 0.9 * area(rect) && [0.1, 0.5, 0.9].every((share) => onTop(rect.left + share * (rect.right - rect.left), y, owner));
+        const clear = area(seen) >= 0.9 * area(rect) && [0.1, 0.5, 0.9].every((share) => bare(rect.left + share * (rect.right - rect.left), y, owner));
         if (!clear) { missed = true; line = null; behind.push(node.data.trim()); continue; }
         words.push([node.data.slice(from, to), round(rect.left), round(rect.top), round(rect.right - rect.left), round(rect.bottom - rect.top)]);
         letters.push(edges(node, from, to, across));
