@@ -10,7 +10,7 @@ from typing import Any
 
 from lapis.data.screens.compose import HELD as HELD_SPLITS
 from lapis.data.screens.compose import Split
-from lapis.data.screens.kits.describe import Page, Part
+from lapis.data.screens.kits.describe import Page, Part, icon
 from lapis.data.screens.kits.kits import Kit
 from lapis.data.screens.kits.pages import HELD, KINDS
 from lapis.data.screens.kits.say import Say
@@ -63,12 +63,22 @@ def plan(
     kind = rng.choice(sorted(HELD if split == "unseen" else frozenset(KINDS) - HELD))
     say = Say(rng, lang, split in HELD_SPLITS)
     page = KINDS[kind](say, device != "phone")
-    view = View(*rng.choice(SIZES[device]), rng.choices(list(SCALES[device]), list(SCALES[device].values()))[0])
+    view = viewport(rng, device)
     base = {**dataclasses.asdict(page), **_looks(rng, lang, device, fonts)}
+    base["actions"] = [icon(say, name) for name in page.actions]
     content = frozenset(say.content) if split in HELD_SPLITS else frozenset()
     return Plan(
         index, kit, kind, lang, device, view, content, tuple(_views(rng, page, base, say, min(most, MOST_VIEWS)))
     )
+
+
+def viewport(rng: random.Random, device: str) -> View:
+    """A size and a scale that make whole pixels."""
+    width, height = rng.choice(SIZES[device])
+    scales = {
+        scale: share for scale, share in SCALES[device].items() if (width * scale) % 1 == (height * scale) % 1 == 0
+    }
+    return View(width, height, rng.choices(list(scales), list(scales.values()))[0])
 
 
 def _looks(rng: random.Random, lang: str, device: str, fonts: Fonts) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from playwright.sync_api import Error
 
 from lapis.data.screens.browser import chromium, find_browser
-from lapis.data.screens.kits.draw import DARK, SCALES, SIZES
+from lapis.data.screens.kits.draw import DARK, viewport
 from lapis.data.screens.kits.shots import Shot, looks_like, screen_of
 from lapis.data.screens.kits.tab import ORIGIN, Seen, Tab, View
 from lapis.data.sources.base import Broken
@@ -102,8 +102,8 @@ class GivenTab(Tab):
         url = route.request.url
         path = (folder / unquote(urlsplit(url).path).lstrip("/")).resolve()
         if url.startswith(ORIGIN) and path.is_relative_to(folder) and path.is_file():
-            kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-            route.fulfill(body=path.read_bytes(), content_type=kind)
+            body = path.read_bytes()
+            route.fulfill(body=body, content_type=content_type(path.name, body))
         else:
             route.abort()
 
@@ -124,7 +124,7 @@ class GivenTab(Tab):
         given, rng = self._given, random.Random(f"given/{self._given.seed}/{number}")
         place = given.places[number]
         device = rng.choice(given.devices)
-        view = View(*rng.choice(SIZES[device]), rng.choices(list(SCALES[device]), list(SCALES[device].values()))[0])
+        view = viewport(rng, device)
         self.resize(view)
         self.page.goto(ORIGIN + quote(place) if given.folder else place, wait_until="load")
         self.page.add_style_tag(content=STILL)
@@ -147,6 +147,16 @@ class GivenTab(Tab):
         meta = {"kit": "given", "page": place, "device": device, "size": [view.width, view.height], "scale": view.scale,
                 "dark": dark, "view": count}  # fmt: skip
         return Shot(screen, f"lapis:given/{place}", self._given.licence, meta)
+
+
+def content_type(name: str, body: bytes) -> str:
+    """What a file is, UTF-8 where its bytes are that: many pages do not say it themselves."""
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return kind
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
 def _language(seen: Seen) -> str:

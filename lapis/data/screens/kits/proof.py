@@ -27,6 +27,8 @@ ROUND = 1.0
 """Pixels by which a box may be off: edges of letters and rounded corners are drawn between pixels."""
 LEAST = 4
 """Pixels that must change."""
+CHANGE = 32
+"""Steps of 255 by which a pixel must differ: corners and edges elsewhere may be blended anew by a step or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,12 @@ class Verdict:
     """Pixels around it that changed and are no element's."""
 
 
-def judged(tab: Tab, view: View, most: int) -> list[Verdict]:
-    """Verdicts on up to `most` of the wholly visible elements of what a tab shows; it shows the same afterwards."""
+def judged(tab: Tab, view: View, most: int, seen_only: bool = True) -> list[Verdict]:
+    """Verdicts on up to `most` of the elements of what a tab shows, those that are no labels too where `seen_only` is
+    off; it shows the same afterwards."""
     seen = tab.look()
     before = _pixels(tab.shoot())
-    things = [one for one in labels.found(labels.Join(seen)) if one.whole][:most]
+    things = [one for one in labels.found(labels.Join(seen)) if one.whole or not seen_only][:most]
     recolour = (JS / "recolour.js").read_text(encoding="utf-8")
     made = []
     for group in apart(things):
@@ -54,7 +57,7 @@ def judged(tab: Tab, view: View, most: int) -> list[Verdict]:
         tab.page.evaluate(recolour, shown)
         after = _pixels(tab.shoot())
         tab.page.evaluate("window.lapisRestore()")
-        made += _verdicts(group, np.abs(before - after).max(axis=2) > 0, view.scale)
+        made += _verdicts(group, np.abs(before - after).max(axis=2) > CHANGE, view.scale)
     return made
 
 

@@ -14,19 +14,19 @@
   for (const [drawn, own, role] of asked) {
     const node = find(drawn);
     if (['text', 'value', 'heading'].includes(role)) {
-      for (const child of find(own).childNodes) {
-        if (child.nodeType !== 3) continue;
+      const walker = document.createTreeWalker(find(own), NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
         const range = document.createRange();
-        range.selectNodeContents(child);
+        range.selectNodeContents(walker.currentNode);
         ranges.push(range);
       }
-      if (ranges.length) continue;
+      continue;
     }
-    kept.push([node, node.getAttribute('style')]);
-    if (role === 'image') paint(node, 'filter', 'invert(1)');
-    else {
-      paint(node, 'background', '#f0f');
-      paint(node, 'box-shadow', 'inset 0 0 0 99px #f0f');
+    const drawing = role === 'item' ? [node] : [node, ...node.querySelectorAll('*')];
+    for (const one of role === 'image' ? [node] : drawing) {
+      kept.push([one, one.getAttribute('style')]);
+      if (role === 'image') paint(one, 'filter', 'invert(1)');
+      else paint(one, 'background', '#f0f');
     }
   }
   const sheet = document.createElement('style');
