@@ -39,6 +39,7 @@ ICONS: dict[str, Pair] = {
     "reply": ("Reply", "回复"), "archive": ("Archive", "归档"), "hand-thumbs-up": ("Like", "点赞"),
     "chat": ("Comment", "评论"),
     "qr-code": ("QR code", "二维码"), "folder-plus": ("New folder", "新建文件夹"), "grid": ("Grid view", "网格视图"),
+    "headset": ("Ask support", "咨询客服"),
 }  # fmt: skip
 """Names of icons that can be tapped, in both languages; the keys are those of Bootstrap Icons."""
 

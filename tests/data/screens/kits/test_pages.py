@@ -11,7 +11,7 @@ import pytest
 from lapis.data.screens import phrases
 from lapis.data.screens.kinds import UNSEEN
 from lapis.data.screens.kits import draw
-from lapis.data.screens.kits.describe import Page
+from lapis.data.screens.kits.describe import ICONS, Page
 from lapis.data.screens.kits.kits import KITS, PLAIN
 from lapis.data.screens.kits.pages import HELD, KINDS
 from lapis.data.screens.kits.say import Say
@@ -47,6 +47,7 @@ def test_every_kind_is_a_pure_description(kind: str) -> None:
             assert made == again
             told = json.loads(json.dumps(dataclasses.asdict(made)))
             assert told["title"] and told["body"] and made.overlays
+            assert set(made.actions) <= set(ICONS)
             for part, (field, item, value, _) in facts(told):
                 assert field in phrases.FACTS, field
                 assert item and str(value) in json.dumps(part, ensure_ascii=False)
