@@ -8,6 +8,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def write(out: Path, count: int, seed: int) -> Path:
     if not asked:
         raise InputError(f"{out}: no samples with pictures to check")
     chosen = random.Random(f"check {seed}").sample(asked, min(count, len(asked)))
-    items = [_item(path, row, turn) for path, row, turn in sorted(chosen)]
+    items = [_item(_row(path, row), turn) for path, row, turn in sorted(chosen)]
     random.Random(seed).shuffle(items)
     page = out / "check.html"
     told = json.dumps(items, ensure_ascii=False).replace("</", "<\\/")
@@ -48,8 +49,17 @@ def _questions(path: Path) -> Iterator[tuple[int, int]]:
             yield row, turn
 
 
-def _item(path: Path, row: int, turn: int) -> dict[str, Any]:
-    sample = store.read_group(path, row // store.GROUP)[row % store.GROUP]
+def _row(path: Path, row: int) -> Sample:
+    return _group(path, row // store.GROUP)[row % store.GROUP]
+
+
+@lru_cache(maxsize=1)
+def _group(path: Path, group: int) -> list[Sample]:
+    """Rows come in order: a group is read once."""
+    return store.read_group(path, group)
+
+
+def _item(sample: Sample, turn: int) -> dict[str, Any]:
     question, answer = sample.turns[2 * turn].text, sample.turns[2 * turn + 1].text
     wholes = sample.meta.get("wholes", [])
     return {

@@ -29,6 +29,8 @@ FACT = ("field", "item", "value", "unit")
 """What a page tells of a text that may be asked for, in this order."""
 LONGEST = 48
 """Characters of a name that an instruction says."""
+DRAWN = re.compile("[\ue000-\uf8ff]")
+"""Signs of icon fonts: pictures, not text."""
 AGREE = 1.0
 """CSS pixels by which two sources of a box may differ."""
 
@@ -106,7 +108,7 @@ def found(join: Join) -> list[Found]:
 
 def _found(join: Join, node: dict[str, Any]) -> Found | None:
     role = ROLES.get(_described(node) or node.get("role", {}).get("value", ""))
-    name = " ".join(str(node.get("name", {}).get("value", "")).split())
+    name = " ".join(DRAWN.sub(" ", str(node.get("name", {}).get("value", ""))).split())
     at = join.index.get(node.get("backendDOMNodeId", -1))
     if node["ignored"] or role is None or at is None or not re.search(r"\w", name):
         return None

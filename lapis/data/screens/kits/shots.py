@@ -101,10 +101,12 @@ def drawn(browser: Any, tabs: dict[str, KitTab], page: Plan, series: Series) -> 
     made: list[Shot] = []
     known: set[Any] = set()
     for view in page.views:
-        spare, seen = tab.show(view), tab.look()
-        key, further = looks_like(seen), view["scroll"] * spare
-        if key not in known and (further >= LEAST_SCROLL or not made or view["overlay"] or view["keyboard"]):
-            known.add(key)
+        further = view["scroll"] * tab.show(view)
+        if made and further < LEAST_SCROLL and not view["overlay"] and not view["keyboard"]:
+            continue
+        seen = tab.look()
+        if looks_like(seen) not in known:
+            known.add(looks_like(seen))
             made.append(_shot(tab, seen, page, view, series, len(made)))
     return made
 

@@ -38,7 +38,7 @@
     radios: (p) => c(V.CellGroup, { inset: true, title: p.name || undefined }, { default: () => c(V.RadioGroup, { modelValue: p.at, class: 'k-checks', 'aria-label': p.name }, { default: () => p.names.map((name, n) => c(V.Radio, { name: n, class: 'k-choice' }, { default: () => name })) }) }),
     chips: (p) => k.titled(p.name, k.hh('div', { class: 'k-chips' }, p.names.map((name, n) => c(V.Button, { size: 'small', round: true, type: n === p.at ? 'primary' : 'default' }, { default: () => name })))),
     tabs: (p) => c(V.Tabs, { active: p.at, shrink: false, class: 'k-bleed' }, { default: () => p.names.map((name, n) => c(V.Tab, { title: name, name: n })) }),
-    search: (p) => c(V.Search, { modelValue: p.value, placeholder: p.hint, shape: 'round', class: 'k-bleed', 'aria-label': p.hint, clearable: false }),
+    search: (p) => k.hh('div', { class: 'k-bleed' }, [c(V.Search, { modelValue: p.value, placeholder: p.hint, shape: 'round', 'aria-label': p.hint, clearable: false })]),
     grid: (p) => c(V.Grid, { columnNum: p.columns, border: false, class: 'k-round' }, { default: () => p.items.map((one) => c(V.GridItem, { text: one.name, clickable: true, role: 'button' }, { icon: () => k.glyph(one.icon, 'k-large-icon') })) }),
     steps: (p) => c(V.Steps, { active: p.at, class: 'k-round' }, { default: () => p.names.map((name) => c(V.Step, {}, { default: () => name })) }),
     notice: (p) => c(V.NoticeBar, { text: p.words, leftIcon: 'volume-o', scrollable: false }),
