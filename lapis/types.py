@@ -214,6 +214,8 @@ class Completion:
     """No thought was open at the end."""
     top_logprobs: tuple[tuple[tuple[int, float], ...], ...] = ()
     """Of each token the likeliest ones in its place, (id, log-probability), where the request asked for them."""
+    shared_tokens: int = field(default=0, compare=False)
+    """Tokens of the prompt that were not computed for this request, but taken from another one's."""
 
 
 class Generator(Protocol):

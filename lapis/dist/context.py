@@ -27,7 +27,7 @@ from lapis.dist.mesh import Mesh
 from lapis.model.attention import Documents, Layout, layout
 from lapis.model.decoder import Decoder, Tap
 from lapis.model.flex import Flex
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.types import Batch
 
 
@@ -90,7 +90,7 @@ class Spread:
         """Have a model see its documents and its image tokens through this."""
         if isinstance(module, Lapis):
             module.deliver = self._deliver
-        decoder = module.decoder if isinstance(module, Lapis) else module
+        decoder = text_of(module)
         decoder.arrange = self._arrange
 
     def local(self, batch: Batch) -> Batch:

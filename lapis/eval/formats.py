@@ -29,7 +29,7 @@ from lapis.eval.harness import Ask, Record, measure, request_of, right, share, s
 from lapis.eval.scores import scores
 from lapis.eval.tasks.base import Mode
 from lapis.model import convert
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.serve.asked import Asked
 from lapis.serve.engine import Engine
 from lapis.serve.llamacpp import Files, LlamaCpp
@@ -124,7 +124,7 @@ def _bf16(
     network = convert.read(model)
     whole = isinstance(network, Lapis)
     tokenizer = chat.Tokenizer.load(model, network.config.tokens_per_tile if isinstance(network, Lapis) else 1)
-    decoder = network.decoder if isinstance(network, Lapis) else network
+    decoder = text_of(network)
     length = min(LENGTH, decoder.config.max_positions)
     engine = Engine(network, tokenizer, SLOTS, length, torch.bfloat16)
     records = _asked(engine, questions, plan, progress)

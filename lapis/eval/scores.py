@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from lapis.model.decoder import Decoder
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.serve.engine import encode_images
 from lapis.types import Image
 
@@ -22,7 +22,7 @@ def scores(model: Lapis | Decoder, ids: Sequence[int], images: Sequence[Image] =
     Image tokens stand in `ids`, those of `images` in their order; a text model reads them as any other token.
     """
     tokens_1T = torch.tensor([list(ids)])
-    decoder = model.decoder if isinstance(model, Lapis) else model
+    decoder = text_of(model)
     if images and isinstance(model, Lapis):
         x_1TD = model.merge(tokens_1T, torch.cat(encode_images(model, images)))
     else:

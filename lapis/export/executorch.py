@@ -33,7 +33,7 @@ from lapis.export.quantise import Bits, Forms, grouping, linears, rows_int8, une
 from lapis.model import shapes, vit
 from lapis.model.adapter import Adapter
 from lapis.model.decoder import Decoder, Layer, Rotation, rotate, rotation
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.types import InputError
 
 PROGRAM, ABOUT = "model.pte", "program.json"
@@ -171,7 +171,7 @@ def write(model: Lapis | Decoder, tokenizer: chat.Tokenizer, folder: Path, forms
     # A program that was cut has no program.json yet, and is replaced all the same.
     if folder.exists() and any(folder.iterdir()) and not (folder / PROGRAM).is_file():
         raise InputError(f"{folder}: holds something else, so it is not replaced; expected a new or empty folder")
-    decoder = model.decoder if isinstance(model, Lapis) else model
+    decoder = text_of(model)
     if size.length > decoder.config.max_positions:
         raise InputError(
             f"length: {size.length}, expected at most the model's {decoder.config.max_positions} positions"
@@ -233,7 +233,7 @@ Part = tuple[nn.Module, tuple[Tensor, ...], tuple[dict[int, Any], ...]]
 
 def _parts(model: Lapis | Decoder, forms: Forms, size: Size) -> dict[str, Part]:
     model = copy.deepcopy(model).float().eval().requires_grad_(False)
-    decoder = model.decoder if isinstance(model, Lapis) else model
+    decoder = text_of(model)
     tokens = torch.export.Dim("tokens", min=1, max=size.chunk)
     sample_T = torch.arange(2)
     embedding = Embedding(decoder.embedding.weight.detach(), forms.decoder)

@@ -21,7 +21,7 @@ from lapis import chat, config, files
 from lapis.model import shapes
 from lapis.model.convert import to_hf
 from lapis.model.decoder import Decoder
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.types import InputError
 
 SHARD = "4GB"
@@ -108,7 +108,7 @@ def _fill(module: Lapis | Decoder, tokenizer: chat.Tokenizer, folder: Path) -> N
     _json(folder / "generation_config.json", {**ids, "do_sample": False})
     save_torch_state_dict(to_hf(module), folder, max_shard_size=SHARD)
     tokenizer.raw.save(str(folder / "tokenizer.json"))
-    decoder = module.decoder if isinstance(module, Lapis) else module
+    decoder = text_of(module)
     text = chat.tokenizer_config(decoder.config.max_positions)
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(readme(module.config), encoding="utf-8")

@@ -24,7 +24,7 @@ from lapis.model.decoder import Decoder
 from lapis.model.lookup import CONSTANT, lookup
 from lapis.model.start import structure
 from lapis.model.vit import ViT
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.types import InputError
 
 EMBEDDING_STD = 0.1
@@ -46,7 +46,7 @@ def fresh(shape: config.Model | config.Decoder, seed: int) -> Lapis | Decoder:
     for name, parameter in module.named_parameters():
         if own is None or not name.startswith("adapter."):
             _fill(name, parameter.data, _layers(name, shape), generator)
-    lookup(module.decoder if isinstance(module, Lapis) else module)
+    lookup(text_of(module))
     if isinstance(module, Lapis):
         module.vit.positions.weight.data.copy_(sine_cosine(module.config.vit.grid, module.config.vit.width))
         structure(module.vit)

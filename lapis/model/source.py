@@ -13,7 +13,7 @@ from lapis import chat, config
 from lapis.hub import WORDS, folder_of
 from lapis.model import convert, init, shapes
 from lapis.model.decoder import Decoder
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.types import InputError
 
 
@@ -95,7 +95,7 @@ def read(recipe: config.Recipe, tokenizer: Path) -> Lapis | Decoder:
         raise InputError(f"{recipe.start}: its tokenizer is not the one that the data stage took; --restart that stage")
     vision, shape = begins(recipe).vision, recipe.model
     found = convert.read(folder) if isinstance(_public(recipe), config.Model) else convert.read_decoder(folder)
-    text = found.decoder if isinstance(found, Lapis) else found
+    text = text_of(found)
     init.grow(text, first, chat.size_of(raw))
     if isinstance(found, Lapis):
         return init.assembled(found.vit, found.adapter, text, shape)

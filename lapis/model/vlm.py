@@ -88,3 +88,8 @@ class Lapis(nn.Module):
         x_BTD = self.merge(batch.tokens_BT, self.deliver(batch.tokens_BT, features_VD))
         hidden_BTD, passed = self.decoder.tapped(x_BTD, batch.positions_BT, batch.documents_BT, taps)
         return Output(hidden_BTD, features_VD, patches_VKD, passed)
+
+
+def text_of(model: Lapis | Decoder) -> Decoder:
+    """The decoder of a whole network, or of one that reads text only and is nothing else."""
+    return model.decoder if isinstance(model, Lapis) else model

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from lapis import config
 from lapis.dist import guard
 from lapis.model.decoder import Decoder
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.rl import loss as losses
 from lapis.rl.rollout import encode_images
 from lapis.rl.rows import Episode, Row, pack
@@ -51,7 +51,7 @@ class Policy:
 
     def __init__(self, model: Lapis | Decoder, stage: config.RL, place: guard.Place):
         self.model = model.to(place.device).requires_grad_(False)
-        self.decoder = model.decoder if isinstance(model, Lapis) else model
+        self.decoder = text_of(model)
         self.reference = copy.deepcopy(self.decoder) if stage.kl else None
         self.decoder.requires_grad_(True)
         self.optimizer = optim.build(self.decoder, stage.optim)

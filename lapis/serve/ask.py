@@ -32,7 +32,8 @@ class Asked:
 
     requests: tuple[Request, ...]
     tools: Tools | None
-    logprobs: bool
+    logprobs: int | None
+    """Likeliest tokens told beside each written one; None tells no log-probabilities."""
     usage: bool
     """A stream ends with how many tokens it took."""
 
@@ -53,14 +54,15 @@ async def asked(chat: wire.Chat, images: Images, limits: Limits, length: int) ->
         max_tokens=most,
         reserve=min(SCHEMA_RESERVE if schema else RESERVE, most // 2),
         stop=_stop(chat),
-        top_logprobs=likeliest,
+        # A backend that tells log-probabilities only with others in their place is asked for one at least.
+        top_logprobs=max(likeliest, int(bool(chat.logprobs))),
         schema=schema,
         seed=(secrets.randbits(31) if chat.seed is None else chat.seed) % SEEDS,
         **_sampling(chat),
     )
     requests = tuple(replace(first, seed=(first.seed + number) % SEEDS) for number in range(chat.n or 1))
     usage = bool(chat.stream_options and chat.stream_options.include_usage)
-    return Asked(requests, tools, bool(chat.logprobs), usage)
+    return Asked(requests, tools, likeliest if chat.logprobs else None, usage)
 
 
 def thinking(chat: wire.Chat) -> tuple[bool, int]:

@@ -25,7 +25,7 @@ from lapis import chat
 from lapis.model import anyres
 from lapis.model.cache import BLOCK, KVCache, whole
 from lapis.model.decoder import Decoder, Rotation, rotation
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.serve import budget, sampler
 from lapis.serve.errors import ConfigFault, MemoryFault
 from lapis.serve.grammar import Grammars
@@ -73,7 +73,7 @@ class Engine:
     ):
         _check(slots, length, chunk)
         self.model = _placed(model, dtype, torch.device(device))
-        self.decoder = self.model.decoder if isinstance(self.model, Lapis) else self.model
+        self.decoder = text_of(self.model)
         self.tokenizer = tokenizer
         self.slots, self.length, self.chunk = slots, length, chunk
         self.device = torch.device(device)

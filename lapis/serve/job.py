@@ -80,6 +80,8 @@ class Job:
     """Its tokens of the cache, while it is live."""
     filled: int = 0
     """Prompt tokens that stand in the cache."""
+    shared: int = 0
+    """Those of them that were taken from others."""
     begun: bool = False
     """Some of the prompt was computed for it, so it takes no more from others."""
     head_V: torch.Tensor | None = None
@@ -155,6 +157,7 @@ class Job:
             finish=self.finish,
             closed=self.machine.closed,
             top_logprobs=tuple(self.likeliest),
+            shared_tokens=self.shared,
         )
 
 

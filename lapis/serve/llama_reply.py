@@ -27,6 +27,8 @@ class Reply:
         self.request, self.prompt, self.machine, self.most = request, prompt, machine, most
         self.marks, self._tokenizer = machine.marks, tokenizer
         self.token_ids: list[int] = []
+        self.shared = 0
+        """Tokens of the prompt that llama-server had in its cache."""
         self.finish = ""
         """Empty while it runs; then stop, length or cancelled."""
         self.must_answer = False
@@ -119,4 +121,5 @@ class Reply:
             finish=self.finish,
             closed=self.answering,
             top_logprobs=tuple(self._likely) if self.request.top_logprobs else (),
+            shared_tokens=self.shared,
         )

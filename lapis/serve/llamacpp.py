@@ -239,7 +239,8 @@ class LlamaCpp:
                     useful = self._took(reply, ids, event)
                     yield
                 if event["stop"] and not number:
-                    self._done["shared"] += event["timings/cache_n"]
+                    reply.shared = event["timings/cache_n"]
+                    self._done["shared"] += reply.shared
                 if event["stop"] or not (useful or self._ends(reply)):
                     return
         async for _ in self._fetched(process, reply, number, lost + len(told)):

@@ -34,8 +34,9 @@ class Spelling:
         names = [tokenizer.raw.id_to_token(number) or "" for number in range(tokenizer.size)]
         return cls(token_bytes(tokenizer), names, tokenizer.id(chat.UNTHINK), tokenizer.id(chat.END))
 
-    def told(self, completion: Completion) -> dict[str, Any]:
-        """OpenAI's `logprobs` of an answer: its own tokens, without the thought and what a stop string cut off."""
+    def told(self, completion: Completion, most: int) -> dict[str, Any]:
+        """OpenAI's `logprobs` of an answer: its own tokens, without the thought and what a stop string cut off, each
+        with at most so many of the likeliest in its place."""
         ids, left = completion.token_ids, len(completion.text.encode())
         start = ids.index(self._unthink) + 1 if self._unthink in ids else 0
         content: list[dict[str, Any]] = []
@@ -44,7 +45,7 @@ class Spelling:
                 break
             left -= len(self._content[ids[place]])
             best = completion.top_logprobs[place] if completion.top_logprobs else ()
-            likeliest = [self._one(*one) for one in best]
+            likeliest = [self._one(*one) for one in best[:most]]
             content.append({**self._one(ids[place], completion.logprobs[place]), "top_logprobs": likeliest})
         return {"content": content}
 
@@ -118,7 +119,8 @@ class Reply:
         return self._asked.tools.read(completion.text) if self._asked.tools else (completion.text, None)
 
     def _logprobs(self, completion: Completion) -> dict[str, Any] | None:
-        return self._spelling.told(completion) if self._asked.logprobs else None
+        most = self._asked.logprobs
+        return None if most is None else self._spelling.told(completion, most)
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self._id, "object": kind, "created": self._created, "model": self._model}
@@ -143,6 +145,7 @@ class Reply:
             "prompt_tokens": prompt,
             "completion_tokens": written,
             "total_tokens": prompt + written,
+            "prompt_tokens_details": {"cached_tokens": min(one.shared_tokens for one in completions)},
             "completion_tokens_details": {"reasoning_tokens": thought},
         }
 

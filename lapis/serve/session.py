@@ -177,6 +177,7 @@ class Session:
         if job.run is not None and count > job.filled:
             self._runner.copy(source, job.run.start, count)
             self.totals.shared_tokens += count - job.filled
+            job.shared += count - job.filled
             job.filled = count
 
     def _twins(self) -> list[Job]:

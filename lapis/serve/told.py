@@ -57,6 +57,12 @@ class Choice(BaseModel):
     finish_reason: Literal["stop", "length", "tool_calls"]
 
 
+class Read(BaseModel):
+    """Tokens of the prompt that stood in the cache already."""
+
+    cached_tokens: int
+
+
 class Details(BaseModel):
     """Tokens of thoughts, which are among the completion's."""
 
@@ -69,6 +75,7 @@ class Usage(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    prompt_tokens_details: Read
     completion_tokens_details: Details
 
 

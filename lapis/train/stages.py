@@ -25,7 +25,7 @@ from lapis.export import hf
 from lapis.model import convert, init, prune, source
 from lapis.model.decoder import Decoder
 from lapis.model.spell import spell
-from lapis.model.vlm import Lapis
+from lapis.model.vlm import Lapis, text_of
 from lapis.train import loop, step
 from lapis.train.heldout import HeldOut
 from lapis.train.online import Questions
@@ -143,7 +143,7 @@ def _start(stage: config.Train, setting: Setting) -> Lapis | Decoder:
     shapes: dict[str, config.Model | config.Decoder]
     shapes = {"teacher": recipe.teacher, "student": recipe.model.decoder, "full": recipe.model}
     module = init.fresh(shapes[stage.shape], recipe.seed) if stage.parent is None else setting.model(stage.parent)
-    decoder = module.decoder if isinstance(module, Lapis) else module
+    decoder = text_of(module)
     if stage.parent is None:
         spell(decoder, setting.tokenizer().spelling())
     if stage.yarn is not None:

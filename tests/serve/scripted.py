@@ -124,6 +124,7 @@ class Scripted:
             finish=finish,
             closed=True,
             top_logprobs=(best,) * len(ids) if best else (),
+            shared_tokens=request.seed % 3,
         )
 
     async def prepare(self, image: Image) -> int:

@@ -64,12 +64,14 @@ def test_a_stream_says_the_same_as_the_whole(client: openai.OpenAI) -> None:
         messages=[{"role": "user", "content": "hello there"}],
         stream=True,
         n=2,
+        seed=4,
         stream_options={"include_usage": True},
         extra_body={"chat_template_kwargs": {"enable_thinking": True}},
     )
     *chunks, last = list(stream)
     assert last.usage is not None and last.choices == []
-    assert last.usage.completion_tokens_details is not None
+    assert last.usage.prompt_tokens_details is not None and last.usage.completion_tokens_details is not None
+    assert last.usage.prompt_tokens_details.cached_tokens == 1, "what the one of them that read most had to read"
     assert last.usage.completion_tokens_details.reasoning_tokens == 2 * len(THOUGHT)
     for index in (0, 1):
         own = [one.choices[0] for one in chunks if one.choices[0].index == index]
@@ -131,6 +133,8 @@ def test_logprobs_are_of_the_answers_tokens(client: openai.OpenAI) -> None:
     spelled = b"".join(bytes(token.bytes or ()) for token in logprobs.content)
     assert spelled.decode() == found.choices[0].message.content == "ereh po"
     assert {len(token.top_logprobs) for token in logprobs.content} == {2}
+    alone = ask(client, "stop here", logprobs=True).choices[0].logprobs
+    assert alone is not None and {len(token.top_logprobs) for token in alone.content or ()} == {0}
 
 
 def test_a_cut_answer_says_so(client: openai.OpenAI) -> None:

@@ -108,6 +108,7 @@ def test_what_stands_in_the_cache_is_not_computed_again(lapis: Lapis, tokenizer:
     (after,) = engine.generate([second])
     shared = engine.session.totals.shared_tokens - read
     assert after == before and len(before.prompt_ids) - 40 < shared < len(before.prompt_ids)
+    assert after.shared_tokens == shared
     other = ask(picture(91, width=150), *shown[1:], "two?")
     engine.generate([other])
     assert engine.session.totals.shared_tokens - read - shared == 0  # the image is another
