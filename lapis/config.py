@@ -324,7 +324,7 @@ class Eval:
     parent: str = "rl"
     samples: Positive = 300
     """Held-out samples per task."""
-    budgets: Annotated[tuple[Count, ...], MinLen(1)] = (0, 8, 16, 32, 64, 128, 192)
+    budgets: Annotated[tuple[Count, ...], MinLen(1)] = (0, 8, 16, 32, 64, 96, 128, 192)
     """Thinking budgets of the curve, in tokens."""
     max_tokens: Positive = 256
     pictures: Positive = 12
