@@ -18,6 +18,7 @@ FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
+BASE |= {"sandbox", "reward_config"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
@@ -27,7 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"types", "overrides", "shape", "machines"},
     "chat": {"types"},
     "actions": {"types"},
-    "verify": {"types", "config", "chat", "actions"},
+    "sandbox": {"types"},
+    "reward_config": {"types", "shape"},
+    "verify": {"types", "config", "chat", "actions", "sandbox"},
     "hub": {"types"},
     "plug": {"types"},
     "outside": {"types"},
@@ -44,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "export": {*BASE, "model"},
     "act": {*BASE, "model.anyres", "data", "eval.stats"},
     "plan": {*BASE, "overrides", "model", "data", "dist", "train"},
-    "rl": {*BASE, "model", "data", "dist", "train", "export.hf"},
+    "rl": {*BASE, "model", "data", "dist", "train", "export.hf", "eval.stats"},
     "rl.rollout": {*BASE, "model", "data", "dist", "train", "serve"},
     "eval": {*BASE, "model", "data", "serve"},
     "timeline": {"types", "files"},
