@@ -54,12 +54,11 @@ def limit(request: dict[str, Any]) -> None:
 
 
 def enclose(code: bytes) -> None:
-    """No privileges, death with the parent, and the filter on system calls. Leaves with 71 where one is not to be had."""
+    """No privileges, death with the parent, the filter on system calls. Leaves where one is not to be had."""
     libc = ctypes.CDLL(None, use_errno=True)
     if os.getuid() == 0:
-        with contextlib.suppress(
-            OSError
-        ):  # a container may not let root become another; the filter stands all the same
+        # A container may not let root become another user; the filter stands all the same.
+        with contextlib.suppress(OSError):
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
@@ -71,7 +70,7 @@ def enclose(code: bytes) -> None:
     ]
     if any(done):
         os.write(2, f"sandbox: {os.strerror(ctypes.get_errno())}".encode())
-        os._exit(71)
+        os._exit(1)
 
 
 def plain(value: Any) -> Any:
@@ -93,7 +92,8 @@ def main() -> None:
     with open(source, encoding="utf-8") as file:
         request = json.load(file)
     for name in MODULES:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # an interpreter that was built without it
+            importlib.import_module(name)
     os.environ.clear()
     sys.argv, sys.path[:] = ["answer"], []
     limit(request)

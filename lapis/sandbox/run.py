@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from lapis.types import InputError
 
@@ -36,8 +36,8 @@ CALLS = (
 """System calls that are let through; `mmap` and `mprotect` are too, unless they want to execute."""
 EXECUTE = 4
 """PROT_EXEC."""
-CLOSED = 71
-"""Exit code of a program that could not build its walls."""
+PROBE = "try:\n    open('/')\nexcept PermissionError as error:\n    print(error.errno)"
+"""Says 1 behind the filter; without it, that `/` is a directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,20 @@ def run(code: str, stdin: str = "", calls: Sequence[str] = (), limits: Limits = 
 
     Raises InputError where this machine has no sandbox.
     """
+    ready()
+    return _once(code, stdin, calls, limits)
+
+
+@functools.cache
+def ready() -> None:
+    """Raises InputError unless a program really stands behind the walls here; looked at once."""
+    found = _once(PROBE, "", (), LIMITS)
+    if found.stdout != "1\n":
+        said = found.fault or "the filter lets files be opened"
+        raise InputError(f"code: no sandbox here ({said}); expected a Linux whose kernel filters system calls")
+
+
+def _once(code: str, stdin: str, calls: Sequence[str], limits: Limits) -> Ran:
     request = {"code": code, "calls": list(calls), "filter": base64.b64encode(filter_program()).decode()}
     request |= {name: getattr(limits, name) for name in ("seconds", "memory", "output")}
     with ExitStack() as stack:
@@ -81,17 +95,23 @@ def run(code: str, stdin: str = "", calls: Sequence[str] = (), limits: Limits = 
         )
         passed = (told.fileno(), values.fileno())
         words = [interpreter(), "-I", "-S", "-X", "utf8", "-c", _inside(), *map(str, passed)]
-        files = {"stdin": given, "stdout": out, "stderr": wrong, "pass_fds": passed}
-        process = subprocess.Popen(words, env={}, cwd="/", start_new_session=True, **files)
+        process = subprocess.Popen(
+            words,
+            stdin=given,
+            stdout=out,
+            stderr=wrong,
+            pass_fds=passed,
+            env={},
+            cwd="/",
+            start_new_session=True,
+        )
         slow = _outlasts(process, limits.wall)
-        return _ran(process.returncode, slow, *map(_read, (out, wrong, values)), limits)
+        return _ran(process.returncode, slow, _read(out), _read(wrong), _read(values), limits)
 
 
 def _ran(code: int, slow: bool, stdout: bytes, stderr: bytes, values: bytes, limits: Limits) -> Ran:
     said, wrong, found = (text.decode("utf-8", "replace") for text in (stdout, stderr, values))
     last = (wrong.strip().splitlines() or [""])[-1][:200]
-    if code == CLOSED:
-        raise InputError(f"code: no sandbox here ({last}); expected a Linux whose kernel filters system calls")
     fault = ""
     if slow:
         fault = f"took more than {limits.wall:g} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 import tempfile
 from collections.abc import Callable
@@ -80,10 +81,13 @@ attempt(lambda: threading.Thread(target=print).start())
     "calls": RAW
     + """
 import errno
-names = dict(open=2, socket=41, connect=42, clone=56, fork=57, vfork=58, execve=59, kill=62, ptrace=101, personality=135,
-    chroot=161, mount=165, keyctl=250, openat=257, unshare=272, splice=275, perf=298, handle=304, setns=308, vm_read=310,
-    vm_write=311, seccomp=317, memfd=319, bpf=321, execveat=322, userfaultfd=323, pidfd_signal=424, uring=425, clone3=435,
-    openat2=437, pidfd_getfd=438, landlock=444, process_madvise=440, prlimit=302, prctl=157, ioctl=16, dup=32, sysinfo=99)
+names = dict(
+    open=2, socket=41, connect=42, clone=56, fork=57, vfork=58, execve=59, kill=62, ptrace=101,
+    personality=135, chroot=161, mount=165, keyctl=250, openat=257, unshare=272, splice=275, perf=298,
+    handle=304, setns=308, vm_read=310, vm_write=311, seccomp=317, memfd=319, bpf=321, execveat=322,
+    userfaultfd=323, pidfd_signal=424, uring=425, clone3=435, openat2=437, pidfd_getfd=438, landlock=444,
+    process_madvise=440, prlimit=302, prctl=157, ioctl=16, dup=32, sysinfo=99,
+)
 for name, number in names.items():
     ctypes.set_errno(0)
     if libc.syscall(number, 0, 0, 0, 0, 0, 0) != -1 or ctypes.get_errno() != errno.EPERM:
@@ -134,7 +138,7 @@ def as_nobody(act: Callable[[], object]) -> object:
 
 @pytest.fixture(params=["this user", "nobody"])
 def user(request: pytest.FixtureRequest) -> Callable[[Callable[[], object]], object]:
-    sandbox.filter_program(), sandbox._inside()
+    sandbox.ready()
     if request.param == "this user":
         return lambda act: act()
     if os.getuid() != 0:
@@ -178,14 +182,25 @@ def test_a_sleeper_ends_by_the_clock() -> None:
 
 
 def test_the_walls_cannot_be_taken_down() -> None:
-    code = "import resource\nattempt(lambda: resource.setrlimit(0, (-1, -1)))\nattempt(lambda: 1 / (1 + libc.prctl(22, 0)))"
-    code = TRY + RAW + code
-    assert "REACHED" not in run(code).stdout
+    limits = "import resource\nattempt(lambda: resource.setrlimit(0, (-1, -1)))\n"
+    mode = "attempt(lambda: 1 / (1 + libc.prctl(22, 0)))\n"
+    assert "REACHED" not in run(TRY + RAW + limits + mode).stdout
     loud = "import sys\nsys.stderr.write('Traceback\\nTrust me: all is well')\nsys.exit(3)"
     assert run(loud).fault == "Trust me: all is well"
 
 
 def test_without_a_filter_every_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.ready.cache_clear()
     monkeypatch.setattr(sandbox, "filter_program", lambda: b"")
+    with pytest.raises(InputError, match="no sandbox here .sandbox: Invalid argument"):
+        run("print('hello')")
+    allow_all = (0x06, 0x7FFF0000)
+    monkeypatch.setattr(sandbox, "filter_program", lambda: struct.pack("HBBI", allow_all[0], 0, 0, allow_all[1]))
     with pytest.raises(InputError, match="no sandbox here"):
         run("print('hello')")
+
+
+def test_no_answer_can_say_that_there_is_no_sandbox() -> None:
+    assert (
+        run("import os\nos.write(2, b'sandbox: Invalid argument')\nos._exit(71)").fault == "sandbox: Invalid argument"
+    )
