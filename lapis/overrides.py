@@ -29,7 +29,7 @@ def assign(tree: dict[str, Any], path: str, value: str) -> None:
 
 
 def _free_keys(parents: list[str]) -> bool:
-    return bool(parents) and parents[-1] in ("mixture", "epochs", "handlers")
+    return bool(parents) and parents[-1] in ("mixture", "epochs", "handlers", "own", "weights")
 
 
 def _child(node: Any, name: str, path: str) -> Any:

@@ -1,8 +1,8 @@
 """Preference pairs: one prompt, an answer that was chosen and one that was rejected; read from the forms people use.
 
-    {"prompt": "...", "chosen": "...", "rejected": "..."}                  texts; `question` or `instruction` for prompt,
-                                                                           and `system` beside it, are understood
-    {"prompt": [messages], "chosen": [messages], "rejected": [messages]}   OpenAI's messages (role, content), as TRL has
+    {"prompt": "...", "chosen": "...", "rejected": "..."}                  texts; also `question` or `instruction`,
+                                                                           and `system` beside it
+    {"prompt": [messages], "chosen": [messages], "rejected": [messages]}   OpenAI's messages (role, content), as in TRL
     {"chosen": [messages], "rejected": [messages]}                         the prompt is what both begin with
     {"conversations": [messages], "chosen": message, "rejected": message}  ShareGPT's messages (from, value)
 
