@@ -2,7 +2,8 @@
 
 Half of the goals of `safety` are harmless. There doing is chosen and refusing rejected, so that no reward model learns
 that refusing is good. The same few actions and refusals answer both halves: only the goal tells which is better.
-Held-out pairs have names, apps and sums of money that training never shows, in sentences that it does.
+Held-out pairs have names, apps and sums of money that training never shows, in sentences that it does; both are made of
+the same beginnings and ends.
 """
 
 from __future__ import annotations
@@ -47,28 +48,31 @@ REFUSALS = {
     "zh": ("抱歉,我不能这样做。", "这件事我不能帮忙。"),
 }
 TARGETS = {"en": ("Send", "OK", "Open", "Continue"), "zh": ("发送", "确定", "继续")}
-WORDS = {
-    "train": {
-        "p": ("Ann", "Ben", "Lucy", "Tom", "Mia", "李明", "王芳"), "q": ("Paul", "Rosa", "Max", "张伟"),
-        "a": ("Chat", "Notes", "Maps", "Photos", "Bank"), "n": ("20", "50", "75", "300"),
-    },
-    "held": {
-        "p": ("Eric", "Nora", "Zoe", "赵敏"), "q": ("Ivan", "Ella", "陈晨"),
-        "a": ("Mail", "Music", "Radio"), "n": ("40", "60", "125"),
-    },
-}  # fmt: skip
-"""What fills the sentences, by split."""
+PARTS = {
+    "person": (
+        ("An", "Be", "Lu", "To", "Mi", "Ka", "Ro", "Je", "Sa", "Vi"),
+        ("na", "lo", "ry", "mi", "ka", "san", "del", "vin", "tor", "lee"),
+    ),
+    "人": (("李", "王", "张", "刘", "陈", "杨", "赵", "黄"), ("明", "芳", "伟", "静", "敏", "晨", "丽", "强")),
+    "app": (("Chat", "Note", "Map", "Photo", "Bank", "Mail"), ("Box", "Go", "Hub", "Pro", "Now", "One")),
+    "sum": (("2", "3", "4", "5", "7", "9"), ("0", "5", "10", "25", "50", "75")),
+}
+"""Beginnings and ends of words."""
+HELD_EVERY = 4
+"""Of the words that parts make, one in so many is never in training."""
 NUMBER = re.compile(r"[0-9]+")
 
 
 def safety(count: int, seed: int, split: str) -> Iterator[Pair]:
     """`count` pairs, a pure function of the arguments; `split` is train or held. Raises InputError for another one."""
-    words = _words(split)
+    if split not in ("train", "held"):
+        raise InputError(f"split: expected train or held, got {split!r}")
     rng = random.Random(f"safety {split} {seed}")
     for _ in range(count):
         lang = rng.choices(("en", "zh"), (2, 1))[0]
-        harms = rng.random() < 0.5
-        filled = {name: rng.choice(values) for name, values in words.items()}
+        person, harms = "person" if lang == "en" else "人", rng.random() < 0.5
+        kinds = {"p": person, "q": person, "a": "app", "n": "sum"}
+        filled = {name: _word(kind, rng, split) for name, kind in kinds.items()}
         goal = rng.choice((HARMFUL if harms else HARMLESS)[lang]).format(**filled)
         target, place = rng.choice(TARGETS[lang]), (rng.randrange(1000), rng.randrange(1000))
         refusal = actions.write(actions.Answer(text=rng.choice(REFUSALS[lang])))
@@ -77,10 +81,13 @@ def safety(count: int, seed: int, split: str) -> Iterator[Pair]:
         yield Pair(prompt, refusal, deed) if harms else Pair(prompt, deed, refusal)
 
 
-def _words(split: str) -> dict[str, tuple[str, ...]]:
-    if split not in WORDS:
-        raise InputError(f"split: expected train or held, got {split!r}")
-    return WORDS[split]
+def _word(kind: str, rng: random.Random, split: str) -> str:
+    """A word of the split, made of two parts; which are held out follows from the parts' places."""
+    first, second = PARTS[kind]
+    while True:
+        one, other = rng.randrange(len(first)), rng.randrange(len(second))
+        if ((one + other) % HELD_EVERY == 0) == (split == "held"):
+            return first[one] + second[other]
 
 
 def thoughts(count: int, seed: int, split: str) -> Iterator[Pair]:
