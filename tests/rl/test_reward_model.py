@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from lapis import config, reward_verb
+from lapis import chat, config, reward_verb
 from lapis.data.pairs import Pair
 from lapis.data.synth import preferences
 from lapis.dist.guard import Place
@@ -33,6 +35,21 @@ HOW = RewardModel(steps=6, pairs=4, row_tokens=700, checkpoint_every=2, lr=3e-3,
 def decoder(shape: config.Decoder = SHAPE) -> Decoder:
     torch.manual_seed(0)
     return Decoder(shape)
+
+
+def own_tokenizer() -> chat.Tokenizer:
+    """A byte-level BPE that has read the pairs, as that of a real model would have."""
+    pairs = list(preferences.safety(200, 3, "train"))
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, special_tokens=list(chat.SPECIALS), initial_alphabet=alphabet, show_progress=False
+    )
+    texts = [text for pair in pairs for text in (pair.prompt[0].text, pair.chosen, pair.rejected)]
+    raw.train_from_iterator(texts, trainer)
+    return chat.Tokenizer(raw, 1)
 
 
 def easy(count: int, split: str = "train") -> list[Pair]:
@@ -111,10 +128,8 @@ def test_a_run_that_was_cut_ends_as_one_that_was_not(tmp_path: Path) -> None:
 
 def test_safety_is_learned_and_judges_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made, out = tmp_path / "model", tmp_path / "safety"
-    hf.write(decoder(), tiny_tokenizer(), made)
-    words = [f"out={out}", "steps=60", "pairs=16", "row_tokens=512", "lr=4e-3", "lr_head=2e-2"]
-    import argparse
-
+    hf.write(decoder(replace(SHAPE, vocab=768)), own_tokenizer(), made)
+    words = [f"out={out}", "steps=60", "pairs=16", "row_tokens=1100", "lr=4e-3", "lr_head=2e-2"]
     reward_verb.train(argparse.Namespace(model=str(made), pairs="safety", words=words))
     said = capsys.readouterr().out
     assert said.startswith(f"{out}: ") and said.count("\n") == 1 and "of 200 held-out pairs right" in said
