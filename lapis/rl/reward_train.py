@@ -159,7 +159,7 @@ def train(
 ) -> dict[str, Any]:
     """Train in `folder`, going on from its checkpoint, and write the reward model there; returns its facts.
 
-    Raises InputError where two steps in a row are not finite.
+    Raises InputError where two steps in a row are not finite, and for a folder that was begun with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(text_of(model), how, place)
@@ -177,7 +177,9 @@ def train(
                     raise InputError(f"train-rm: {fault}, for the second time; lower lr") from None
                 broken = True
             if (number + 1) % how.checkpoint_every == 0 or number + 1 == how.steps:
-                checkpoint.save(folder / "checkpoint", number + 1, trainer.tensors(), {"before": before})
+                checkpoint.save(
+                    folder / "checkpoint", number + 1, trainer.tensors(), {"before": before, "config": asdict(how)}
+                )
             progress.advance(1, f"loss {line['loss']:.3f}" if not broken else "")
     after = trainer.measure(sets.held)
     facts = {"before": before, "after": after, "centre": after["centre"], "steps": how.steps}
@@ -191,5 +193,8 @@ def _resumed(trainer: Trainer, folder: Path, sets: Sets) -> tuple[int, dict[str,
     facts = checkpoint.load(folder / "checkpoint", trainer.tensors())
     if facts is None:
         return 0, trainer.measure(sets.held)
+    changed = [name for name, value in asdict(trainer.how).items() if facts["config"][name] != value]
+    if changed:
+        raise InputError(f"{folder}: was begun with another {', '.join(changed)}; expected the same, or a new folder")
     trainer.optimizer.set_updates(facts["step"])
     return facts["step"], facts["before"]

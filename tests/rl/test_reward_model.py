@@ -124,6 +124,9 @@ def test_a_run_that_was_cut_ends_as_one_that_was_not(tmp_path: Path) -> None:
     assert (tmp_path / "whole" / "metrics.jsonl").read_text() == (tmp_path / "cut" / "metrics.jsonl").read_text()
     whole, cut = (convert.read(tmp_path / name / "model") for name in ("whole", "cut"))
     assert all(map(torch.equal, whole.parameters(), cut.parameters()))
+    with pytest.raises(InputError, match="begun with another lr, seed; expected the same"):
+        other = replace(HOW, lr=1e-5, seed=1)
+        reward_train.train(decoder(), tiny_tokenizer(), sets, other, CPU, tmp_path / "cut", Silent())
 
 
 def test_safety_is_learned_and_judges_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
