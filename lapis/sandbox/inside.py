@@ -1,4 +1,4 @@
-"""The program inside the sandbox: it builds the walls around itself, then runs the code. Unusual: it is never imported.
+"""The program inside the sandbox: it builds the walls around itself, then runs the code. Unusual: it is a text.
 
 It is passed to a fresh interpreter as text (`lapis/sandbox/run.py`), so that the user who runs it need not be able to
 read this package, and it imports Python's own modules alone. Its arguments are two file descriptors: the request as
@@ -105,4 +105,5 @@ def main() -> None:
         os.write(sink, said.encode("utf-8", "backslashreplace").replace(b"\n", b" ") + b"\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
