@@ -1,9 +1,9 @@
 """The program inside the sandbox: it builds the walls around itself, then runs the code. Unusual: it is a text.
 
 It is passed to a fresh interpreter as text (`lapis/sandbox/run.py`), so that the user who runs it need not be able to
-read this package, and it imports Python's own modules alone. Its arguments are two file descriptors: the request as
-JSON (`Request` there, `filter` in base64), and where values go. What an answer may import is imported before the walls
-stand, for no file can be opened afterwards.
+read this package, and it imports Python's own modules alone. Its arguments are two file descriptors: what is asked as
+JSON (code, calls, limits, the filter in base64), and where values go. What an answer may import is imported before the
+walls stand, for no file can be opened afterwards.
 """
 
 from __future__ import annotations
