@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lapis.data_verbs import build
+from lapis.data_verbs import build, fit_quality, inspect, mixture, report
 
-VERBS = (build,)
+VERBS = (build, inspect, report, mixture, fit_quality)
 """Modules of verbs, in the order of the help. Each has NAME, ABOUT, EXAMPLE, `options(parser)` and `act(words)`."""
 
 
