@@ -58,8 +58,6 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Part to what it may import of lapis besides itself. What is not here (cli and its helpers, recipes) is the top."""
 TOP = {"", "__init__", "__main__", "cli", "coherent", "frame", "launch", "named", "run", "terminal", "progress"}
-TOP |= {"reward_verb"}
-TOP |= {"act_verb", "building", "data_verbs", "device_verbs", "llama_verbs", "recipes", "serving", "verbs", "watch"}
 TOP |= {
     "act_verb",
     "proxies",
@@ -68,6 +66,7 @@ TOP |= {
     "device_verbs",
     "llama_verbs",
     "recipes",
+    "reward_verb",
     "serving",
     "verbs",
     "watch",
