@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import act_verb, building, data_verbs, files, serving, verbs
+from lapis import act_verb, building, data_verbs, files, reward_verb, serving, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
@@ -205,6 +205,7 @@ def _make_verbs(group: Any) -> None:
     export.add_argument("--vocab-multiple", metavar="N", type=int, help="Megatron's make_vocab_size_divisible_by")
     _takes_words(export, "out=DIR for another place than the run's export folder")
     building.build_options(_verb(group, "build", building.build, *building.BUILD))
+    reward_verb.options(_verb(group, "train-rm", reward_verb.train, reward_verb.ABOUT, reward_verb.EXAMPLE))
     report = _verb(group, "report", verbs.report, "write a run's report again", "lapis report pocket")
     report.add_argument("run", metavar="RUN", help="a run, its name or folder")
     seen = _verb(group, "watch", verbs.watch, "look at a run while it trains, or afterwards", "lapis watch pocket")

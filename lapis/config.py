@@ -207,6 +207,10 @@ class Reward:
     """Length over the group's mean correct length, as a share, that costs nothing."""
     min_correct: Share = 0.3
     """Share of the group that must be correct before length costs anything."""
+    length: Rate = 0.0
+    """Most that nearness to the token limit takes from any answer (DAPO's soft overlong punishment)."""
+    room: Positive = 32
+    """Tokens before that limit in which it grows."""
 
 
 @dataclass(frozen=True, slots=True)

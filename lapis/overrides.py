@@ -41,7 +41,7 @@ def _new(parents: list[str], name: str) -> bool:
 
 def _free_keys(parents: list[str]) -> bool:
     """Whether a dict takes keys of the user's own."""
-    own = ("mixture", "epochs", "handlers", "columns", "sources", "weights")
+    own = ("mixture", "epochs", "handlers", "columns", "sources", "weights", "own")
     return bool(parents) and (parents[-1] in own or parents[-2:-1] == ["sources"])
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import math_verify
 
 from lapis import actions, constraints
+from lapis.sandbox import grade
 from lapis.types import InputError, Verdict
 
 LONGEST = 256
@@ -76,8 +77,9 @@ def check(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:
 
     `meta` is a sample's: `verifier` is number, choice, text (these want `answer`), point (wants `box`, x, y, width and
     height in thousandths), action (wants `action`: its name and fields, and the `boxes` that its coordinates must
-    hit) or constraints (wants `constraints`, lapis/constraints.py, and reads the whole answer). `closed` is false where
-    a thought was still open at the end. Raises InputError where `meta` names no known verifier or lacks its value.
+    hit), constraints (wants `constraints`, lapis/constraints.py) or code (wants `tests`, lapis/sandbox/grade.py); these
+    two read the whole answer. `closed` is false where a thought was still open at the end. Raises InputError where
+    `meta` names no known verifier or lacks its value.
     """
     name = meta.get("verifier")
     if name not in VERIFIERS:
@@ -206,7 +208,8 @@ VERIFIERS: dict[str, tuple[Callable[[Any, str], Verdict], str]] = {
     "point": (_point, "box"),
     "action": (_action, "action"),
     "constraints": (constraints.check, "constraints"),
+    "code": (grade.check, "tests"),
 }
 """Check and the field of `meta` that it compares with, by name."""
-WHOLE = ("constraints",)
+WHOLE = ("constraints", "code")
 """Verifiers of a whole answer rather than of one value in it."""

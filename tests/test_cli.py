@@ -19,7 +19,7 @@ from tests.conftest import ROOT, environment, lapis
 from tests.tiny import tiny_recipe
 
 VERBS = ("run", "data", "plan", "preflight", "launch", "chat", "serve", "act", "eval", "export", "build", "report")
-VERBS += ("watch", "init")
+VERBS += ("watch", "init", "train-rm")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -62,6 +62,10 @@ def test_each_example_is_understood(verb: str, capsys: pytest.CaptureFixture[str
         (["export", "tests", "--to", "hf"], "tests: no run there"),
         (["export", "tests", "--to", "floppy"], "floppy"),
         (["export", "tests", "--to", "hf", "seed=1"], "seed=1: not understood"),
+        (["train-rm", "tests", "--pairs", "safety"], "out: no folder named"),
+        (["train-rm", "tests", "--pairs", "safety", "out=x"], "tests: no model there"),
+        (["train-rm", "tests", "--pairs", "safety", "out=x", "stepz=1"], "stepz: no such key"),
+        (["train-rm", "tests", "--pairs", "safety", "out=x", "held=0"], "held: "),
         (["init", "--vision", "x", "--decoder", "y"], "out: no folder named"),
         (["init", "--vision", "x", "--decoder", "y", "--tile", "391", "out=z"], "--tile 391: expected a multiple"),
     ],

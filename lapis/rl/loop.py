@@ -141,7 +141,8 @@ def measure(generator: Generator, samples: Sequence[Sample], stage: config.RL, s
     so that before and after make pairs.
     """
     groups = roll(generator, samples, replace(stage, group=stage.held_samples), 0, seed, 0)
-    scored = [(group, score(group.answers, group.sample.meta, stage.reward)) for group in groups]
+    judge = rewarder(stage)
+    scored = [(group, judge(group)) for group in groups]
     greedy = generator.generate([request(sample, stage.max_tokens) for sample in samples])
     kinds: dict[str, Scored] = defaultdict(list)
     for group, scores in scored:
@@ -190,7 +191,7 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress) 
 
 def rewarder(stage: config.RL) -> Rewarder:
     """Verdicts by `verify`, weights by the stage."""
-    return lambda group: score(group.answers, group.sample.meta, stage.reward)
+    return lambda group: score(group.answers, group.sample.meta, stage.reward, limit=stage.max_tokens)
 
 
 def train(loop: Loop, folder: Path, progress: Progress, measured: Callable[[], Json]) -> tuple[Json, Json]:

@@ -34,6 +34,16 @@ def repetition(tokens: Sequence[int], size: int = 8) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
+def near_limit(length: int, limit: int, room: int) -> float:
+    """How far an answer went into the `room` tokens before the limit, 0-1: DAPO's soft overlong punishment.
+
+        0 for L <= limit - room;   (L - (limit - room)) / room up to the limit;   1 beyond it
+
+    (arXiv 2503.14476, equation 13.) It knows neither what is right nor the group, so its weight is 0 by default.
+    """
+    return min(1.0, max(0.0, (length - (limit - room)) / room))
+
+
 def group_overlong(
     lengths: Sequence[int], correct: Sequence[bool], most: float, tolerance: float, min_correct: float
 ) -> list[float]:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lapis.rl.shaping import correctness, format_score, group_overlong, repetition
+from lapis.rl.shaping import correctness, format_score, group_overlong, near_limit, repetition
 from lapis.types import Verdict
 
 
@@ -45,3 +45,8 @@ def test_group_overlong_spares_hard_groups() -> None:
     lengths = [10, 20, 400, 10]
     assert group_overlong(lengths, [False, False, True, False], 0.3, 0.2, min_correct=0.3) == [0] * 4
     assert group_overlong(lengths, [False] * 4, 0.3, 0.2, min_correct=0.0) == [0] * 4
+
+
+def test_nearness_to_the_limit_by_hand() -> None:
+    # Limit 100, room 20: free up to 80, half at 90, all from 100 on.
+    assert [near_limit(length, 100, 20) for length in (0, 80, 90, 95, 100, 130)] == [0, 0, 0.5, 0.75, 1, 1]

@@ -27,6 +27,8 @@ class Score:
     overlong: float
     """What Group Overlong took, weight included."""
     reason: str
+    length: float = 0.0
+    """Share of the room before the token limit that the answer went into, 0-1."""
 
     @property
     def right(self) -> bool:
@@ -34,10 +36,27 @@ class Score:
 
 
 def score(
-    group: Sequence[Completion], meta: Mapping[str, Any], weights: config.Reward, check: Check = verify.check
+    group: Sequence[Completion],
+    meta: Mapping[str, Any],
+    weights: config.Reward,
+    check: Check = verify.check,
+    limit: int | None = None,
 ) -> list[Score]:
-    """The rewards of a group's answers to one question, whose `meta` says how to check them."""
-    verdicts = [check(meta, answer.text, answer.closed) for answer in group]
+    """The rewards of a group's answers to one question, whose `meta` says how to check them; `shaped` of verdicts."""
+    return shaped(group, [check(meta, answer.text, answer.closed) for answer in group], weights, limit)
+
+
+def shaped(
+    group: Sequence[Completion], verdicts: Sequence[Verdict], weights: config.Reward, limit: int | None = None
+) -> list[Score]:
+    """The rewards of a group's answers from the verdicts on them, in the same order. Of answer i
+
+        reward_i = w.correct * correctness_i + w.format * format_i - w.repetition * repetition_i
+                   - overlong_i - w.length * length_i
+
+    with the pieces of shaping.py. `limit` is the most tokens of an answer; without one `length_i` is 0. Ours: the
+    original names the pieces and no more.
+    """
     correct = [shaping.correctness(verdict) for verdict in verdicts]
     overlong = shaping.group_overlong(
         [len(answer.token_ids) for answer in group],
@@ -47,14 +66,17 @@ def score(
         weights.min_correct,
     )
     rows = zip(group, verdicts, correct, overlong, strict=True)
-    return [_score(answer, verdict, value, lost, weights) for answer, verdict, value, lost in rows]
+    return [_score(answer, verdict, value, lost, weights, limit) for answer, verdict, value, lost in rows]
 
 
-def _score(answer: Completion, verdict: Verdict, correct: float, overlong: float, weights: config.Reward) -> Score:
+def _score(
+    answer: Completion, verdict: Verdict, correct: float, overlong: float, weights: config.Reward, limit: int | None
+) -> Score:
     form = shaping.format_score(answer.text, answer.closed, answer.finish)
     repeated = shaping.repetition(answer.token_ids)
-    reward = weights.correct * correct + weights.format * form - weights.repetition * repeated - overlong
-    return Score(reward, correct, form, repeated, overlong, verdict.reason)
+    long = 0.0 if limit is None else shaping.near_limit(len(answer.token_ids), limit, weights.room)
+    reward = weights.correct * correct + weights.format * form - weights.repetition * repeated
+    return Score(reward - overlong - weights.length * long, correct, form, repeated, overlong, verdict.reason, long)
 
 
 def mixed(scores: Sequence[Score]) -> bool:

@@ -40,3 +40,10 @@ def test_only_mixed_groups_teach() -> None:
     assert mixed(score([answer("42"), answer("7")], NUMBER, weights))
     assert not mixed(score([answer("42"), answer("42", tokens=40)], NUMBER, weights))
     assert not mixed(score([answer("1"), answer("2")], NUMBER, weights))
+
+
+def test_nearness_to_the_limit_costs_any_answer() -> None:
+    weights = config.Reward(correct=1.0, format=0.0, repetition=0.0, overlong=0.0, length=0.5, room=4)
+    right, wrong, free = score([answer("42", 10), answer("7", 12), answer("42", 8)], NUMBER, weights, limit=12)
+    assert [right.reward, wrong.reward, free.reward] == pytest.approx([1 - 0.5 * 2 / 4, -0.5, 1])
+    assert score([answer("42", 12)], NUMBER, weights)[0].length == 0

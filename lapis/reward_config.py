@@ -1,0 +1,77 @@
+"""What can be said about rewards: whose word counts for which answers, how failures end a run, and reward models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Lt, MinLen
+
+from lapis.shape import Count, Positive, Rate, Share
+
+
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    """How answers are judged. A sample's `meta["reward"]`, or else its `meta["verifier"]`, names its reward."""
+
+    own: dict[str, str] = field(default_factory=dict)
+    """Identifier to the user's own check, `package.module:function` (docs/rewards.md)."""
+    workers: Positive = 1
+    """Processes that rules run in."""
+    seconds: Annotated[float, Gt(0)] = 60.0
+    """Most that a judgement of one answer may take."""
+    weights: dict[str, Rate] = field(default_factory=dict)
+    """Kind prefix to the weight of its answers in an update, 1 where none fits."""
+    failures: Share = 0.1
+    """Share of the last answers without a verdict above which the run stops."""
+    window: Positive = 200
+    """How many answers these last ones are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible server whose model judges."""
+
+    url: Annotated[str, MinLen(1)]
+    """Up to and with its version, `http://127.0.0.1:8000/v1`."""
+    model: str = "lapis"
+    """As the server names it."""
+    seconds: Annotated[float, Gt(0)] = 60.0
+    """Most that one answer may take."""
+    max_tokens: Positive = 512
+    parallel: Positive = 8
+    """Requests at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a model's judgement is got from it."""
+
+    retries: Count = 3
+    """Further tries after a reply that is none, or no reply."""
+    pause: Annotated[float, Ge(0)] = 0.5
+    """Seconds before the first of them, doubled each time."""
+    cache: str = ""
+    """Folder where judgements are kept; empty keeps none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewardModel:
+    """Training of a scalar head on a decoder by pairs of preferences (Bradley-Terry)."""
+
+    steps: Positive = 200
+    pairs: Positive = 16
+    """Pairs of a step."""
+    row_tokens: Positive = 1024
+    """Tokens of a packed row; pairs that are longer are left out and counted."""
+    held: Annotated[float, Gt(0), Lt(1)] = 0.1
+    """Share of the prompts whose pairs are measured and never trained on."""
+    lr: Rate = 1e-4
+    """Peak learning rate of the decoder."""
+    lr_head: Rate = 1e-3
+    warmup: Share = 0.05
+    clip: Annotated[float, Gt(0)] = 1.0
+    centre: Rate = 0.01
+    """Weight of the mean of squared pair sums, which keeps scores around 0 (arXiv 2312.09244, section 3)."""
+    checkpoint_every: Positive = 50
+    seed: Count = 0

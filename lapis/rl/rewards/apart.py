@@ -1,0 +1,72 @@
+"""Checks in processes of their own: math-verify works by an alarm in a main thread, and whatever hangs can be killed.
+
+Pebble's pool does both: a task that takes too long is killed with its process, and another process takes its place.
+Processes come from a fork server, which has loaded the checks once and knows nothing of the threads here.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import TimeoutError as Late
+
+from pebble import ProcessExpired, ProcessPool
+from pebble.common import ProcessFuture
+
+from lapis import plug, reward_config, verify
+from lapis.rl.rewards.book import Book, Failed, Item, Reward
+from lapis.rl.rewards.score import Check
+from lapis.types import Verdict
+
+
+class Apart:
+    """Any check that Python can import, as a reward. A context manager; `close` ends its processes."""
+
+    def __init__(self, check: Check = verify.check, workers: int = 1, seconds: float = 60.0):
+        how = multiprocessing.get_context("forkserver")
+        how.set_forkserver_preload([check.__module__])
+        self.check, self.seconds = check, seconds
+        self.pool = ProcessPool(max_workers=workers, context=how)
+
+    def __enter__(self) -> Apart:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __call__(self, items: Sequence[Item]) -> list[Verdict | Failed]:
+        given = [(dict(item.sample.meta), item.answer.text, item.answer.closed) for item in items]
+        futures = [self.pool.schedule(self.check, args=one, timeout=self.seconds) for one in given]
+        return [self._result(future) for future in futures]
+
+    def _result(self, future: ProcessFuture) -> Verdict | Failed:
+        try:
+            return future.result()
+        except Late:
+            return Failed(f"no verdict within {self.seconds:g} s; its process was killed")
+        except ProcessExpired as error:
+            return Failed(f"its process died ({error})")
+        except Exception as error:
+            return Failed(f"{type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        self.pool.stop()
+        self.pool.join()
+
+
+def book(how: reward_config.Rewards, models: Mapping[str, Reward] | None = None) -> Book:
+    """The rewards of a run: every verifier of `verify`, the user's own checks, and `models` by their identifiers.
+
+    Raises InputError for a check that cannot be imported.
+    """
+    rules = Apart(verify.check, how.workers, how.seconds)
+    found: dict[str, Reward] = dict.fromkeys(verify.VERIFIERS, rules)
+    for name, place in how.own.items():
+        found[name] = Apart(plug.named(place, f"rewards.own.{name}"), how.workers, how.seconds)
+    return Book(found | dict(models or {}), how.seconds)
+
+
+def close(rewards: Book) -> None:
+    """End the processes of a book."""
+    for one in {reward for reward in rewards.rewards.values() if isinstance(reward, Apart)}:
+        one.close()
