@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 NAME, ABOUT = "build", "make a recipe's samples and shards, from its sources on"
 EXAMPLE = "lapis data build pocket --smoke"
+ENDS = (("in", 0), ("out", -1))
+"""What goes into the first step of a source, and what comes out of its last."""
 
 
 def options(verb: argparse.ArgumentParser) -> None:
@@ -21,10 +27,24 @@ def options(verb: argparse.ArgumentParser) -> None:
 
 
 def act(words: argparse.Namespace) -> None:
-    """Run the data stage; prints its folder."""
+    """Run the data stage; prints what became of each source, and its folder."""
     from lapis import run as road
     from lapis.verbs import folder_of, recipe_of
 
     recipe, folder = recipe_of(words), folder_of(words)
     road.run(recipe, folder, only=recipe.data.name, until=words.until)
-    print(folder / recipe.data.name)
+    print("\n".join([*told(folder / recipe.data.name / "corpus" / "counts.json"), str(folder / recipe.data.name)]))
+
+
+def told(counts: Path) -> Iterator[str]:
+    """A line a source of a corpus: what went in, what came out, and why the rest did not, the commonest reason first.
+
+    None where no source has been worked on.
+    """
+    steps = json.loads(counts.read_text(encoding="utf-8"))["steps"] if counts.is_file() else []
+    for source in dict.fromkeys(step["source"] for step in steps):
+        own = [step for step in steps if step["source"] == source]
+        first, last = (sum(step[side] for step in own if step["name"] == own[at]["name"]) for side, at in ENDS)
+        gone = sum((Counter(step["dropped"]) for step in own), Counter[str]())
+        reasons = ", ".join(f"{reason} {many:,}" for reason, many in gone.most_common())
+        yield f"{source}: {last:,} of {first:,} kept" + (f" ({reasons})" if reasons else "")
