@@ -31,6 +31,8 @@ class Runner:
 
         Raises InputError where a job does, and for a full disk.
         """
+        if not jobs:
+            return
         if self.name == "native" and (self.workers == 1 or len(jobs) == 1):
             yield from (_checked(_do(work, json.dumps(job))) for job in jobs)
             return
