@@ -13,7 +13,14 @@ async function ask(path, options) {
   return answer.json();
 }
 
-async function told(work) {
+let before = Promise.resolve();
+
+/* One act after the other: a verdict typed while the next sample is still on its way is that sample's. */
+function told(work) {
+  before = before.then(() => done(work));
+}
+
+async function done(work) {
   try {
     await work();
     at('trouble').hidden = true;
