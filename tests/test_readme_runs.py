@@ -29,9 +29,13 @@ SERVED = [words for words in of("lapis") if words[0] == "serve"]
 ELSEWHERE = [
     words
     for words in of("lapis")
-    if words[0] == "build" or "--browse" in words or ("gguf" in words and native.newest() is None)
+    if words[0] == "build"
+    or words[:2] == ["data", "mixture"]
+    or "--browse" in words
+    or ("gguf" in words and native.newest() is None)
 ]
-"""Minutes of compiling, or of driving pages: their own tests take less (tests/test_native.py, tests/act)."""
+"""Minutes of compiling, of small runs or of driving pages: their own tests take less (tests/test_native.py,
+tests/test_proxies.py, tests/act)."""
 SHORT = [words for words in of("lapis") if words not in LONG + SERVED + ELSEWHERE]
 
 
@@ -81,8 +85,12 @@ def test_a_served_model_answers(words: list[str], home: Path) -> None:
 
 @pytest.mark.parametrize("words", LONG, ids=" ".join)
 def test_a_long_command_names_a_recipe_that_holds_together(
-    words: list[str], hub: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    for found in (word.partition("=@")[2] for word in words if "=@" in word):
+        Path(found).parent.mkdir(parents=True)
+        Path(found).write_text('{"prose": 1.0}', encoding="utf-8")
     coherent.check(verbs.recipe_of(cli.parse(words)))
