@@ -17,6 +17,7 @@ from pydantic import Discriminator
 
 from lapis.machines import Dist, Floor
 from lapis.overrides import assign, check, flat
+from lapis.rl_fleet import Fleet, Ray
 from lapis.shape import (
     Adapter,
     AnyRes,
@@ -241,6 +242,7 @@ class RL:
     held_samples: Positive = 4
     """Answers to each of them, at the temperature of the rollouts: what the stage raises. Greedy ones stand beside."""
     checkpoint_every: Positive = 5
+    fleet: Fleet = field(default_factory=Fleet)
     minutes: Rate = 0.0
     op: Literal["rl"] = "rl"
 
@@ -356,6 +358,7 @@ class Recipe:
     """torch.compile the training step."""
     dist: Dist = field(default_factory=Dist)
     cache: Cache = field(default_factory=Cache)
+    ray: Ray = field(default_factory=Ray)
 
 
 def resolve(recipe: Recipe, overrides: Sequence[str]) -> Recipe:

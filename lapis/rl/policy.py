@@ -37,6 +37,8 @@ class Result:
     mismatch_kl: float
     capped: float
     kl: float
+    ess: float
+    """Effective sample size of the importance weights, as a share of the tokens (Kish 1965): 1 where all are alike."""
     grad_norm: float
     rate: float
     tokens: int
@@ -71,9 +73,11 @@ class Policy:
         done = [self._once(part, features, step) for part in parts]
         names = ("grad_norm", *(field.name for field in fields(losses.Outputs)))
         means = {name: sum(one[name] for one in done) / max(len(done), 1) for name in names}
+        weight, square = means.pop("weight"), means.pop("square")
         rows = [row for part in parts for row, _ in part]
         return Result(
             **means,
+            ess=weight**2 / max(square, 1e-12),
             rate=rate,
             tokens=sum(len(row.at_M) for row in rows),
             seen=sum(row.tokens_1L.numel() for row in rows),

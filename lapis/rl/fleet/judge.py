@@ -1,0 +1,159 @@
+"""Checks of answers, one by one as they are finished: in processes of their own, or where the loop runs.
+
+A check that throws, hangs, or says what is no number costs its answer, with the reason; never the run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lapis import verify
+from lapis.rl.fleet.messages import Answer, Key
+from lapis.types import Completion, Sample, Verdict
+
+PATIENCE = 60.0
+"""Seconds that a check may take."""
+
+Check = Callable[[Sample, Completion], Verdict]
+"""What an answer to a sample's question is worth."""
+
+
+class NoVerdict(Exception):
+    """An answer could not be judged. The message is the reason."""
+
+
+def by_rules(sample: Sample, completion: Completion) -> Verdict:
+    """By the sample's own verifier."""
+    return verify.check(sample.meta, completion.text, completion.closed)
+
+
+def judged(check: Check, sample: Sample, completion: Completion) -> Verdict:
+    """The check's verdict. Raises NoVerdict for one that throws, or whose score is no finite number."""
+    try:
+        verdict = check(sample, completion)
+    except Exception as error:
+        raise NoVerdict(f"check: {type(error).__name__}: {error}") from None
+    if not isinstance(verdict, Verdict) or not isinstance(verdict.score, int | float):
+        raise NoVerdict(f"check: gave {verdict!r}, expected a verdict")
+    if not math.isfinite(verdict.score):
+        raise NoVerdict(f"check: score is {verdict.score}")
+    return verdict
+
+
+class JudgeProcess:
+    """The actor."""
+
+    def __init__(self, check: Check):
+        self.check = check
+
+    def judge(self, sample: Sample, completion: Completion) -> Verdict:
+        """See `judged`."""
+        return judged(self.check, sample, completion)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, or why there is none."""
+
+    key: Key
+    verdict: Verdict | None
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class _Bench:
+    """A judge's process and what it was asked, in order."""
+
+    actor: Any
+    asked: dict[Any, tuple[Sample, Answer]] = field(default_factory=dict)
+    since: float = 0.0
+    """When it began with the first of them, at the earliest."""
+
+
+class Judges:
+    """Some judges' processes, or none: then answers are judged where they are asked about."""
+
+    def __init__(self, many: int, check: Check, patience: float = PATIENCE):
+        self._check, self._patience = check, patience
+        self._benches = [_Bench(self._actor()) for _ in range(many)]
+        self._now: list[Judged] = []
+
+    def _actor(self) -> Any:
+        import ray
+
+        return ray.remote(num_cpus=0)(JudgeProcess).remote(self._check)
+
+    @property
+    def refs(self) -> list[Any]:
+        """Of verdicts that are awaited."""
+        return [ref for bench in self._benches for ref in bench.asked]
+
+    def ask(self, sample: Sample, answer: Answer) -> None:
+        """Have an answer judged, by the judge with the least to do."""
+        assert answer.completion is not None
+        if not self._benches:
+            self._now.append(_now(self._check, sample, answer))
+            return
+        self._put(min(self._benches, key=lambda one: len(one.asked)), sample, answer)
+
+    def _put(self, bench: _Bench, sample: Sample, answer: Answer) -> None:
+        if not bench.asked:
+            bench.since = time.monotonic()
+        ref = bench.actor.judge.remote(sample, answer.completion)
+        bench.asked[ref] = sample, answer
+
+    def done(self, refs: Sequence[Any]) -> list[Judged]:
+        """The verdicts of these, of what was judged here, and of those that a judge hangs at."""
+        found, self._now = self._now, []
+        for bench in self._benches:
+            for ref in [ref for ref in refs if ref in bench.asked]:
+                found += self._verdict(bench, ref)
+            if bench.asked and time.monotonic() - bench.since > self._patience:
+                found += self._renew(bench, f"check: took more than {self._patience:g} s")
+        return found
+
+    def _verdict(self, bench: _Bench, ref: Any) -> list[Judged]:
+        import ray
+
+        if ref not in bench.asked:
+            return []
+        try:
+            verdict = ray.get(ref)
+        except ray.exceptions.RayActorError:
+            return self._renew(bench, "check: its process died")
+        except ray.exceptions.RayTaskError as error:
+            _, answer = bench.asked.pop(ref)
+            return [Judged(answer.key, None, str(error.cause))]
+        bench.since = time.monotonic()
+        _, answer = bench.asked.pop(ref)
+        return [Judged(answer.key, verdict)]
+
+    def _renew(self, bench: _Bench, reason: str) -> list[Judged]:
+        """Another process in place of one; what it was at is given up, the rest is asked again."""
+        import ray
+
+        ray.kill(bench.actor)
+        (_, first), *rest = bench.asked.values()
+        bench.actor, bench.asked = self._actor(), {}
+        for sample, answer in rest:
+            self._put(bench, sample, answer)
+        return [Judged(first.key, None, reason)]
+
+    def dismiss(self) -> None:
+        """End all processes."""
+        import ray
+
+        for bench in self._benches:
+            ray.kill(bench.actor)
+
+
+def _now(check: Check, sample: Sample, answer: Answer) -> Judged:
+    assert answer.completion is not None
+    try:
+        return Judged(answer.key, judged(check, sample, answer.completion))
+    except NoVerdict as error:
+        return Judged(answer.key, None, str(error))

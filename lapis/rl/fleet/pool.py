@@ -1,0 +1,246 @@
+"""Which questions are asked when, and which groups make a step.
+
+A step has `prompts` slots. A question fills one; where its answers are all right or all wrong another takes its place,
+at most `refill` times, then the slot stays empty. With weights of version v the questions of the first v + lead + 1
+steps may be asked (lead 0 is synchronous, 1 one-step asynchronous). A step takes the filled slots whose questions were
+asked first, whole groups only.
+
+Unusual: a step waits for a group that would pass the staleness bound instead of dropping it, because what takes long
+is what is long: dropped groups would leave short answers to train on. What passes the bound all the same is dropped
+whole and counted.
+
+The synchronous order is that of the loop in one process: another question is asked when all answers are there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lapis import config
+from lapis.rl.fleet.messages import Answer
+from lapis.rl.rewards import Score, mixed, score
+from lapis.rl.rollout import Group
+from lapis.types import Completion, Sample, Verdict
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Open:
+    """A question whose answers are not all judged."""
+
+    place: int
+    depth: int
+    """Questions that stood in its slot before."""
+    version: int
+    """Of the weights when it was handed to an engine (or asked, before that)."""
+    sample: Sample
+    answers: dict[int, Answer] = field(default_factory=dict)
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One that is settled: a group that teaches, or none."""
+
+    place: int
+    version: int
+    group: Group | None = None
+    scores: tuple[Score, ...] = ()
+    versions: tuple[tuple[int, ...], ...] = ()
+    """Of every token of every answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step trains, and everything that was judged since the one before."""
+
+    kept: list[Slot]
+    seen: list[tuple[Group, list[Score]]]
+    failures: Counter[str]
+    dropped: int
+    """Groups past the staleness bound."""
+
+    @property
+    def scored(self) -> list[tuple[Group, list[Score]]]:
+        """What is kept, as the loss wants it."""
+        return [(slot.group, list(slot.scores)) for slot in self.kept if slot.group is not None]
+
+
+class Pool:
+    """Everything between a question and its step. No process, no clock."""
+
+    def __init__(self, stage: config.RL, asked: Iterable[Sample]):
+        self.stage, self.asked = stage, list(asked)
+        self.steps = 0
+        """Taken so far."""
+        self.position = 0
+        """Questions asked so far."""
+        self.open: dict[int, Open] = {}
+        self.settled: list[Slot] = []
+        self._owed: list[int] = []
+        """Depths of questions that take another's slot."""
+        self._seen: list[tuple[int, Group, list[Score]]] = []
+        self._failures: Counter[str] = Counter()
+
+    def ask(self, version: int) -> list[Open]:
+        """Questions to be asked now, with weights of that version."""
+        lead, prompts = self.stage.fleet.lead, self.stage.prompts
+        if lead == 0 and self.open:
+            return []
+        depths, self._owed = self._owed, []
+        may = min(version + lead + 1, self.stage.steps) - self.steps
+        depths += [0] * (may * prompts - len(self.settled) - len(self.open) - len(depths))
+        return [self._next(depth, version) for depth in depths]
+
+    def _next(self, depth: int, version: int) -> Open:
+        sample = self.asked[self.position % len(self.asked)]
+        one = self.open[self.position] = Open(self.position, depth, version, sample)
+        self.position += 1
+        return one
+
+    def answered(self, answer: Answer) -> Open | None:
+        """Keep an answer. Returns its question where the answer is to be judged."""
+        place, member = answer.key
+        one = self.open.get(place)
+        if one is None or member in one.answers:
+            return None
+        if answer.completion is None:
+            self.failed(place, answer.fault)
+            return None
+        one.answers[member] = answer
+        return one
+
+    def judged(self, place: int, member: int, verdict: Verdict) -> None:
+        """Keep a verdict; with the last one of a group its slot is settled."""
+        one = self.open.get(place)
+        if one is None:
+            return
+        one.verdicts[member] = verdict
+        if len(one.verdicts) == self.stage.group:
+            self._settle(one)
+
+    def failed(self, place: int, reason: str) -> None:
+        """An answer could not be written or judged: its group is left out."""
+        one = self.open.pop(place, None)
+        if one is not None:
+            self._failures[reason] += 1
+            self._replace(one)
+
+    def _settle(self, one: Open) -> None:
+        del self.open[one.place]
+        answers = [one.answers[member] for member in range(self.stage.group)]
+        group = Group(one.sample, tuple(_written(answer) for answer in answers), one.version)
+        verdicts = iter([one.verdicts[member] for member in range(self.stage.group)])
+        scores = score(group.answers, one.sample.meta, self.stage.reward, lambda *_: next(verdicts))
+        self._seen.append((one.place, group, scores))
+        if mixed(scores):
+            versions = tuple(answer.versions for answer in answers)
+            self.settled.append(Slot(one.place, one.version, group, tuple(scores), versions))
+        else:
+            self._replace(one)
+
+    def _replace(self, one: Open) -> None:
+        if one.depth < self.stage.refill:
+            self._owed.append(one.depth + 1)
+        else:
+            self.settled.append(Slot(one.place, one.version))
+
+    @property
+    def ready(self) -> bool:
+        """The next step's slots are settled, and no question in flight would pass the bound by waiting longer."""
+        late = any(self.steps + 1 - one.version > self.stage.fleet.bound for one in self.open.values())
+        return len(self.settled) >= self.stage.prompts and not late
+
+    def take(self) -> Step:
+        """The next step's groups; call it when `ready`."""
+        self.settled.sort(key=lambda slot: slot.place)
+        chosen, self.settled = self.settled[: self.stage.prompts], self.settled[self.stage.prompts :]
+        full = [slot for slot in chosen if slot.group is not None]
+        kept = [slot for slot in full if self.steps - slot.version <= self.stage.fleet.bound]
+        seen = [(group, scores) for _, group, scores in sorted(self._seen, key=lambda one: one[0])]
+        step = Step(kept, seen, self._failures, len(full) - len(kept))
+        self._seen, self._failures = [], Counter()
+        self.steps += 1
+        return step
+
+    def state(self) -> Json:
+        """Everything as JSON: what a resumed run goes on from. Samples are known by their places."""
+        return {
+            "steps": self.steps,
+            "position": self.position,
+            "owed": self._owed,
+            "open": [_open_json(one) for one in self.open.values()],
+            "settled": [_slot_json(slot) for slot in self.settled],
+            "seen": [_seen_json(*one) for one in self._seen],
+            "failures": dict(self._failures),
+        }
+
+    def restore(self, state: Json) -> None:
+        """Take over what `state` gave. Answers that were in flight are to be asked again (`missing`)."""
+        self.steps, self.position, self._owed = state["steps"], state["position"], list(state["owed"])
+        self.open = {one["place"]: self._open(one) for one in state["open"]}
+        self.settled = [self._slot(one) for one in state["settled"]]
+        self._seen = [(place, *self._scored(place, *rest)) for place, *rest in state["seen"]]
+        self._failures = Counter(state["failures"])
+
+    def _sample(self, place: int) -> Sample:
+        return self.asked[place % len(self.asked)]
+
+    def _open(self, one: Json) -> Open:
+        place = one["place"]
+        answers = {member: _answer((place, member), *rest) for member, *rest in one["answers"]}
+        verdicts = {member: Verdict(value, reason) for member, value, reason in one["verdicts"]}
+        return Open(place, one["depth"], one["version"], self._sample(place), answers, verdicts)
+
+    def _slot(self, one: Json) -> Slot:
+        if not one["answers"]:
+            return Slot(one["place"], one["version"])
+        group, scores = self._scored(one["place"], one["version"], one["answers"], one["scores"])
+        return Slot(one["place"], one["version"], group, tuple(scores), tuple(map(tuple, one["versions"])))
+
+    def _scored(self, place: int, version: int, answers: list[Json], scores: list[Json]) -> tuple[Group, list[Score]]:
+        group = Group(self._sample(place), tuple(map(_completion, answers)), version)
+        return group, [Score(**one) for one in scores]
+
+
+def _written(answer: Answer) -> Completion:
+    assert answer.completion is not None
+    return answer.completion
+
+
+def _open_json(one: Open) -> Json:
+    answers = [[member, asdict(_written(a)), list(a.versions)] for member, a in one.answers.items()]
+    verdicts = [[member, verdict.score, verdict.reason] for member, verdict in one.verdicts.items()]
+    return {
+        "place": one.place, "depth": one.depth, "version": one.version, "answers": answers, "verdicts": verdicts,
+    }  # fmt: skip
+
+
+def _slot_json(slot: Slot) -> Json:
+    answers = [] if slot.group is None else [asdict(one) for one in slot.group.answers]
+    return {
+        "place": slot.place,
+        "version": slot.version,
+        "answers": answers,
+        "scores": [asdict(one) for one in slot.scores],
+        "versions": [list(one) for one in slot.versions],
+    }
+
+
+def _seen_json(place: int, group: Group, scores: list[Score]) -> list[Any]:
+    return [place, group.version, [asdict(one) for one in group.answers], [asdict(one) for one in scores]]
+
+
+def _answer(key: tuple[int, int], completion: Json, versions: list[int]) -> Answer:
+    return Answer(key, _completion(completion), tuple(versions))
+
+
+def _completion(fields: Json) -> Completion:
+    """From JSON, where tuples are lists."""
+    likeliest = tuple(tuple((int(token), float(value)) for token, value in one) for one in fields["top_logprobs"])
+    plain: Json = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return Completion(**{**plain, "top_logprobs": likeliest})
