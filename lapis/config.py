@@ -234,6 +234,8 @@ class RL:
     """Cap of the truncated importance weight between engine and trainer."""
     refill: Count = 2
     """Times that groups all right or all wrong are drawn again in a step."""
+    hard: Share = 0.0
+    """Share of questions drawn by how often they were answered wrongly before (lapis/rl/choose.py)."""
     optim: Optim = field(default_factory=lambda: Optim(lr=4e-5, weight_decay=0.0, warmup=0.1))
     reward: Reward = field(default_factory=Reward)
     row_tokens: Positive = 1024

@@ -17,6 +17,8 @@ class Fleet:
     mode: Literal["inline", "sync", "async"] = "inline"
     """inline: in turns in one process. sync: the same steps by processes on Ray, token for token. async: answers for
     later steps are written while a step trains."""
+    ranks: Positive = 1
+    """Processes that train, over which the decoder's weights are sharded (FSDP2)."""
     engines: Positive = 1
     """Processes that write answers."""
     slots: Positive = 64

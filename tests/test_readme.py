@@ -17,7 +17,7 @@ import pytest
 from lapis import cli
 from tests.conftest import ROOT, lapis
 
-PAGES = ("README.md", "CONTRIBUTING.md", "DESIGN.md", "docs/cluster.md", "docs/serving.md", "docs/act.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "DESIGN.md", "docs/cluster.md", "docs/serving.md", "docs/act.md", "docs/rl.md")
 CHEAP = ("--help", "plan")
 
 

@@ -49,14 +49,14 @@ def joined(recipe: config.Recipe) -> Iterator[None]:
         ray.shutdown()
 
 
-def start(**words: object) -> None:
-    """A Ray of this process's own, on loopback, without a dashboard."""
+def start(store: int = STORE, **words: object) -> None:
+    """A Ray of this process's own, on loopback, without a dashboard; `store` bytes for objects."""
     import ray
 
     ray.init(
         include_dashboard=False,
         num_cpus=guard.cores(),
-        object_store_memory=STORE,
+        object_store_memory=store,
         _node_ip_address=HERE,
         **words,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from lapis import config
 from lapis.dist import guard
@@ -82,12 +82,16 @@ class Crew:
         self._collects: dict[Ref, str] = {}
         self._coming: dict[Ref, str] = {}
         self._transfer: _Transfer | None = None
+        self._updates: list[Ref] = []
         self._judges = Judges(stage.fleet.judges, ask.check)
-        self._trainer = self._actor(TrainerProcess, model, stage, recipe, self._host, folder)
+        self._ranks = [
+            self._actor(TrainerProcess, n, *self._made, self._host, folder) for n in range(stage.fleet.ranks)
+        ]
         for _ in range(stage.fleet.engines):
             self._hire()
         self._started = False
-        self._address, self._sign = self._get(self._trainer.about.remote())
+        self._address = self._get([self._ranks[0].listen.remote()])
+        self._sign = self._get([rank.begin.remote(self._address) for rank in self._ranks])
         while self._coming:
             self.wait()
         self._started = True
@@ -95,7 +99,7 @@ class Crew:
 
     def _actor(self, kind: type, *words: Any) -> Any:
         recipe, fleet = self._made[2], self.stage.fleet
-        gpus = 1 / (1 + fleet.engines) if guard.device_of(recipe.device).type == "cuda" else 0
+        gpus = 1 / (fleet.ranks + fleet.engines) if guard.device_of(recipe.device).type == "cuda" else 0
         made = ray.remote(num_cpus=0, num_gpus=gpus, max_concurrency=THREADS)(kind)
         return made.remote(*words)
 
@@ -118,8 +122,10 @@ class Crew:
 
     def _bury(self, name: str, error: Exception) -> None:
         """An engine died: another one comes, and what it was writing goes to others."""
-        if self._engines.pop(name, None) is None:
+        gone = self._engines.pop(name, None)
+        if gone is None:
             return
+        ray.kill(gone)
         self._deaths += 1
         if self._deaths > DEATHS * self.stage.fleet.engines:
             raise InputError(f"{self.stage.name}: engines die again and again ({str(error).splitlines()[0]})")
@@ -172,8 +178,9 @@ class Crew:
     # Weights
 
     def push(self, version: int) -> None:
-        """Begin to send the trainer's weights to all engines; an earlier transfer is waited for by the caller."""
+        """Begin to send the trainer's weights of now to all engines; the caller waits for an earlier transfer first."""
         self._deaths = 0
+        self._get([rank.copy.remote() for rank in self._ranks])
         self._begin(version)
 
     @property
@@ -185,7 +192,7 @@ class Crew:
         there = [name for name in self._engines if name not in self._coming.values()]
         call = Call(next(self._numbers), self._address, 1 + len(there), version)
         receives = {name: self._engines[name].receive.remote(call, rank) for rank, name in enumerate(there, 1)}
-        self._transfer = _Transfer(version, self._trainer.send.remote(call), receives)
+        self._transfer = _Transfer(version, self._ranks[0].send.remote(call), receives)
 
     def _transfer_refs(self) -> list[Ref]:
         return [] if self._transfer is None else self._unfinished(self._transfer)
@@ -209,7 +216,7 @@ class Crew:
             self.sent = ray.get(transfer.send)
             self.spans.extend(self.sent.spans)
         except RayActorError as error:
-            raise TrainerDied(str(error)) from None
+            raise TrainerDied(f"{NAME}: {str(error).splitlines()[0]}") from None
         except RayError:
             whole = False
         if not whole:
@@ -259,38 +266,43 @@ class Crew:
     # The trainer
 
     def update(self, episodes: Sequence[Episode], step: int) -> Ref:
-        """Begin a step's updates."""
-        return self._trainer.update.remote(episodes, step)
+        """Begin a step's updates; all ranks get all episodes."""
+        given = ray.put(list(episodes))
+        self._updates = [rank.update.remote(given, step) for rank in self._ranks]
+        return self._updates[0]
 
     def updated(self, ref: Ref) -> Updated | None:
         """What an update gave; None while it runs. Raises TrainerDied."""
         if not ray.wait([ref], timeout=0)[0]:
             return None
-        done: Updated = self._get(ref)
+        done: Updated = self._get(self._updates)
         self.spans.extend(done.spans)
         return done
 
     def save(self, step: int, facts: dict[str, Any]) -> None:
         """A checkpoint of the trainer and of these facts."""
-        self.spans.extend(self._get(self._trainer.save.remote(step, facts)))
+        self.spans.extend(self._get([rank.save.remote(step, facts) for rank in self._ranks]))
 
     def resume(self) -> dict[str, Any] | None:
         """The newest checkpoint's facts, once the trainer has it."""
-        facts: dict[str, Any] | None = self._get(self._trainer.resume.remote())
+        facts: dict[str, Any] | None = self._get([rank.resume.remote() for rank in self._ranks])
         return facts
 
     def export(self) -> None:
         """Write the model."""
-        self._get(self._trainer.export.remote())
+        self._get([rank.export.remote() for rank in self._ranks])
 
-    def _get(self, ref: Ref) -> Any:
+    def _get(self, refs: list[Ref]) -> Any:
+        """What the first rank gave, when all are done. Raises TrainerDied, and what went wrong in a rank."""
         try:
-            return ray.get(ref)
+            return ray.get(refs)[0]
         except RayActorError as error:
             raise TrainerDied(f"{NAME}: {str(error).splitlines()[0]}") from None
+        except RayTaskError as error:
+            raise error.cause from None
 
     def dismiss(self) -> None:
         """End all processes."""
-        for actor in (self._trainer, *self._engines.values()):
+        for actor in (*self._ranks, *self._engines.values()):
             ray.kill(actor)
         self._judges.dismiss()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import torch
 
@@ -160,6 +160,7 @@ class EngineProcess:
         engine = engine_of(network, tokenizer, stage, fleet.slots, place, Features(FEATURES))
         self.writer = Writer(engine, name)
         self.flat = Flat(text_of(network), place.dtype)
+        self._lock = Lock()
         self.way = Files(shared) if fleet.weights == "files" else Broadcast(host, fleet.bucket_mb)
 
     def about(self) -> tuple[int, str]:
@@ -176,8 +177,9 @@ class EngineProcess:
 
     def receive(self, call: Call, rank: int) -> Sent:
         """Take part in a transfer, beside decoding; the new weights are in use when it returns."""
-        begin = time.time()
-        self.way.receive(self.flat, call, rank)
-        arrived = time.time()
-        self.writer.swap(call.version, self.flat.write)
+        with self._lock:
+            begin = time.time()
+            self.way.receive(self.flat, call, rank)
+            arrived = time.time()
+            self.writer.swap(call.version, self.flat.write)
         return Sent(call.version, arrived - begin, self.flat.megabytes)

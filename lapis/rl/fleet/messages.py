@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from lapis.rl.fleet.trace import Span
 from lapis.types import Completion, Request
 
+Address = tuple[str, int]
+"""Host and port."""
 Key = tuple[int, int]
 """(place, member): the question's place among all of the run, and which of its answers."""
 
@@ -47,7 +49,7 @@ class Call:
 
     number: int
     """Of its own: who was there once does not matter."""
-    address: tuple[str, int]
+    address: Address
     """Of the trainer's store."""
     size: int
     """Processes; the trainer is 0."""

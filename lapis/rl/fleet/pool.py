@@ -15,17 +15,18 @@ The synchronous order is that of the loop in one process: another question is as
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lapis import config
+from lapis.rl.choose import Chooser
 from lapis.rl.fleet.messages import Answer
 from lapis.rl.rewards import Score, mixed, score
 from lapis.rl.rollout import Group
 from lapis.types import Completion, Sample, Verdict
 
 Json = dict[str, Any]
+Scored = tuple[Group, list[Score]]
 
 
 @dataclass(slots=True)
@@ -33,10 +34,12 @@ class Open:
     """A question whose answers are not all judged."""
 
     place: int
+    number: int
+    """Of the question, as the chooser counts."""
     depth: int
     """Questions that stood in its slot before."""
     version: int
-    """Of the weights when it was handed to an engine (or asked, before that)."""
+    """Of the weights when it was asked."""
     sample: Sample
     answers: dict[int, Answer] = field(default_factory=dict)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
@@ -47,11 +50,18 @@ class Slot:
     """One that is settled: a group that teaches, or none."""
 
     place: int
+    number: int
     version: int
     group: Group | None = None
     scores: tuple[Score, ...] = ()
     versions: tuple[tuple[int, ...], ...] = ()
     """Of every token of every answer."""
+
+    @property
+    def scored(self) -> Scored:
+        """The group with its scores, as the loss wants it."""
+        assert self.group is not None
+        return self.group, list(self.scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +69,22 @@ class Step:
     """What a step trains, and everything that was judged since the one before."""
 
     kept: list[Slot]
-    seen: list[tuple[Group, list[Score]]]
+    seen: list[Scored]
     failures: Counter[str]
     dropped: int
     """Groups past the staleness bound."""
 
     @property
-    def scored(self) -> list[tuple[Group, list[Score]]]:
+    def scored(self) -> list[Scored]:
         """What is kept, as the loss wants it."""
-        return [(slot.group, list(slot.scores)) for slot in self.kept if slot.group is not None]
+        return [slot.scored for slot in self.kept]
 
 
 class Pool:
     """Everything between a question and its step. No process, no clock."""
 
-    def __init__(self, stage: config.RL, asked: Iterable[Sample]):
-        self.stage, self.asked = stage, list(asked)
+    def __init__(self, stage: config.RL, chooser: Chooser):
+        self.stage, self.chooser = stage, chooser
         self.steps = 0
         """Taken so far."""
         self.position = 0
@@ -83,7 +93,10 @@ class Pool:
         self.settled: list[Slot] = []
         self._owed: list[int] = []
         """Depths of questions that take another's slot."""
-        self._seen: list[tuple[int, Group, list[Score]]] = []
+        self._seen: list[Slot] = []
+        """Judged since the last step."""
+        self._news: list[Slot] = []
+        """Those of them that the chooser does not know of."""
         self._failures: Counter[str] = Counter()
 
     def ask(self, version: int) -> list[Open]:
@@ -91,14 +104,15 @@ class Pool:
         lead, prompts = self.stage.fleet.lead, self.stage.prompts
         if lead == 0 and self.open:
             return []
+        self._learn()
         depths, self._owed = self._owed, []
         may = min(version + lead + 1, self.stage.steps) - self.steps
         depths += [0] * (may * prompts - len(self.settled) - len(self.open) - len(depths))
         return [self._next(depth, version) for depth in depths]
 
     def _next(self, depth: int, version: int) -> Open:
-        sample = self.asked[self.position % len(self.asked)]
-        one = self.open[self.position] = Open(self.position, depth, version, sample)
+        number = self.chooser.number(self.position)
+        one = self.open[self.position] = Open(self.position, number, depth, version, self.chooser.asked[number])
         self.position += 1
         return one
 
@@ -136,18 +150,27 @@ class Pool:
         group = Group(one.sample, tuple(_written(answer) for answer in answers), one.version)
         verdicts = iter([one.verdicts[member] for member in range(self.stage.group)])
         scores = score(group.answers, one.sample.meta, self.stage.reward, lambda *_: next(verdicts))
-        self._seen.append((one.place, group, scores))
+        versions = tuple(answer.versions for answer in answers)
+        slot = Slot(one.place, one.number, one.version, group, tuple(scores), versions)
+        self._seen.append(slot)
+        self._news.append(slot)
         if mixed(scores):
-            versions = tuple(answer.versions for answer in answers)
-            self.settled.append(Slot(one.place, one.version, group, tuple(scores), versions))
+            self.settled.append(slot)
         else:
             self._replace(one)
+
+    def _learn(self) -> None:
+        """In the order of places, so that what is drawn next does not depend on who was first."""
+        for slot in sorted(self._news, key=lambda slot: slot.place):
+            if slot.group is not None:
+                self.chooser.learn(slot.group.sample, slot.scores)
+        self._news = []
 
     def _replace(self, one: Open) -> None:
         if one.depth < self.stage.refill:
             self._owed.append(one.depth + 1)
         else:
-            self.settled.append(Slot(one.place, one.version))
+            self.settled.append(Slot(one.place, one.number, one.version))
 
     @property
     def ready(self) -> bool:
@@ -161,21 +184,24 @@ class Pool:
         chosen, self.settled = self.settled[: self.stage.prompts], self.settled[self.stage.prompts :]
         full = [slot for slot in chosen if slot.group is not None]
         kept = [slot for slot in full if self.steps - slot.version <= self.stage.fleet.bound]
-        seen = [(group, scores) for _, group, scores in sorted(self._seen, key=lambda one: one[0])]
-        step = Step(kept, seen, self._failures, len(full) - len(kept))
+        self._learn()
+        seen = sorted(self._seen, key=lambda slot: slot.place)
+        step = Step(kept, [slot.scored for slot in seen], self._failures, len(full) - len(kept))
         self._seen, self._failures = [], Counter()
         self.steps += 1
         return step
 
     def state(self) -> Json:
         """Everything as JSON: what a resumed run goes on from. Samples are known by their places."""
+        self._learn()
         return {
             "steps": self.steps,
             "position": self.position,
             "owed": self._owed,
             "open": [_open_json(one) for one in self.open.values()],
             "settled": [_slot_json(slot) for slot in self.settled],
-            "seen": [_seen_json(*one) for one in self._seen],
+            "seen": [_slot_json(slot) for slot in self._seen],
+            "rates": self.chooser.state(),
             "failures": dict(self._failures),
         }
 
@@ -184,27 +210,25 @@ class Pool:
         self.steps, self.position, self._owed = state["steps"], state["position"], list(state["owed"])
         self.open = {one["place"]: self._open(one) for one in state["open"]}
         self.settled = [self._slot(one) for one in state["settled"]]
-        self._seen = [(place, *self._scored(place, *rest)) for place, *rest in state["seen"]]
+        self._seen = [self._slot(one) for one in state["seen"]]
+        self.chooser.restore(state["rates"])
         self._failures = Counter(state["failures"])
 
-    def _sample(self, place: int) -> Sample:
-        return self.asked[place % len(self.asked)]
-
     def _open(self, one: Json) -> Open:
-        place = one["place"]
+        place, number = one["place"], one["number"]
         answers = {member: _answer((place, member), *rest) for member, *rest in one["answers"]}
         verdicts = {member: Verdict(value, reason) for member, value, reason in one["verdicts"]}
-        return Open(place, one["depth"], one["version"], self._sample(place), answers, verdicts)
+        sample = self.chooser.asked[number]
+        return Open(place, number, one["depth"], one["version"], sample, answers, verdicts)
 
     def _slot(self, one: Json) -> Slot:
+        place = one["place"], one["number"], one["version"]
         if not one["answers"]:
-            return Slot(one["place"], one["version"])
-        group, scores = self._scored(one["place"], one["version"], one["answers"], one["scores"])
-        return Slot(one["place"], one["version"], group, tuple(scores), tuple(map(tuple, one["versions"])))
-
-    def _scored(self, place: int, version: int, answers: list[Json], scores: list[Json]) -> tuple[Group, list[Score]]:
-        group = Group(self._sample(place), tuple(map(_completion, answers)), version)
-        return group, [Score(**one) for one in scores]
+            return Slot(*place)
+        answers = tuple(map(_completion, one["answers"]))
+        group = Group(self.chooser.asked[one["number"]], answers, one["version"])
+        scores = tuple(Score(**score) for score in one["scores"])
+        return Slot(*place, group, scores, tuple(map(tuple, one["versions"])))
 
 
 def _written(answer: Answer) -> Completion:
@@ -215,24 +239,20 @@ def _written(answer: Answer) -> Completion:
 def _open_json(one: Open) -> Json:
     answers = [[member, asdict(_written(a)), list(a.versions)] for member, a in one.answers.items()]
     verdicts = [[member, verdict.score, verdict.reason] for member, verdict in one.verdicts.items()]
-    return {
-        "place": one.place, "depth": one.depth, "version": one.version, "answers": answers, "verdicts": verdicts,
-    }  # fmt: skip
+    plain = {name: getattr(one, name) for name in ("place", "number", "depth", "version")}
+    return {**plain, "answers": answers, "verdicts": verdicts}
 
 
 def _slot_json(slot: Slot) -> Json:
     answers = [] if slot.group is None else [asdict(one) for one in slot.group.answers]
     return {
         "place": slot.place,
+        "number": slot.number,
         "version": slot.version,
         "answers": answers,
         "scores": [asdict(one) for one in slot.scores],
         "versions": [list(one) for one in slot.versions],
     }
-
-
-def _seen_json(place: int, group: Group, scores: list[Score]) -> list[Any]:
-    return [place, group.version, [asdict(one) for one in group.answers], [asdict(one) for one in scores]]
 
 
 def _answer(key: tuple[int, int], completion: Json, versions: list[int]) -> Answer:

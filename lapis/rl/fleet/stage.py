@@ -11,6 +11,7 @@ from typing import Any
 from lapis import chat, config, files
 from lapis.model import anyres, convert
 from lapis.rl import loop, questions
+from lapis.rl.choose import Chooser
 from lapis.rl.fleet import cluster
 from lapis.rl.fleet.judge import Check, by_rules
 from lapis.rl.fleet.pool import Pool
@@ -62,7 +63,8 @@ class Work:
         from lapis.rl.fleet.orchestrator import Orchestrator
 
         crew = Crew(self.model, self.stage, self.recipe, self.folder, Ask(self.tokens, self.check))
-        main = Orchestrator(Pool(self.stage, self.asked), crew, self.folder, self.progress)
+        chooser = Chooser(self.asked, self.stage.hard, self.recipe.seed)
+        main = Orchestrator(Pool(self.stage, chooser), crew, self.folder, self.progress)
         try:
             before, totals = main.train(lambda: self._measure(crew))
             after = self._measure(crew)

@@ -1,7 +1,7 @@
 """The process that trains: the policy, its checkpoints, and its end of the weights' way.
 
-Unusual: an update ends with a copy of the weights in the engines' precision; sending it has a thread of its own, so
-that the next update may run beside it, and an engine that comes later gets the same version.
+Unusual: what is sent is a copy of the weights in the engines' precision, and sending has a thread of its own, so that
+the next update may run beside it, and an engine that comes later gets the same version.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from threading import Lock
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from lapis import chat, config
 from lapis.dist import checkpoint, guard
+from lapis.dist.mesh import Mesh, alone, build
 from lapis.export import hf
 from lapis.model import convert
-from lapis.rl.fleet.messages import Call, Sent
+from lapis.model.vlm import text_of
+from lapis.rl.fleet.messages import Address, Call, Sent
 from lapis.rl.fleet.trace import Span, Spans
-from lapis.rl.fleet.weights import Broadcast, Files, Flat
+from lapis.rl.fleet.weights import Broadcast, Files, Flat, connect, listen, whole
 from lapis.rl.policy import Policy, Result
 from lapis.rl.rows import Episode
 
@@ -39,38 +42,61 @@ class Updated:
 
 
 class TrainerProcess:
-    """The actor: a model from a folder that it trains."""
+    """The actor: a model from a folder that it trains, alone or as one of some ranks.
 
-    def __init__(self, model: Path, stage: config.RL, recipe: config.Recipe, host: str, folder: Path):
-        fleet = stage.fleet
+    The first rank sends, saves and exports; all ranks get every other call at once.
+    """
+
+    def __init__(self, rank: int, model: Path, stage: config.RL, recipe: config.Recipe, host: str, folder: Path):
+        self.rank, self.model, self.stage, self.recipe = rank, model, stage, recipe
+        self.host, self.folder = host, folder
+        self.spans, self._lock = Spans(NAME if rank == 0 else f"{NAME}, rank {rank}"), Lock()
+        self.store: dist.Store | None = None
+
+    def listen(self) -> Address:
+        """Of the first rank: where the other ranks and engines find it."""
+        self.store, address = listen(self.host)
+        return address
+
+    def begin(self, address: Address) -> str:
+        """Join the other ranks and read the model; the sign of the weights that engines get."""
+        fleet, recipe = self.stage.fleet, self.recipe
         torch.set_num_threads(fleet.threads)
         guard.keep_memory()
         torch.manual_seed(recipe.seed)
         device = guard.device_of(recipe.device)
         place = guard.Place(device, guard.dtype_of(recipe.dtype, device))
-        self.tokenizer = chat.Tokenizer.load(model, recipe.model.tokens_per_tile)
-        self.policy = Policy(convert.read(model), stage, place)
-        self.folder, self.spans, self._lock = folder, Spans(NAME), Lock()
+        self.mesh = self._joined(address, device)
+        self.tokenizer = chat.Tokenizer.load(self.model, recipe.model.tokens_per_tile)
+        self.policy = Policy(convert.read(self.model), self.stage, place, self.mesh)
         self.flat = Flat(self.policy.decoder, place.dtype)
         self.flat.read()
-        self.way = Files(folder) if fleet.weights == "files" else Broadcast(host, fleet.bucket_mb)
-        self.address = self.way.listen()
+        files = fleet.weights == "files"
+        self.way = Files(self.folder) if files else Broadcast(self.host, fleet.bucket_mb, self.store)
+        return self.flat.sign()
 
-    def about(self) -> tuple[tuple[str, int], str]:
-        """Where engines find it, and the sign of the weights that it sends."""
-        return self.address, self.flat.sign()
+    def _joined(self, address: Address, device: torch.device) -> Mesh:
+        if self.stage.fleet.ranks == 1:
+            return alone()
+        store = dist.PrefixStore("ranks", self.store or connect(address))
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.stage.fleet.ranks)
+        return build(config.Dist(), device)
 
     def update(self, episodes: Sequence[Episode], step: int) -> Updated:
-        """One step's updates (see Policy), and the copy that is sent next."""
+        """One step's updates (see Policy)."""
         fault, result = "", None
         with self.spans.span("update"):
             try:
                 result = self.policy.update(episodes, step)
             except guard.NonFinite as error:
                 fault = str(error)
+        return Updated(result, fault, self.spans.take())
+
+    def copy(self) -> None:
+        """Take a copy of the weights: what is sent from now on."""
         with self._lock, self.spans.span("copy"):
             self.flat.read()
-        return Updated(result, fault, self.spans.take())
 
     def send(self, call: Call) -> Sent:
         """Send the last copy to all engines; has a thread of its own."""
@@ -83,18 +109,20 @@ class TrainerProcess:
         """A checkpoint: the trainer's state, and the facts of everything else."""
         with self.spans.span("checkpoint"):
             state = {**facts, "updates": self.policy.updates}
-            checkpoint.save(self.folder / "checkpoint", step, self.policy.tensors(), state)
+            checkpoint.save(self.folder / "checkpoint", step, self.policy.tensors(), state, mesh=self.mesh)
         return self.spans.take()
 
     def resume(self) -> dict[str, Any] | None:
         """The newest checkpoint into the policy; its facts, None without one."""
-        facts = checkpoint.load(self.folder / "checkpoint", self.policy.tensors())
+        facts = checkpoint.load(self.folder / "checkpoint", self.policy.tensors(), self.mesh)
         if facts is not None:
             self.policy.restored(facts["updates"])
-            with self._lock:
-                self.flat.read()
         return facts
 
     def export(self) -> None:
         """The model as a folder that stock transformers loads."""
-        hf.write(self.policy.model, self.tokenizer, self.folder / "model")
+        weights = {name: whole(tensor).cpu() for name, tensor in self.policy.decoder.state_dict().items()}
+        if self.rank == 0:
+            model = convert.read(self.model)
+            text_of(model).load_state_dict(weights)
+            hf.write(model, self.tokenizer, self.folder / "model")

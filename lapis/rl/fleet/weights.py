@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lapis import files
-from lapis.rl.fleet.messages import Call
+from lapis.rl.fleet.messages import Address, Call
 
 PATIENCE = timedelta(seconds=60)
 """How long one side of a transfer waits for the other."""
@@ -66,6 +66,21 @@ def whole(parameter: Tensor) -> Tensor:
     return parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter
 
 
+def listen(host: str) -> tuple[dist.Store, Address]:
+    """A store where groups are formed, which listens on this address alone."""
+    ear = socket.create_server((host, 0))
+    address = (host, int(ear.getsockname()[1]))
+    store = dist.TCPStore(
+        *address, is_master=True, wait_for_workers=False, timeout=PATIENCE, master_listen_fd=ear.detach()
+    )
+    return store, address
+
+
+def connect(address: Address) -> dist.Store:
+    """Another process's store."""
+    return dist.TCPStore(*address, is_master=False, wait_for_workers=False, timeout=PATIENCE)
+
+
 class Transfer(Protocol):
     """One end of the way that weights take."""
 
@@ -81,19 +96,10 @@ class Transfer(Protocol):
 class Broadcast:
     """By torch.distributed, all engines at once. `host` is this process's own address."""
 
-    def __init__(self, host: str, bucket_mb: float):
+    def __init__(self, host: str, bucket_mb: float, store: dist.Store | None = None):
         self.host, self.bucket_mb = host, bucket_mb
         self._group: tuple[int, dist.ProcessGroupGloo] | None = None
-        self._store: dist.TCPStore | None = None
-
-    def listen(self) -> tuple[str, int]:
-        """The trainer's store, where groups are formed; it listens on its own address alone."""
-        ear = socket.create_server((self.host, 0))
-        address = (self.host, int(ear.getsockname()[1]))
-        self._store = dist.TCPStore(
-            *address, is_master=True, wait_for_workers=False, timeout=PATIENCE, master_listen_fd=ear.detach()
-        )
-        return address
+        self._store = store
 
     def send(self, flat: Flat, call: Call) -> None:
         self._all(flat, self._join(call, 0))
@@ -111,7 +117,7 @@ class Broadcast:
     def _join(self, call: Call, rank: int) -> dist.ProcessGroupGloo:
         if self._group is None or self._group[0] != call.number:
             if self._store is None:
-                self._store = dist.TCPStore(*call.address, is_master=False, wait_for_workers=False, timeout=PATIENCE)
+                self._store = connect(call.address)
             options = dist.ProcessGroupGloo._Options()  # type: ignore[attr-defined]  # torch's hints lack it
             options._devices = [dist.ProcessGroupGloo.create_device(hostname=self.host)]
             options._timeout = PATIENCE
@@ -125,10 +131,6 @@ class Files:
 
     def __init__(self, folder: Path):
         self.folder = folder
-
-    def listen(self) -> tuple[str, int]:
-        """Files need no address."""
-        return ("", 0)
 
     def send(self, flat: Flat, call: Call) -> None:
         with files.beside(self._path(call.version)) as part:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from lapis import config
+from lapis.rl.choose import Chooser
 from lapis.rl.fleet.pool import Open, Pool, Step
 from lapis.types import Verdict
 from tests.rl.fleet.made import answer, sample, stage
@@ -27,7 +28,7 @@ def settle(pool: Pool, one: Open, judge: Judge = mixed, tokens: int = 3) -> None
 
 
 def made(plan: config.RL) -> Pool:
-    return Pool(plan, [sample(number) for number in range(50)])
+    return Pool(plan, Chooser([sample(number) for number in range(500)], plan.hard, 0))
 
 
 def places(step: Step) -> list[int]:

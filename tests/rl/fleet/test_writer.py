@@ -14,7 +14,7 @@ from lapis.dist.guard import Place
 from lapis.model.decoder import Decoder
 from lapis.rl.fleet.engine import Writer, per_token
 from lapis.rl.fleet.messages import Answer, Call, Question
-from lapis.rl.fleet.weights import Broadcast, Files, Flat
+from lapis.rl.fleet.weights import Broadcast, Files, Flat, listen
 from lapis.rl.rollout import engine_of, request
 from lapis.types import Completion
 from tests.rl.fleet.made import sample, stage
@@ -125,8 +125,8 @@ def test_weights_arrive_whole_in_every_engine_in_its_precision(kind: str, tmp_pa
     trainer, engines = model(1), [model(2).bfloat16() for _ in range(2)]
     source = Flat(trainer, torch.bfloat16)
     source.read()
-    ends = [Files(tmp_path) if kind == "files" else Broadcast("127.0.0.1", 0.01) for _ in range(3)]
-    address = ends[0].listen()
+    store, address = listen("127.0.0.1")
+    ends = [Files(tmp_path) if kind == "files" else Broadcast("127.0.0.1", 0.01, own) for own in (store, None, None)]
     for number in range(2):
         with torch.no_grad():
             trainer.embedding.weight.add_(1)
