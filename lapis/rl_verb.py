@@ -14,11 +14,7 @@ from lapis.verbs import folder_of, recipe_of
 
 def reinforce(words: argparse.Namespace) -> None:
     """The recipe's stages up to the last one of RL, which is one-step asynchronous where the recipe has it inline."""
-    from lapis.rl.fleet import cluster
-
-    recipe, folder = recipe_of(words), folder_of(words)
-    cluster.need()
-    print(reinforced(recipe, folder))
+    print(reinforced(recipe_of(words), folder_of(words)))
 
 
 def reinforced(recipe: config.Recipe, folder: Path) -> Path:

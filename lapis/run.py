@@ -241,9 +241,8 @@ def _rl(entry: config.RL, recipe: config.Recipe, folder: Path, progress: Progres
         from lapis.rl import loop
 
         return loop.run(entry, recipe, folder, progress)
-    from lapis.rl.fleet import cluster, stage
+    from lapis.rl.fleet import stage
 
-    cluster.need()
     stage.run(entry, recipe, folder, progress)
 
 

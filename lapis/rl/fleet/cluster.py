@@ -16,6 +16,9 @@ HERE = "127.0.0.2"
 STORE = 256 * 2**20
 """Bytes of Ray's object store: answers and metrics go through it, weights do not."""
 
+PATIENCE = {"worker_register_timeout_seconds": 600, "agent_register_timeout_ms": 600_000}
+"""Ray's own for a machine that is busy: processes that load torch take long there."""
+
 
 def need() -> None:
     """Raises InputError where Ray is not installed."""
@@ -58,5 +61,6 @@ def start(store: int = STORE, **words: object) -> None:
         num_cpus=guard.cores(),
         object_store_memory=store,
         _node_ip_address=HERE,
+        _system_config=PATIENCE,
         **words,
     )

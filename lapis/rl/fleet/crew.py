@@ -21,7 +21,7 @@ from lapis import config
 from lapis.dist import guard
 from lapis.rl.fleet.dispatch import Dispatcher
 from lapis.rl.fleet.engine import EngineProcess
-from lapis.rl.fleet.judge import Check, Judged, Judges
+from lapis.rl.fleet.judge import Judged, Judges, Make
 from lapis.rl.fleet.messages import Answer, Call, Question, Report, Sent
 from lapis.rl.fleet.pool import Open
 from lapis.rl.fleet.trace import Span
@@ -49,8 +49,8 @@ class Ask:
 
     tokens: Callable[[Request], int]
     """How many a request's prompt has."""
-    check: Check
-    """What an answer is worth."""
+    check: Make
+    """Gives what an answer is worth."""
 
 
 class TrainerDied(Exception):

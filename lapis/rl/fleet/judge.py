@@ -20,10 +20,17 @@ PATIENCE = 60.0
 
 Check = Callable[[Sample, Completion], Verdict]
 """What an answer to a sample's question is worth."""
+Make = Callable[[], Check]
+"""Gives a check, in the process that it is for; a module's own function, as it is sent there by name."""
 
 
 class NoVerdict(Exception):
     """An answer could not be judged. The message is the reason."""
+
+
+def rules() -> Check:
+    """Checks by each sample's own verifier."""
+    return by_rules
 
 
 def by_rules(sample: Sample, completion: Completion) -> Verdict:
@@ -47,8 +54,11 @@ def judged(check: Check, sample: Sample, completion: Completion) -> Verdict:
 class JudgeProcess:
     """The actor."""
 
-    def __init__(self, check: Check):
-        self.check = check
+    def __init__(self, make: Make):
+        self.check = make()
+
+    def hello(self) -> None:
+        """Answers once the process is there."""
 
     def judge(self, sample: Sample, completion: Completion) -> Verdict:
         """See `judged`."""
@@ -69,23 +79,35 @@ class _Bench:
     """A judge's process and what it was asked, in order."""
 
     actor: Any
+    hello: Any
+    """What it gives when it is there; None afterwards."""
     asked: dict[Any, tuple[Sample, Answer]] = field(default_factory=dict)
     since: float = 0.0
     """When it began with the first of them, at the earliest."""
+
+    def late(self, patience: float) -> bool:
+        """It takes too long."""
+        import ray
+
+        if self.hello is not None and ray.wait([self.hello], timeout=0)[0]:
+            self.hello, self.since = None, time.monotonic()
+        return self.hello is None and bool(self.asked) and time.monotonic() - self.since > patience
 
 
 class Judges:
     """Some judges' processes, or none: then answers are judged where they are asked about."""
 
-    def __init__(self, many: int, check: Check, patience: float = PATIENCE):
-        self._check, self._patience = check, patience
-        self._benches = [_Bench(self._actor()) for _ in range(many)]
+    def __init__(self, many: int, make: Make, patience: float = PATIENCE):
+        self._make, self._patience = make, patience
+        self._check = None if many else make()
+        self._benches = [self._bench() for _ in range(many)]
         self._now: list[Judged] = []
 
-    def _actor(self) -> Any:
+    def _bench(self) -> _Bench:
         import ray
 
-        return ray.remote(num_cpus=0)(JudgeProcess).remote(self._check)
+        actor = ray.remote(num_cpus=0)(JudgeProcess).remote(self._make)
+        return _Bench(actor, actor.hello.remote())
 
     @property
     def refs(self) -> list[Any]:
@@ -95,7 +117,7 @@ class Judges:
     def ask(self, sample: Sample, answer: Answer) -> None:
         """Have an answer judged, by the judge with the least to do."""
         assert answer.completion is not None
-        if not self._benches:
+        if self._check is not None:
             self._now.append(_now(self._check, sample, answer))
             return
         self._put(min(self._benches, key=lambda one: len(one.asked)), sample, answer)
@@ -112,7 +134,7 @@ class Judges:
         for bench in self._benches:
             for ref in [ref for ref in refs if ref in bench.asked]:
                 found += self._verdict(bench, ref)
-            if bench.asked and time.monotonic() - bench.since > self._patience:
+            if bench.late(self._patience):
                 found += self._renew(bench, f"check: took more than {self._patience:g} s")
         return found
 
@@ -138,7 +160,8 @@ class Judges:
 
         ray.kill(bench.actor)
         (_, first), *rest = bench.asked.values()
-        bench.actor, bench.asked = self._actor(), {}
+        fresh = self._bench()
+        bench.actor, bench.hello, bench.asked = fresh.actor, fresh.hello, {}
         for sample, answer in rest:
             self._put(bench, sample, answer)
         return [Judged(first.key, None, reason)]

@@ -20,6 +20,7 @@ from typing import Any
 
 from lapis import config
 from lapis.rl.choose import Chooser
+from lapis.rl.fleet.judge import Judged
 from lapis.rl.fleet.messages import Answer
 from lapis.rl.rewards import Score, mixed, score
 from lapis.rl.rollout import Group
@@ -128,12 +129,15 @@ class Pool:
         one.answers[member] = answer
         return one
 
-    def judged(self, place: int, member: int, verdict: Verdict) -> None:
+    def judge(self, judged: Judged) -> None:
         """Keep a verdict; with the last one of a group its slot is settled."""
+        place, member = judged.key
         one = self.open.get(place)
-        if one is None:
+        if judged.verdict is None:
+            self.failed(place, judged.fault)
+        if one is None or judged.verdict is None:
             return
-        one.verdicts[member] = verdict
+        one.verdicts[member] = judged.verdict
         if len(one.verdicts) == self.stage.group:
             self._settle(one)
 

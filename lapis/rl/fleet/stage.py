@@ -13,7 +13,7 @@ from lapis.model import anyres, convert
 from lapis.rl import loop, questions
 from lapis.rl.choose import Chooser
 from lapis.rl.fleet import cluster
-from lapis.rl.fleet.judge import Check, by_rules
+from lapis.rl.fleet.judge import Make, rules
 from lapis.rl.fleet.pool import Pool
 from lapis.rl.rollout import prompt_tokens, request
 from lapis.types import Image, InputError, Progress, Request, Sample
@@ -35,14 +35,14 @@ class Work:
     """Folder of the weights to begin with."""
     folder: Path
     progress: Progress
-    check: Check
+    check: Make
     tokens: Callable[[Request], int]
     asked: Sequence[Sample]
     held: Sequence[Sample]
     saved: int = -1
     """Steps in the newest checkpoint of this start."""
 
-    def lives(self) -> tuple[Json, Json, Json]:
+    def lives(self) -> Json:
         """As `live`, from the last checkpoint again where the trainer dies."""
         from lapis.rl.fleet.crew import TrainerDied
 
@@ -57,19 +57,21 @@ class Work:
                     raise InputError(f"{self.stage.name}: the trainer dies again and again ({error})") from None
                 log.warning("%s: %s; going on from the last checkpoint", self.stage.name, error)
 
-    def live(self) -> tuple[Json, Json, Json]:
-        """All steps that are left; figures before, the run's totals, figures after."""
+    def live(self) -> Json:
+        """All steps that are left; figures before and after, and the run's totals."""
         from lapis.rl.fleet.crew import Ask, Crew
         from lapis.rl.fleet.orchestrator import Orchestrator
+        from lapis.rl.fleet.saved import FIGURES
+        from lapis.rl.fleet.told import Watch
 
         crew = Crew(self.model, self.stage, self.recipe, self.folder, Ask(self.tokens, self.check))
         chooser = Chooser(self.asked, self.stage.hard, self.recipe.seed)
-        main = Orchestrator(Pool(self.stage, chooser), crew, self.folder, self.progress)
+        main = Orchestrator(Pool(self.stage, chooser), crew, Watch(self.stage, self.folder), self.progress)
         try:
-            before, totals = main.train(lambda: self._measure(crew))
+            facts = main.train(lambda: self._measure(crew))
             after = self._measure(crew)
             crew.export()
-            return before, totals, after
+            return {name: facts[name] for name in FIGURES} | {"after": after}
         finally:
             self.saved = max(self.saved, main.saved)
             crew.dismiss()
@@ -78,7 +80,7 @@ class Work:
         return loop.measure(generator, self.held, self.stage, loop.HELD_SEED)
 
 
-def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress, check: Check = by_rules) -> None:
+def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress, check: Make = rules) -> None:
     """The whole stage in `run/stage.name`: what loop.run writes, trace.json and idle.json.
 
     Raises InputError as loop.run does, where Ray is not there, and where mismatch or failures stop the run.
@@ -95,8 +97,8 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress, 
     asked = questions.draw(run / recipe.data.name / "fresh", stage.mixture, wanted, recipe.seed, fits)
     held = questions.held(run / recipe.data.name / "heldout", stage, recipe.seed, fits)
     with cluster.joined(recipe):
-        before, totals, after = Work(stage, recipe, model, folder, progress, check, tokens, asked, held).lives()
-    files.write_json(folder / "done.json", {**totals, "steps": stage.steps, "before": before, "after": after})
+        done = Work(stage, recipe, model, folder, progress, check, tokens, asked, held).lives()
+    files.write_json(folder / "done.json", {**done, "steps": stage.steps})
 
 
 def _tokens(model: Path, recipe: config.Recipe) -> Callable[[Request], int]:

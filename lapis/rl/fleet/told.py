@@ -69,6 +69,14 @@ class Watch:
             return f"{line['failed']} of {answers} answers failed, {many} by: {reason}"
         return ""
 
+    def broken(self, fault: str, step: int, facts: Json) -> str:
+        """Count a step whose loss was no finite number. Returns why the run must stop: it is the second one."""
+        if not fault:
+            return ""
+        facts["broken"] += 1
+        self._alarm(step, fault)
+        return f"{fault}, for the second time; lower its learning rate" if facts["broken"] > 1 else ""
+
     def _alarm(self, step: int, text: str) -> None:
         log.warning("%s, step %d: %s", self.stage.name, step, text)
         files.append(self.folder / ALARMS, {"step": step, "at": time.time(), "alarm": text})

@@ -10,6 +10,7 @@ import pytest
 
 from lapis import config
 from lapis.rl.choose import Chooser
+from lapis.rl.fleet.judge import Judged
 from lapis.rl.fleet.pool import Open, Pool, Step
 from lapis.types import Verdict
 from tests.rl.fleet.made import answer, sample, stage
@@ -24,7 +25,7 @@ def mixed(place: int, member: int) -> float:
 def settle(pool: Pool, one: Open, judge: Judge = mixed, tokens: int = 3) -> None:
     for member in range(pool.stage.group):
         pool.answered(answer(one.place, member, tokens, one.version))
-        pool.judged(one.place, member, Verdict(judge(one.place, member), ""))
+        pool.judge(Judged((one.place, member), Verdict(judge(one.place, member), "")))
 
 
 def made(plan: config.RL) -> Pool:
@@ -129,7 +130,7 @@ def test_lengths_trained_on_are_those_sampled(carry: int) -> None:
             ends.sort(reverse=True)
             clock, place, member = ends.pop()
             pool.answered(answer(place, member, lengths[place][member], pool.open[place].version))
-            pool.judged(place, member, Verdict(float(member % 2), ""))
+            pool.judge(Judged((place, member), Verdict(float(member % 2), "")))
             continue
         step = pool.take()
         assert step.dropped == 0 and all(version - slot.version <= 1 + carry for slot in step.kept)
@@ -142,8 +143,8 @@ def test_a_failed_answer_costs_its_group_and_tells_why() -> None:
     pool = made(stage("sync", refill=1))
     first, second = pool.ask(0)
     settle(pool, second)
-    pool.failed(first.place, "check: ValueError: no")
-    pool.judged(first.place, 0, Verdict(1.0, ""))
+    pool.judge(Judged((first.place, 1), None, "check: ValueError: no"))
+    pool.judge(Judged((first.place, 0), Verdict(1.0, "")))
     (other,) = pool.ask(0)
     settle(pool, other)
     step = pool.take()
