@@ -75,7 +75,7 @@ class Crew:
         self.causes: deque[Span] = deque(maxlen=KEPT)
         self.sent = Sent(0, 0.0, 0.0)
         self._made = (model, stage, recipe)
-        self._host, self._folder = ray.util.get_node_ip_address(), folder
+        self._folder = folder
         self._names, self._numbers, self._deaths = count(), count(), 0
         self._dispatcher = Dispatcher(stage.fleet.slots)
         self._engines: dict[str, Any] = {}
@@ -84,9 +84,7 @@ class Crew:
         self._transfer: _Transfer | None = None
         self._updates: list[Ref] = []
         self._judges = Judges(stage.fleet.judges, ask.check)
-        self._ranks = [
-            self._actor(TrainerProcess, n, *self._made, self._host, folder) for n in range(stage.fleet.ranks)
-        ]
+        self._ranks = [self._actor(TrainerProcess, n, *self._made, folder) for n in range(stage.fleet.ranks)]
         for _ in range(stage.fleet.engines):
             self._hire()
         self._started = False
@@ -107,7 +105,7 @@ class Crew:
 
     def _hire(self) -> None:
         name = f"engine {next(self._names)}"
-        self._engines[name] = self._actor(EngineProcess, name, *self._made, self._host, self._folder)
+        self._engines[name] = self._actor(EngineProcess, name, *self._made, self._folder)
         self._coming[self._engines[name].about.remote()] = name
 
     def _welcome(self) -> None:

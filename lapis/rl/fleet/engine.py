@@ -25,7 +25,7 @@ from lapis.model import convert
 from lapis.model.vlm import text_of
 from lapis.rl.fleet.messages import Answer, Call, Question, Report, Sent
 from lapis.rl.fleet.trace import Spans
-from lapis.rl.fleet.weights import Broadcast, Files, Flat
+from lapis.rl.fleet.weights import Broadcast, Files, Flat, here
 from lapis.rl.rollout import engine_of
 from lapis.serve.engine import PREFILL_TOKENS, Engine
 from lapis.serve.features import Features
@@ -149,7 +149,7 @@ def per_token(marks: Sequence[tuple[int, int]], tokens: int) -> tuple[int, ...]:
 class EngineProcess:
     """The actor: a model from a folder, its Writer, and its end of the weights' way."""
 
-    def __init__(self, name: str, model: Path, stage: config.RL, recipe: config.Recipe, host: str, shared: Path):
+    def __init__(self, name: str, model: Path, stage: config.RL, recipe: config.Recipe, shared: Path):
         fleet = stage.fleet
         torch.set_num_threads(fleet.threads)
         guard.keep_memory()
@@ -161,7 +161,7 @@ class EngineProcess:
         self.writer = Writer(engine, name)
         self.flat = Flat(text_of(network), place.dtype)
         self._lock = Lock()
-        self.way = Files(shared) if fleet.weights == "files" else Broadcast(host, fleet.bucket_mb)
+        self.way = Files(shared) if fleet.weights == "files" else Broadcast(here(), fleet.bucket_mb)
 
     def about(self) -> tuple[int, str]:
         """The process's number, and the sign of the weights that it takes."""

@@ -24,7 +24,7 @@ from lapis.model import convert
 from lapis.model.vlm import text_of
 from lapis.rl.fleet.messages import Address, Call, Sent
 from lapis.rl.fleet.trace import Span, Spans
-from lapis.rl.fleet.weights import Broadcast, Files, Flat, connect, listen, whole
+from lapis.rl.fleet.weights import Broadcast, Files, Flat, connect, here, listen, whole
 from lapis.rl.policy import Policy, Result
 from lapis.rl.rows import Episode
 
@@ -47,9 +47,9 @@ class TrainerProcess:
     The first rank sends, saves and exports; all ranks get every other call at once.
     """
 
-    def __init__(self, rank: int, model: Path, stage: config.RL, recipe: config.Recipe, host: str, folder: Path):
+    def __init__(self, rank: int, model: Path, stage: config.RL, recipe: config.Recipe, folder: Path):
         self.rank, self.model, self.stage, self.recipe = rank, model, stage, recipe
-        self.host, self.folder = host, folder
+        self.host, self.folder = here(), folder
         self.spans, self._lock = Spans(NAME if rank == 0 else f"{NAME}, rank {rank}"), Lock()
         self.store: dist.Store | None = None
 

@@ -66,6 +66,13 @@ def whole(parameter: Tensor) -> Tensor:
     return parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter
 
 
+def here() -> str:
+    """The address of the machine that this actor is on, as others of the cluster reach it."""
+    from ray.util import get_node_ip_address
+
+    return str(get_node_ip_address())
+
+
 def listen(host: str) -> tuple[dist.Store, Address]:
     """A store where groups are formed, which listens on this address alone."""
     ear = socket.create_server((host, 0))
