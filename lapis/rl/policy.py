@@ -115,7 +115,7 @@ class Policy:
         images = sum(len(features[image.data]) for one in parts for p in one if p.counts for image in p.row.images)
         return Result(
             **means,
-            ess=weight**2 / max(square, 1e-12),
+            ess=min(1.0, weight**2 / max(square, 1e-12)),
             rate=rate,
             tokens=sum(tokens),
             seen=sum(row.tokens_1L.numel() for rows in packed for row in rows),

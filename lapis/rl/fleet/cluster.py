@@ -44,8 +44,9 @@ def joined(recipe: config.Recipe) -> Iterator[None]:
             ray.init(address=recipe.ray.address, **words)
         else:
             start(**words)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InputError(f"ray.address: {recipe.ray.address}: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # Ray raises that very class where a process of its own is late
+        place = f"ray.address: no cluster at {recipe.ray.address}" if recipe.ray.address else "ray: did not start"
+        raise InputError(f"{place} ({str(error).splitlines()[0]})") from None
     try:
         yield
     finally:

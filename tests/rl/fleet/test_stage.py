@@ -34,18 +34,18 @@ STAGE = config.RL(
 )
 
 
-def by_parity(sample: Sample, completion: Completion) -> Verdict:
-    """Right is an answer whose tokens add up to an even number: about half of a fresh model's."""
-    return Verdict(float(sum(completion.token_ids) % 2), "")
+def by_three(sample: Sample, completion: Completion) -> Verdict:
+    """Right is an answer whose tokens add up to a multiple of three: a third of a fresh model's."""
+    return Verdict(float(sum(completion.token_ids) % 3 == 0), "")
 
 
-def by_parities() -> Check:
-    return by_parity
+def by_threes() -> Check:
+    return by_three
 
 
-def parity(group: Group) -> list[Score]:
+def threes(group: Group) -> list[Score]:
     """The same for the loop in one process."""
-    verdicts = iter([by_parity(group.sample, answer) for answer in group.answers])
+    verdicts = iter([by_three(group.sample, answer) for answer in group.answers])
     return score(group.answers, group.sample.meta, STAGE.reward, lambda *_: next(verdicts))
 
 
@@ -76,10 +76,10 @@ def test_synchronous_is_the_loop_in_one_process_token_for_token(
 ) -> None:
     """Two engines of which one is killed, a judge, a trainer, weights by broadcast: the same lines, bits of weights and
     held-out answers."""
-    monkeypatch.setattr(loop, "rewarder", lambda stage: parity)
+    monkeypatch.setattr(loop, "rewarder", lambda stage: threes)
     loop.run(replace(STAGE, name="inline"), RECIPE, run, Silent())
     fleet_stage.run(
-        replace(STAGE, fleet=Fleet("sync", engines=2, slots=4)), RECIPE, run, Killing({3: "EngineProcess"}), by_parities
+        replace(STAGE, fleet=Fleet("sync", engines=2, slots=4)), RECIPE, run, Killing({3: "EngineProcess"}), by_threes
     )
     ours, theirs = lines(run), lines(run, "inline")
     assert len(theirs) == 4 and any(line["asked"] > 3 for line in theirs) and any(line["tokens"] for line in theirs)
@@ -104,7 +104,7 @@ def test_asynchronous_goes_on_from_its_checkpoint_when_the_trainer_is_killed(
 
     monkeypatch.setattr(Pool, "take", taken)
     plan = replace(STAGE, steps=5, checkpoint_every=2, fleet=Fleet("async", slots=8, judges=0, carry=2))
-    fleet_stage.run(plan, RECIPE, run, Killing({3: "TrainerProcess"}), by_parities)
+    fleet_stage.run(plan, RECIPE, run, Killing({3: "TrainerProcess"}), by_threes)
     told = lines(run)
     assert [line["step"] for line in told] == [1, 2, 3, 4, 5]
     assert [len(trained[line["step"]]) for line in told] == [line["groups"] for line in told]
