@@ -38,7 +38,7 @@ COLUMNS = 4
 FROM_QUESTION, FROM_THOUGHT, FROM_PICTURE, CLUE, NAME, ORDER = -1, -2, -3, -4, -5, -6
 """In the place of a point: where what is copied stands, that the look is at what tells how to go on, that it is at a
 name of the picture, or that it is none, but a token that belongs to a line of a plan."""
-OWN = (traces.worked, traces.chained, traces.ordered, traces.goes_on)
+OWN = (traces.worked, traces.ordered, traces.goes_on)
 """What a thought reads of itself."""
 COPYING = ("math/", "screen/math", "screen/list", "screen/ground", "screen/act", "long/")
 """Kinds whose thoughts or answers copy."""

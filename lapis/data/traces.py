@@ -25,7 +25,8 @@ LINE = re.compile(r"^([A-Za-z])(?=[-+*/]?\(?\d|=\d)([^\n:=]*)(.*)$", re.M)
 """Letter, what was read, and the work on it."""
 NUMBER = re.compile(r"([-+*/]?)(\(?)(\d+)")
 COLUMN = re.compile(r"\d{4}")
-BRIEF = re.compile(r"=(\d+)")
+PART = re.compile(r":(?:\d{4},?)+(?:=\d+)?(?=[:>]|$)")
+"""A calculation's columns, and its result where it stands there."""
 ASKED = re.compile(r"\n(?:What is the code of the )?([^\n]+?)(?:的密码是多少)?\?$")
 """The place that a text's last line asks for."""
 ORDER = re.compile(r"^([A-Z])[<>]([A-Z]):([A-Z])[<>]([A-Z])$", re.M)
@@ -229,35 +230,11 @@ def signs(thought: str) -> Iterator[Pair]:
     for line in LINE.finditer(thought):
         numbers = list(NUMBER.finditer(thought, line.start(2), line.end(2)))
         told = [number.start(1) for number in numbers if number[1]][::-1]
-        parts = re.finditer(r":[^:]*=\d+", thought[: line.end()][line.start(3) :])
+        parts = PART.finditer(thought[: line.end()][line.start(3) :])
         for part, sign in zip(parts, told, strict=False):
             for column in COLUMN.finditer(part[0]):
                 first = line.start(3) + part.start() + column.start()
                 yield from ((first + place, sign) for place in (2, 3))
-        for brief, sign in zip(_briefs(line), told, strict=False):
-            yield from ((place, sign) for place in range(*brief))
-
-
-def chained(thought: str) -> Iterator[Pair]:
-    """Pairs within a terse thought: what each column of a line gives, and the digit of the result before that it is
-    worked out from."""
-    result: Sequence[int] = ()
-    for line in LINE.finditer(thought):
-        numbers, briefs = list(NUMBER.finditer(thought, line.start(2), line.end(2))), _briefs(line)
-        if not line[3]:
-            result = range(*numbers[-1].span(3))
-        elif briefs:
-            sign, places = numbers[0][1], range(*briefs[-1])
-            above = result if sign == "/" else result[::-1]
-            yield from ((place, above[at // 2]) for at, place in enumerate(places) if sign and at // 2 < len(above))
-            lead = [] if len(places) % 2 else [places[-1]]
-            result = places[::2] if sign == "/" else [*lead, *places[::2][::-1]]
-
-
-def _briefs(line: re.Match[str]) -> list[Span]:
-    """Where a line of a terse thought has digits and carries, one span a calculation; none elsewhere."""
-    worked = line[2] and ":" not in line[3]
-    return [found.span(1) for found in BRIEF.finditer(line.string, line.start(3), line.end())] if worked else []
 
 
 def ordered(thought: str) -> Iterator[Pair]:
@@ -312,7 +289,7 @@ def worked(thought: str) -> Iterator[Pair]:
             continue
         else:
             yield from zip(range(line.start(), line.end(2)), range(*planned), strict=False)
-        if ":" in line[3] or planned is not None:
+        if ":" in line[3] or planned is not None or not line[3]:
             yield from _line(line, done)
 
 
@@ -338,31 +315,38 @@ def _line(line: re.Match[str], done: _Done) -> Iterator[Pair]:
     """One line of work; `done.result` becomes its result."""
     numbers = list(NUMBER.finditer(line.string, line.start(2), line.end(2)))
     operands = [range(*number.span(3)) for number in numbers]
-    parts = list(re.finditer(r":[^:]*=\d+", line.string[: line.end()][line.start(3) :]))
+    parts = list(PART.finditer(line.string[: line.end()][line.start(3) :]))
     right: Sequence[int] = operands[-1] if operands else ()
     left, sign = done.result, numbers[0][1] if numbers else ""
     if len(operands) == 2 and parts:
         inner = numbers[1][1]
         first, second = sorted(operands, key=len, reverse=True) if inner == "*" else operands
         yield from _part(parts[0], line.start(3), inner, first, second)
-        right, parts = _result(parts[0], line.start(3)), parts[1:]
+        right, parts = _result(parts[0], line.start(3), inner), parts[1:]
         left = left if sign else right
-    done.result = right if not parts else _result(parts[0], line.start(3))
+    done.result = right if not parts else _result(parts[0], line.start(3), sign)
     if parts:
         yield from _part(parts[0], line.start(3), sign, left, right)
 
 
-def _result(part: re.Match[str], shift: int) -> range:
-    """Places of the number at a part's end."""
-    return range(shift + part.start() + part[0].rindex("=") + 1, shift + part.end())
+def _result(part: re.Match[str], shift: int, sign: str) -> Sequence[int]:
+    """Places of a part's result, front first: the number at its end, or where none is written its columns' digits."""
+    if "=" in part[0]:
+        return range(shift + part.start() + part[0].rindex("=") + 1, shift + part.end())
+    columns = _columns(part, shift)
+    if sign == "/":
+        return [column[2] for column in columns]
+    carried = [columns[-1][3]] if part[0][-1] != "0" else []
+    return [*carried, *(column[2] for column in columns[::-1])]
+
+
+def _columns(part: re.Match[str], shift: int) -> list[range]:
+    return [range(*(shift + part.start() + side for side in column.span())) for column in COLUMN.finditer(part[0])]
 
 
 def _part(part: re.Match[str], shift: int, sign: str, left: Sequence[int], right: Sequence[int]) -> Iterator[Pair]:
     """One calculation: operands' digits in its columns, and columns' digits in its result."""
-    columns = [
-        range(shift + part.start() + at.start(), shift + part.start() + at.end()) for at in COLUMN.finditer(part[0])
-    ]
-    result = _result(part, shift)
+    columns, result = _columns(part, shift), _result(part, shift, sign) if "=" in part[0] else ()
     if sign == "/":
         yield from ((column[0], before[3]) for column, before in zip(columns[1:], columns, strict=False))
         yield from ((column[1], digit) for column, digit in zip(columns, left, strict=False))

@@ -11,6 +11,7 @@ import os
 import queue
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -23,7 +24,7 @@ Json = dict[str, Any]
 
 def serve() -> None:
     """Answer orders until the input ends, each with `{"scores": [...]}` or, where it cannot, `{"error": "..."}`."""
-    os.nice(LOWEST)
+    give_way()
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no score
     # Ctrl-C goes to the whole group in the foreground; what it means here is the trainer's to say.
@@ -35,6 +36,15 @@ def serve() -> None:
     torch.set_num_threads(1)
     while True:
         print(json.dumps(_answer(orders.get())), file=out, flush=True)
+
+
+def give_way() -> None:
+    """Leave the cores to whoever wants them. A nice value alone does not: a trainer's threads wait for each other many
+    times a step, and each wait lets a process of low priority in for a whole turn; an idle one goes at once (Linux)."""
+    os.nice(LOWEST)
+    if hasattr(os, "SCHED_IDLE"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _listen(orders: queue.Queue[Json]) -> None:

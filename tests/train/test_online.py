@@ -197,3 +197,10 @@ def test_of_two_processes_the_first_has_it(data: Path, tmp_path: Path) -> None:
     assert [(line["step"], line["mode"]) for line in lines(folder)] == [(EVERY, "direct"), (EVERY, "think")]
     weights = load_file(folder / "model" / "model.safetensors")
     assert weights and os.listdir(folder / "checkpoint")
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux alone has it")
+def test_the_evaluator_gives_way() -> None:
+    look = "import os; from lapis.eval import online; online.give_way(); print(os.nice(0), os.sched_getscheduler(0))"
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert said.split() == [str(serving.LOWEST), str(os.SCHED_IDLE)]

@@ -19,12 +19,12 @@ Each digit column is its two digits, then digit and carry of what they give with
 first. So a digit stands behind the two that it follows from and the carry before them, and a carry behind all it
 follows from. `/2` goes from the front; its columns are the remainder before a digit, the digit, the quotient's digit
 and the new remainder (`168/2:0101,1680,0840=84`). A term of its own is worked out before it is used
-(`c+3*24:4321,2370=72:5270,8751=157`). Terse detail, for small budgets, reads and works at once, and writes of each
-column only what it gives, digit and carry from the units on, without a last carry of nothing (`a37`, `b+48=518`,
-`c-29=615`): under half as long, and no result has to be known before its units are. In full detail reading and working
-are kept apart, and the letters lead from one to the other, so that each token
-follows from few others: a copied line from the line before it and its place in the question, a worked line from its
-letter, and a digit from two digits and a carry. That is what a small decoder can learn from few samples.
+(`c+3*24:4321,2370=72:5270,8751=157`). In full detail reading and working are kept apart, and the letters lead from one
+to the other, so that each token follows from few others: a copied line from the line before it and its place in the
+question, a worked line from its letter, and a digit from two digits and a carry. That is what a small decoder can learn
+from few samples. Terse detail, for small budgets, works each line out as it is read, and writes no result beside its
+columns (`a37`, `b+48:78513480`, `c-29:59618250`): two thirds as long, and still no token has to be worked out from more
+than a column (digits and carries alone, `b+48=518`, are half as long, and were not learned; LOG.md).
 """
 
 from __future__ import annotations
@@ -158,13 +158,16 @@ def _division(operation: Operation) -> list[tuple[int, int, int, int]]:
 
 def worked(operation: Operation) -> str:
     """`7851,3480=85` for 37+48. Wants a difference not below zero and a one-digit factor or divisor."""
-    shown = [f"{above}{below}{digit}{carry}" for above, below, digit, carry in columns(operation)]
-    return ",".join(shown) + f"={operation.result}"
+    return ",".join(_shown(operation)) + f"={operation.result}"
 
 
-def brief(operation: Operation) -> str:
-    """`518` for 37+48: digit and carry of each column as `columns` orders them; a last carry of nothing is left out."""
-    return "".join(f"{digit}{carry}" for *_, digit, carry in columns(operation)).removesuffix("0")
+def dense(operation: Operation) -> str:
+    """`78513480` for 37+48: the columns alone, whose digits are the result."""
+    return "".join(_shown(operation))
+
+
+def _shown(operation: Operation) -> list[str]:
+    return [f"{above}{below}{digit}{carry}" for above, below, digit, carry in columns(operation)]
 
 
 def copied(program: Program) -> list[str]:
@@ -185,13 +188,13 @@ def full(program: Program) -> str:
 
 
 def terse(program: Program) -> str:
-    """The thought with each column's digit and carry only, read from the question as it goes."""
+    """The thought that works each change out as it is read, with nothing written twice."""
     start, value = program.start, program.start.value
-    lines = [f"{start}={brief(start.operation)}" if start.operation else str(start)]
+    lines = [f"{start}:{dense(start.operation)}" if start.operation else str(start)]
     for change in program.changes:
-        inner = f"={brief(change.term.operation)}" if change.term.operation else ""
+        inner = f":{dense(change.term.operation)}" if change.term.operation else ""
         outer = Operation(value, change.sign, change.term.value)
-        lines.append(f"{change.sign}{bracketed(change.term)}{inner}={brief(outer)}")
+        lines.append(f"{change.sign}{bracketed(change.term)}{inner}:{dense(outer)}")
         value = outer.result
     return lettered(lines)
 
