@@ -102,8 +102,8 @@ def taught(
     draw = torch.Generator().manual_seed(1)
     start_A = torch.tensor(start).log()
     theta_A = start_A.clone().requires_grad_()
-    optimizer = torch.optim.Adam([theta_A], lr=0.03)
-    for _ in range(300):
+    optimizer = torch.optim.Adam([theta_A], lr=0.05)
+    for _ in range(150):
         old_A = theta_A.detach().log_softmax(0)
         arms_N = torch.multinomial(old_A.exp(), 64, replacement=True, generator=draw)
         arms_M = arms_N.repeat_interleave(torch.tensor(lengths)[arms_N])

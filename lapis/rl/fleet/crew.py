@@ -73,7 +73,7 @@ class Crew:
         self.stage, self.version, self._tokens = stage, 0, ask.tokens
         self.spans: deque[Span] = deque(maxlen=KEPT)
         self.causes: deque[Span] = deque(maxlen=KEPT)
-        self.sent = Sent(0, 0.0, 0.0)
+        self.sent = Sent(0.0, 0.0)
         self._made = (model, stage, recipe)
         self._folder = folder
         self._names, self._numbers, self._deaths = count(), count(), 0
@@ -164,7 +164,7 @@ class Crew:
         for ref in [ref for ref in done if ref in self._coming]:
             name = self._coming.pop(ref)
             try:
-                _, sign = ray.get(ref)
+                sign = ray.get(ref)
             except RayError as error:
                 self._bury(name, error)
                 continue

@@ -8,9 +8,9 @@ cache). No later request takes anything from those keys (`Session.forget`).
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,8 @@ from lapis.serve.features import Features
 from lapis.serve.job import Job
 from lapis.types import InputError
 
+GATHER = 0.02
+"""Seconds in which answers that end are told together: a message costs about as much as a decode step."""
 FEATURES = 256 * 2**20
 """Bytes of images' features that an engine keeps: the vision tower is not trained."""
 
@@ -64,17 +66,17 @@ class Writer:
         self._inbox.put(partial(self._begin, questions))
 
     def collect(self, seconds: float) -> Report:
-        """What was finished since the last call; waits so long for the first. Raises what broke the engine."""
+        """What was finished since the last call; waits so long for the first one, and a moment for those that end with
+        it. Raises what broke the engine."""
         answers: list[Answer] = []
-        try:
+        with suppress(Empty):
             answers.append(self._out.get(timeout=seconds))
+            end = time.monotonic() + GATHER
             while True:
-                answers.append(self._out.get_nowait())
-        except Empty:
-            pass
+                answers.append(self._out.get(timeout=max(0.0, end - time.monotonic())))
         if self._broken is not None:
             raise self._broken
-        return Report(tuple(answers), self.spans.take(), self.engine.session.totals.written_tokens)
+        return Report(tuple(answers), self.spans.take())
 
     def swap(self, version: int, write: Callable[[], None]) -> None:
         """Run `write`, which changes the weights, between two steps; returns when it is done."""
@@ -163,9 +165,9 @@ class EngineProcess:
         self._lock = Lock()
         self.way = Files(shared) if fleet.weights == "files" else Broadcast(here(), fleet.bucket_mb)
 
-    def about(self) -> tuple[int, str]:
-        """The process's number, and the sign of the weights that it takes."""
-        return os.getpid(), self.flat.sign()
+    def about(self) -> str:
+        """The sign of the weights that it takes."""
+        return self.flat.sign()
 
     def ask(self, questions: Sequence[Question]) -> None:
         """See Writer."""
@@ -182,4 +184,4 @@ class EngineProcess:
             self.way.receive(self.flat, call, rank)
             arrived = time.time()
             self.writer.swap(call.version, self.flat.write)
-        return Sent(call.version, arrived - begin, self.flat.megabytes)
+        return Sent(arrived - begin, self.flat.megabytes)

@@ -39,8 +39,6 @@ class Report:
 
     answers: tuple[Answer, ...]
     spans: tuple[Span, ...]
-    tokens: int
-    """Written so far, over all answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,6 @@ class Call:
 class Sent:
     """What one side of a transfer took."""
 
-    version: int
     seconds: float
     megabytes: float
     spans: tuple[Span, ...] = field(default=())

@@ -103,7 +103,7 @@ class TrainerProcess:
         spans, begin = Spans(f"{NAME}, weights"), time.time()
         with self._lock, spans.span("weights"):
             self.way.send(self.flat, call)
-        return Sent(call.version, time.time() - begin, self.flat.megabytes, spans.take())
+        return Sent(time.time() - begin, self.flat.megabytes, spans.take())
 
     def save(self, step: int, facts: dict[str, Any]) -> tuple[Span, ...]:
         """A checkpoint: the trainer's state, and the facts of everything else."""
