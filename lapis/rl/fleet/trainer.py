@@ -79,7 +79,7 @@ class TrainerProcess:
         if self.stage.fleet.ranks == 1:
             return alone()
         store = dist.PrefixStore("ranks", self.store or connect(address))
-        backend = "nccl" if device.type == "cuda" else "gloo"
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.stage.fleet.ranks)
         return build(config.Dist(), device)
 
