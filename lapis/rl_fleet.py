@@ -42,16 +42,6 @@ class Fleet:
     failures: Share = 0.1
     """Share of a step's answers that may fail (by a prompt too long, a broken picture, a check that throws)."""
 
-    @property
-    def lead(self) -> int:
-        """Steps that rollouts begin ahead."""
-        return self.staleness if self.mode == "async" else 0
-
-    @property
-    def bound(self) -> int:
-        """Most steps between the weights that a group was begun with and those that it trains."""
-        return self.lead + self.carry if self.mode == "async" else 0
-
 
 @dataclass(frozen=True, slots=True)
 class Ray:

@@ -124,8 +124,7 @@ def reinforcement(run: Run) -> str:
         "answers are those of every other table."
     )
     parts = (f'<div class="pair">{boxes}</div>', f'<div class="grid">{pictures}</div>', _rl_kinds(stage))
-    parts += (processes(run.folder / stage.name),)
-    return section("Reinforcement learning", lead, *parts)
+    return section("Reinforcement learning", lead, *parts, processes(run.folder / stage.name))
 
 
 def _greedy(side: Json) -> float | None:

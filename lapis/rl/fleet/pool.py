@@ -86,6 +86,11 @@ class Pool:
 
     def __init__(self, stage: config.RL, chooser: Chooser):
         self.stage, self.chooser = stage, chooser
+        ahead = stage.fleet.mode == "async"
+        self.lead = stage.fleet.staleness if ahead else 0
+        """Steps that questions are asked ahead."""
+        self.bound = self.lead + stage.fleet.carry if ahead else 0
+        """Most steps between the weights that a group was begun with and those that it trains."""
         self.steps = 0
         """Taken so far."""
         self.position = 0
@@ -102,7 +107,7 @@ class Pool:
 
     def ask(self, version: int) -> list[Open]:
         """Questions to be asked now, with weights of that version."""
-        lead, prompts = self.stage.fleet.lead, self.stage.prompts
+        lead, prompts = self.lead, self.stage.prompts
         if lead == 0 and self.open:
             return []
         self._learn()
@@ -179,7 +184,7 @@ class Pool:
     @property
     def ready(self) -> bool:
         """The next step's slots are settled, and no question in flight would pass the bound by waiting longer."""
-        late = any(self.steps + 1 - one.version > self.stage.fleet.bound for one in self.open.values())
+        late = any(self.steps + 1 - one.version > self.bound for one in self.open.values())
         return len(self.settled) >= self.stage.prompts and not late
 
     def take(self) -> Step:
@@ -187,7 +192,7 @@ class Pool:
         self.settled.sort(key=lambda slot: slot.place)
         chosen, self.settled = self.settled[: self.stage.prompts], self.settled[self.stage.prompts :]
         full = [slot for slot in chosen if slot.group is not None]
-        kept = [slot for slot in full if self.steps - slot.version <= self.stage.fleet.bound]
+        kept = [slot for slot in full if self.steps - slot.version <= self.bound]
         self._learn()
         seen = sorted(self._seen, key=lambda slot: slot.place)
         step = Step(kept, [slot.scored for slot in seen], self._failures, len(full) - len(kept))
