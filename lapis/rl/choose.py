@@ -53,4 +53,4 @@ class Chooser:
 
     def restore(self, state: Sequence[tuple[int, float]]) -> None:
         """Take over what `state` gave."""
-        self.rates = dict(tuple(one) for one in state)
+        self.rates = {int(number): float(rate) for number, rate in state}

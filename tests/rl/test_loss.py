@@ -133,11 +133,20 @@ def test_a_token_weighs_the_same_in_a_long_and_in_a_short_answer() -> None:
     assert torch.allclose(current_M.grad, torch.full((9,), -1 / 9))
 
 
-def test_a_higher_upper_clip_lets_a_rare_arm_rise_faster_to_the_same_optimum() -> None:
-    """DAPO (arXiv 2503.14476, section 3.1): the upper bound holds back what was unlikely. The first arm pays."""
-    rare, pays, lengths = (0.02, 0.98), (1.0, 0.0), (1, 1)
-    tight, wide = (taught(Settings(0.2, high), rare, pays, lengths) for high in (1e-4, 0.28))
-    assert wide > 0.95 and tight < wide
+@pytest.mark.parametrize(("start", "advantage", "bound"), [(0.02, 1.0, 1.28), (0.5, -1.0, 0.8)])
+def test_a_batch_moves_an_arm_to_its_clip_and_no_further(start: float, advantage: float, bound: float) -> None:
+    """DAPO (arXiv 2503.14476, section 3.1): what one batch may make of an arm is start x (1 + high), for a rare arm
+    little, so the upper bound is the wider one; downwards it is start x (1 - low)."""
+    old_A = logs(start, 1 - start)
+    theta_A = old_A.clone().requires_grad_()
+    optimizer = torch.optim.SGD([theta_A], lr=0.01)
+    for _ in range(100):
+        current_M = theta_A.log_softmax(0)[:1]
+        inputs = Inputs(current_M, old_A[:1], torch.tensor([advantage]), tokens=1, old_M=old_A[:1])
+        optimizer.zero_grad()
+        compute(inputs, Settings(clip_low=0.2, clip_high=0.28)).loss.backward()
+        optimizer.step()
+    assert theta_A.softmax(0)[0].item() == pytest.approx(start * bound, rel=0.02)
 
 
 def test_with_a_kl_term_the_optimum_is_between_the_start_and_the_best_arm() -> None:
