@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
+from lapis.data_config.long import Long
 from lapis.machines import Dist, Floor
 from lapis.overrides import assign, check, flat
 from lapis.rl_fleet import Fleet, Ray
@@ -35,7 +36,7 @@ from lapis.shape import (
 )
 from lapis.types import InputError
 
-__all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Model", "ViT", "Yarn"]
+__all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
 __all__ += ["decoder_of", "flat", "tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
@@ -289,6 +290,8 @@ class Data:
     """Most figure-caption pairs."""
     needles: Count = 500
     """Documents with a hidden fact, of several lengths up to the longest row; a tenth as many are held out."""
+    long: Long = field(default_factory=Long)
+    """Long documents of other kinds."""
     workers: Positive = 2
     """Processes that render and generate."""
     shards: str = ""

@@ -6,6 +6,7 @@ Pydantic checks types and ranges (`Annotated[int, Ge(1)]`); a list of named entr
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,7 +17,10 @@ T = TypeVar("T")
 
 
 def assign(tree: dict[str, Any], path: str, value: str) -> None:
-    """Set `path` (`stages.sft.steps`) of a config tree in place. Raises InputError for a key that is not there."""
+    """Set `path` (`stages.sft.steps`) of a config tree in place; `@FILE` takes the value from a JSON file.
+
+    Raises InputError for a key that is not there, and a file that is none.
+    """
     *parents, last = path.split(".")
     node: Any = tree
     for name in parents:
@@ -25,11 +29,11 @@ def assign(tree: dict[str, Any], path: str, value: str) -> None:
         raise InputError(f"{path}: names a list; name an entry's field")
     if last not in node and not _free_keys(parents):
         raise InputError(f"{path}: no such key; here are {', '.join(sorted(node))}")
-    node[last] = _parse(value)
+    node[last] = _read(path, value[1:]) if value.startswith("@") else _parse(value)
 
 
 def _free_keys(parents: list[str]) -> bool:
-    return bool(parents) and parents[-1] in ("mixture", "epochs", "handlers")
+    return bool(parents) and parents[-1] in ("mixture", "epochs", "handlers", "weights")
 
 
 def _child(node: Any, name: str, path: str) -> Any:
@@ -42,6 +46,16 @@ def _child(node: Any, name: str, path: str) -> Any:
     if named[name] is None:
         raise InputError(f"{path}: '{name}' is off in this recipe")
     return named[name]
+
+
+def _read(path: str, name: str) -> Any:
+    """A value from a JSON file, such as the weights that `lapis data mixture` found."""
+    try:
+        return json.loads(Path(name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: {name}: no such file") from None
+    except (OSError, ValueError):
+        raise InputError(f"{path}: {name}: no JSON that can be read") from None
 
 
 def _parse(value: str) -> Any:

@@ -67,7 +67,7 @@ class Turn:
 KINDS = (
     "prose", "caption", "screen/ocr", "screen/ground", "screen/qa", "screen/describe", "screen/page", "screen/told",
     "screen/list", "screen/math", "screen/act", "math/arith", "math/word", "math/logic", "math/digit", "math/read",
-    "math/told", "long/needle",
+    "math/told", "long/needle", "long/hop", "long/order", "long/count", "long/screens", "long/joined",
 )  # fmt: skip
 """Every kind of training sample that the data stage makes."""
 
@@ -223,6 +223,14 @@ class Generator(Protocol):
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         """Answers in the order of the requests."""
+        ...
+
+
+class Scorer(Protocol):
+    """What steps of data need of a model that reads samples."""
+
+    def losses(self, samples: Sequence[Sample], images: bool = True) -> list[float]:
+        """Mean nats of each sample's trained tokens, given all before; without `images` only the text is shown."""
         ...
 
 

@@ -16,11 +16,13 @@ from typing import Any
 
 import math_verify
 
-from lapis import actions
+from lapis import actions, constraints
 from lapis.types import InputError, Verdict
 
 LONGEST = 256
 """Characters of an answer that are looked at; a longer one is wrong, so that no check can be made slow."""
+LONGEST_TEXT = 20_000
+"""The same for the verifiers of WHOLE."""
 PLAIN = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")
 """A plain number, with or without thousands separators."""
 EXPRESSION = re.compile(r"(?:\\(?:d?frac|sqrt|cdot|times|pi|left|right)|[0-9.+\-*/(){} ])+")
@@ -73,9 +75,9 @@ def check(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:
     """Score 1 or 0 of what a model wrote after its thought, with the reason.
 
     `meta` is a sample's: `verifier` is number, choice, text (these want `answer`), point (wants `box`, x, y, width and
-    height in thousandths) or action (wants `action`: its name and fields, and the `boxes` that its coordinates must
-    hit). `closed` is false where a thought was still open at the end. Raises InputError where
-    `meta` names no known verifier or lacks its value.
+    height in thousandths), action (wants `action`: its name and fields, and the `boxes` that its coordinates must
+    hit) or constraints (wants `constraints`, lapis/constraints.py, and reads the whole answer). `closed` is false where
+    a thought was still open at the end. Raises InputError where `meta` names no known verifier or lacks its value.
     """
     name = meta.get("verifier")
     if name not in VERIFIERS:
@@ -85,10 +87,11 @@ def check(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:
         raise InputError(f"meta.{wanted}: the verifier '{name}' needs it")
     if not closed:
         return Verdict(0.0, "the thought was not closed")
-    if len(answer) > LONGEST:
-        return Verdict(0.0, f"longer than {LONGEST} characters")
-    given = answer_of(answer)
-    return Verdict(0.0, "no answer") if given is None else verifier(meta[wanted], given)
+    longest = LONGEST_TEXT if name in WHOLE else LONGEST
+    if len(answer) > longest:
+        return Verdict(0.0, f"longer than {longest} characters")
+    given = answer.strip() if name in WHOLE else answer_of(answer)
+    return verifier(meta[wanted], given) if given else Verdict(0.0, "no answer")
 
 
 def _number(right: Any, given: str) -> Verdict:
@@ -202,5 +205,8 @@ VERIFIERS: dict[str, tuple[Callable[[Any, str], Verdict], str]] = {
     "text": (_text, "answer"),
     "point": (_point, "box"),
     "action": (_action, "action"),
+    "constraints": (constraints.check, "constraints"),
 }
 """Check and the field of `meta` that it compares with, by name."""
+WHOLE = ("constraints",)
+"""Verifiers of a whole answer rather than of one value in it."""

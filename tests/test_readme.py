@@ -17,7 +17,17 @@ import pytest
 from lapis import cli
 from tests.conftest import ROOT, lapis
 
-PAGES = ("README.md", "CONTRIBUTING.md", "DESIGN.md", "docs/cluster.md", "docs/serving.md", "docs/act.md", "docs/rl.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "DESIGN.md",
+    "docs/cluster.md",
+    "docs/serving.md",
+    "docs/act.md",
+    "docs/mixture.md",
+    "docs/look.md",
+    "docs/rl.md",
+)
 CHEAP = ("--help", "plan")
 
 

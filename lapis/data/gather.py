@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from lapis import chat, config, files, hub
-from lapis.data import dedup, quality, store, tokenise
+from lapis.data import dedup, store, tokenise
 from lapis.data.screens import render, tasks, words
 from lapis.data.screens.compose import Limits, Split
 from lapis.data.screens.page import Screen
 from lapis.data.sources import captions, packages, prose
+from lapis.data.steps import quality
 from lapis.data.synth import needles, questions, screen_act, screen_math
+from lapis.data_config.judge import PAGES
 from lapis.types import Progress, Sample
 
 HELD_PROSE, HELD_CAPTIONS = 0.02, 0.1
@@ -156,13 +158,12 @@ def judge(path: Path, report: Path) -> dict[str, str]:
     import daft
 
     columns = ("id", "key", "lang", "text", "source")
-    frame = quality.judge(daft.read_parquet(str(path)).select(*columns)).collect()
+    rows = daft.read_parquet(str(path)).select(*columns).to_arrow()
+    frame = daft.from_arrow(rows.append_column("reason", quality.judge(rows, PAGES)))
     good = frame.where(daft.col("reason").is_null())
     judged = frame.where(daft.col("reason").not_null()).select("id", "reason").to_pydict()
     dropped = dict(zip(judged["id"], judged["reason"], strict=True))
-    same = dedup.exact(good)
-    alike = dedup.near(good)
-    dropped |= dict.fromkeys(alike, "near copy") | dict.fromkeys(same, "exact copy")
+    dropped |= dict.fromkeys(dedup.near(good), "near copy") | dict.fromkeys(dedup.exact(good), "exact copy")
     shown = frame.select("id", "source", "text").where(daft.col("id").is_in(list(dropped) or [""])).to_pydict()
     _report(report, dropped, zip(shown["id"], shown["source"], shown["text"], strict=True))
     return dropped
@@ -174,9 +175,8 @@ def _report(path: Path, dropped: dict[str, str], shown: Iterable[tuple[str, str,
         if len(examples[dropped[name]]) < EXAMPLES:
             examples[dropped[name]].append({"source": source, "text": text[:200]})
     counts = Counter(dropped.values())
-    files.write_json(
-        path, {reason: {"count": counts[reason], "examples": examples[reason]} for reason in sorted(counts)}
-    )
+    told = {reason: {"count": counts[reason], "examples": examples[reason]} for reason in sorted(counts)}
+    files.write_json(path, told)
 
 
 def _cap(samples: list[Sample], most: float) -> list[Sample]:
@@ -390,11 +390,11 @@ def _needles(stage: Stage, prose_file: Path, counts: Mapping[int, int], split: s
     length = cache(stage.count())
     for number, (tokens, many) in enumerate(counts.items()):
         seed = stage.recipe.seed * len(counts) + number
-        paragraphs = [piece for line in lines for piece in _short(line, tokens, length)]
+        paragraphs = [piece for line in lines for piece in cut_short(line, tokens, length)]
         if many:
             yield from needles.generate(many, seed, tokens, paragraphs, split, length, licences)
 
 
-def _short(line: str, tokens: int, length: Callable[[str], int]) -> list[str]:
+def cut_short(line: str, tokens: int, length: Callable[[str], int]) -> list[str]:
     """A paragraph, in pieces where it would fill more than half of a document (no character has over 4 tokens)."""
     return [line] if 2 * length(line) <= tokens else textwrap.wrap(line, max(tokens // 8, 1))

@@ -155,7 +155,11 @@ def eval_batches(
 ) -> Iterator[Batch]:
     """Every sample once, packed in order of length; what fits in no row is left out. For held-out losses by kind."""
     cutter = Cutter(tokenizer, model)
-    examples = [example(sample, tokenizer, model, cutter) for sample in samples]
+    yield from batches_of([example(sample, tokenizer, model, cutter) for sample in samples], model, pack)
+
+
+def batches_of(examples: Sequence[Example], model: config.Model, pack: config.Pack) -> Iterator[Batch]:
+    """Every example once, as `eval_batches` has samples."""
     kinds = tuple(sorted({one.kind for one in examples}))
     pieces = packing.cut_pieces(
         np.array([len(one.ids) for one in examples], dtype=np.int64),

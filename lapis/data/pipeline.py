@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from lapis import chat, config, files
-from lapis.data import gather, handlers, store
+from lapis.data import gather, gather_long, handlers, store
 from lapis.data.gather import Stage
 from lapis.data.shards import Entry, fingerprint, write_index, write_shard
 from lapis.data.sources.packages import default_cache
@@ -234,6 +234,7 @@ STEPS = (
     Step("questions", 60, gather.make_questions, lambda data: data.questions),
     Step("fresh", 40, gather.make_fresh, lambda data: data.fresh),
     Step("needles", 20, gather.make_needles),
+    Step("long", 5, gather_long.make_long),
     Step("own", 10, handlers.make_own),
     Step("decontaminate", 10, decontaminate),
     Step("shards", 195, make_shards, lambda data: 100),

@@ -149,6 +149,13 @@ class Shards:
         return np.searchsorted(self._starts, numbers, side="right") - 1
 
 
+def read_index(folder: Path) -> tuple[tuple[str, ...], Ints, Ints]:
+    """Names of kinds, and each sample's kind and tokens, from a local folder's index alone. Raises InputError where
+    there is none."""
+    index = _index(_read(folder / "index.json"), f"{folder}/index.json")
+    return tuple(index["kinds"]), _column(index, "kinds"), _column(index, "lengths")
+
+
 def _checked(folder: Path, sums: Sequence[Mapping[str, str]]) -> list[_Shard]:
     """Shards of a local folder, every file read once against its checksum."""
     for shard in sums:

@@ -25,8 +25,8 @@ LINE = re.compile(r"^([A-Za-z])(?=[-+*/]?\(?\d|=\d)([^\n:=]*)(.*)$", re.M)
 """Letter, what was read, and the work on it."""
 NUMBER = re.compile(r"([-+*/]?)(\(?)(\d+)")
 COLUMN = re.compile(r"\d{4}")
-PART = re.compile(r":(?:\d{4},?)+(?:=\d+)?(?=[:>]|$)")
-"""A calculation's columns, and its result where it stands there."""
+PART = re.compile(r":[^:]*=\d+")
+"""A calculation's columns and its result."""
 ASKED = re.compile(r"\n(?:What is the code of the )?([^\n]+?)(?:的密码是多少)?\?$")
 """The place that a text's last line asks for."""
 ORDER = re.compile(r"^([A-Z])[<>]([A-Z]):([A-Z])[<>]([A-Z])$", re.M)
@@ -322,31 +322,24 @@ def _line(line: re.Match[str], done: _Done) -> Iterator[Pair]:
         inner = numbers[1][1]
         first, second = sorted(operands, key=len, reverse=True) if inner == "*" else operands
         yield from _part(parts[0], line.start(3), inner, first, second)
-        right, parts = _result(parts[0], line.start(3), inner), parts[1:]
+        right, parts = _result(parts[0], line.start(3)), parts[1:]
         left = left if sign else right
-    done.result = right if not parts else _result(parts[0], line.start(3), sign)
+    done.result = right if not parts else _result(parts[0], line.start(3))
     if parts:
         yield from _part(parts[0], line.start(3), sign, left, right)
 
 
-def _result(part: re.Match[str], shift: int, sign: str) -> Sequence[int]:
-    """Places of a part's result, front first: the number at its end, or where none is written its columns' digits."""
-    if "=" in part[0]:
-        return range(shift + part.start() + part[0].rindex("=") + 1, shift + part.end())
-    columns = _columns(part, shift)
-    if sign == "/":
-        return [column[2] for column in columns]
-    carried = [columns[-1][3]] if part[0][-1] != "0" else []
-    return [*carried, *(column[2] for column in columns[::-1])]
-
-
-def _columns(part: re.Match[str], shift: int) -> list[range]:
-    return [range(*(shift + part.start() + side for side in column.span())) for column in COLUMN.finditer(part[0])]
+def _result(part: re.Match[str], shift: int) -> range:
+    """Places of the number at a part's end."""
+    return range(shift + part.start() + part[0].rindex("=") + 1, shift + part.end())
 
 
 def _part(part: re.Match[str], shift: int, sign: str, left: Sequence[int], right: Sequence[int]) -> Iterator[Pair]:
     """One calculation: operands' digits in its columns, and columns' digits in its result."""
-    columns, result = _columns(part, shift), _result(part, shift, sign) if "=" in part[0] else ()
+    columns = [
+        range(shift + part.start() + at.start(), shift + part.start() + at.end()) for at in COLUMN.finditer(part[0])
+    ]
+    result = _result(part, shift)
     if sign == "/":
         yield from ((column[0], before[3]) for column, before in zip(columns[1:], columns, strict=False))
         yield from ((column[1], digit) for column, digit in zip(columns, left, strict=False))

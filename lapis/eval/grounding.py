@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lapis.data.sources.boxes import FOLDERS
 from lapis.eval.harness import Ask, Record, measure, summary
 from lapis.model.anyres import image_of
 from lapis.types import Generator, InputError, Progress, Sample, Text, Turn
 
 BREAKDOWN = ("type", "platform", "application", "group")
-IMAGE_FOLDERS = ("", "images", "screenspot_imgs", "screenspotv2_image")
-"""Where the published archives keep their pictures, beside the annotation file or one folder up."""
 QUESTION = 'Where is "{}"?'
 """One of the forms that our own screens are trained with."""
 PLATFORMS = {"windows": "desktop", "macos": "desktop", "linux": "desktop", "ios": "mobile", "android": "mobile"}
@@ -91,7 +90,7 @@ def _word(entry: dict[str, Any], name: str, place: str) -> str:
 
 def _picture(beside: Path, root: Path, name: str, place: str) -> Path:
     for base in (beside, beside.parent, root):
-        for folder in IMAGE_FOLDERS:
+        for folder in FOLDERS:
             path = base / folder / name
             if path.is_file():
                 return path

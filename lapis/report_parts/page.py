@@ -12,8 +12,11 @@ Section = tuple[str, str, str]
 """Anchor, name in the navigation, HTML (empty where there is nothing to show)."""
 
 
-def page(title: str, head: str, sections: Sequence[Section], foot: str) -> str:
-    """One self-contained HTML document; sections without content are left out, in the navigation too."""
+def page(title: str, head: str, sections: Sequence[Section], foot: str, more: str = "") -> str:
+    """One self-contained HTML document; sections without content are left out, in the navigation too.
+
+    `more` goes into its head, behind the style.
+    """
     shown = [section for section in sections if section[2]]
     links = "".join(f'<a href="#{anchor}">{escape(name)}</a> ' for anchor, name, _ in shown if name)
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
@@ -21,7 +24,7 @@ def page(title: str, head: str, sections: Sequence[Section], foot: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body>"
+        f"<title>{escape(title)}</title><style>{style}</style>{more}</head><body>"
         f"<header><div>{head}<nav>{links}</nav></div></header><main>{body}"
         f"<footer>{foot}</footer></main></body></html>\n"
     )

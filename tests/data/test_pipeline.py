@@ -108,6 +108,27 @@ def test_sources_are_on_one_side_and_reasons_are_kept(tmp_path: Path, texts: Pat
     assert isinstance(json.loads((tmp_path / "samples/dropped.json").read_text(encoding="utf-8")), dict)
 
 
+def test_long_documents_of_every_kind_where_they_are_wanted(tmp_path: Path, texts: Path, screens: None) -> None:
+    small = recipe(texts)
+    wide = dataclasses.replace(small.stages[0], pack=config.Pack(12000, 1, 8))
+    data = dataclasses.replace(small.data, long=config.Long(hop=6, order=6, count=6, screens=4, joined=9))
+    pipeline.build(dataclasses.replace(small, data=data, stages=(wide,)), tmp_path, world.Seen())
+    kinds = store.read_column(tmp_path / "samples" / "long.parquet", "kind")
+    made = {kind: kinds.count(kind) for kind in kinds}
+    joined = made.pop("long/joined")
+    assert made == {"long/hop": 6, "long/order": 6, "long/count": 6, "long/screens": 4} and 0 < joined <= 9
+    held = {path.stem: list(store.read_samples(path)) for path in (tmp_path / "heldout").glob("long_*")}
+    assert {*held} == {"long_hop", "long_order", "long_count", "long_screens", "long_joined"}
+    assert all(len(samples) == 1 for name, samples in held.items() if name != "long_joined")
+    counts = json.loads((tmp_path / "counts.json").read_text(encoding="utf-8"))
+    assert counts["kinds"]["long/hop"]["samples"] == 6
+    tokens = Shards(tmp_path / "shards", fingerprint(tmp_path / "tokenizer"))
+    hop = tokens.kinds.index("long/hop")
+    assert max(tokens.lengths[tokens.kind == hop]) > 3000
+    loader = Loader(tmp_path / "shards", {"long": 1.0}, config.Pack(12000, 1, 8), 9, 0, {}, 4)
+    assert not {"long/hop", "long/order", "long/count"} & {*loader.left_out}
+
+
 class Cut(Exception):
     """The run is killed."""
 

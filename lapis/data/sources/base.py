@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lapis.types import Sample
+from lapis.types import Sample, Text, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,15 @@ class Slice:
     first: int = 0
     last: int | None = None
     """None is the end."""
+    root: Path = Path()
+    """Folder of the source: places are told from it, and nothing is read that lies outside."""
+
+    @property
+    def name(self) -> str:
+        """The file as places tell it."""
+        below = self.path.is_relative_to(self.root)
+        name = self.path.relative_to(self.root).as_posix() if below else self.path.name
+        return name.encode(errors="replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,14 @@ class Broken:
     """One of a form's few reasons, such as `bad JSON`, without anything of the record's own."""
 
 
+class Bad(Exception):
+    """Says inside a reader that a record is none; `reason` is a Broken's."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """A form of source: how a place is cut into slices, and how a slice is read, in order."""
@@ -51,3 +69,53 @@ class Form:
     name: str
     slices: Callable[[Path], list[Slice]]
     read: Callable[[Slice, Origin], Iterator[Sample | Broken]]
+    """Lazy, in bounded memory; never raises for what a file holds, and writes nothing."""
+
+
+def document(origin: Origin, place: str, text: str, licence: str = "", lang: str = "", **meta: str) -> Sample:
+    """A document, its own licence and language before the origin's. Raises Bad for a text or a licence that is none."""
+    turn = Turn("assistant", (Text(clean(text)),))
+    return sample(origin, place, (turn,), licence=licence, lang=lang, document=True, meta=meta)
+
+
+def sample(
+    origin: Origin, place: str, turns: tuple[Turn, ...], licence: str = "", lang: str = "", **fields: Any
+) -> Sample:
+    """A sample that tells where it comes from and what it may be used for. Raises Bad where no licence is known."""
+    licence = licence or origin.licence
+    if not licence:
+        raise Bad("no licence")
+    fields = {"kind": origin.kind, **fields}
+    return Sample(lang=lang or origin.lang, source=f"{origin.name} {place}", licence=licence, turns=turns, **fields)
+
+
+def clean(text: Any) -> str:
+    """A text that can be kept as it is. Raises Bad for what is no text, or holds half a character or a null byte."""
+    if not isinstance(text, str):
+        raise Bad("no text" if text is None else "wrong type")
+    if "\0" in text:
+        raise Bad("null byte")
+    if not text.strip():
+        raise Bad("no text")
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError:
+        raise Bad("lone surrogate") from None
+    return text
+
+
+def decoded(data: bytes) -> str:
+    """UTF-8 text, or UTF-16 that says so. Raises Bad for every other encoding."""
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        return data.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise Bad("not UTF-8") from None
+
+
+def tried(place: str, make: Callable[[], Sample]) -> Sample | Broken:
+    """What `make` gives, or why it gives nothing."""
+    try:
+        return make()
+    except Bad as bad:
+        return Broken(place, bad.reason)

@@ -83,7 +83,7 @@ def generate(
         facts = _facts(rng, lang, split)[: rng.choice(FACTS_OF[split])]
         left = tokens - TEMPLATE * len(facts) - sum(length(part) for fact in facts for part in fact)
         origin = (f"lapis.data.synth.needles {split} {seed}", licence)
-        sample = _needle(rng, _fill(fitting, first, left), facts, lang, origin)
+        sample = _needle(rng, fill(fitting, first, left), facts, lang, origin)
         turns = (*sample.turns, *(turn for _, *pair in facts[1 : ASKS[split]] for turn in _turns(*pair)))
         yield replace(sample, turns=turns, meta={**sample.meta, "length": tokens})
 
@@ -129,7 +129,7 @@ def _facts(rng: random.Random, lang: str, split: str) -> list[tuple[str, str, st
     return made
 
 
-def _fill(fitting: Sequence[Paragraph], first: int, left: int) -> list[str]:
+def fill(fitting: Sequence[Paragraph], first: int, left: int) -> list[str]:
     """Paragraphs in the language of number `first`, from it on in their order, skipping those that no longer fit."""
     parts = []
     for step in range(len(fitting)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ BUDGET_SHARE = 0.3
 """Share of thinking samples whose prompt names a budget that their thought keeps."""
 BUDGET_STEP = 8
 """Budgets are multiples of this many tokens."""
-MARGIN = 2
-"""Tokens kept free under a budget: the line feed after `<think>`, and one to spare."""
+MARGIN, GRACE = 12, 0.1
+"""Tokens, and the share of it, that a thought leaves free under its budget: an engine that keeps budgets closes a
+thought in the grace at a budget's end, and needs room for the words that close one (serve/budget.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,11 @@ def sample(
 
 def budgeted(problem: Problem, rng: random.Random, tokens: Count) -> tuple[int, str]:
     """(budget, thought): a budget from just enough for the terse thought to more than the full one needs."""
-    least, enough = tokens(problem.terse) + MARGIN, tokens(problem.full) + MARGIN
-    first = -(-least // BUDGET_STEP)
-    budget = BUDGET_STEP * rng.randint(first, -(-enough // BUDGET_STEP) + 2)
-    return budget, problem.full if budget >= enough else problem.terse
+    least, enough = (_needed(tokens(thought)) for thought in (problem.terse, problem.full))
+    steps = rng.randint(math.ceil(least / BUDGET_STEP), math.ceil(enough / BUDGET_STEP) + 2)
+    return BUDGET_STEP * steps, problem.full if BUDGET_STEP * steps >= enough else problem.terse
+
+
+def _needed(tokens: int) -> float:
+    """The least budget of a thought of so many tokens."""
+    return max(tokens + MARGIN, tokens / (1 - GRACE))

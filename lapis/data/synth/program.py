@@ -22,9 +22,9 @@ and the new remainder (`168/2:0101,1680,0840=84`). A term of its own is worked o
 (`c+3*24:4321,2370=72:5270,8751=157`). In full detail reading and working are kept apart, and the letters lead from one
 to the other, so that each token follows from few others: a copied line from the line before it and its place in the
 question, a worked line from its letter, and a digit from two digits and a carry. That is what a small decoder can learn
-from few samples. Terse detail, for small budgets, works each line out as it is read, and writes no result beside its
-columns (`a37`, `b+48:78513480`, `c-29:59618250`): two thirds as long, and still no token has to be worked out from more
-than a column (digits and carries alone, `b+48=518`, are half as long, and were not learned; LOG.md).
+from few samples. Terse detail, for small budgets, has no plan: each line is worked out as it is read, by the same
+columns (`a37`, `b+48:7851,3480=85`). It is four fifths as long; what is shorter than that was not learned beside it
+(columns without commas and results, or digits and carries alone; LOG.md).
 """
 
 from __future__ import annotations
@@ -158,16 +158,8 @@ def _division(operation: Operation) -> list[tuple[int, int, int, int]]:
 
 def worked(operation: Operation) -> str:
     """`7851,3480=85` for 37+48. Wants a difference not below zero and a one-digit factor or divisor."""
-    return ",".join(_shown(operation)) + f"={operation.result}"
-
-
-def dense(operation: Operation) -> str:
-    """`78513480` for 37+48: the columns alone, whose digits are the result."""
-    return "".join(_shown(operation))
-
-
-def _shown(operation: Operation) -> list[str]:
-    return [f"{above}{below}{digit}{carry}" for above, below, digit, carry in columns(operation)]
+    shown = [f"{above}{below}{digit}{carry}" for above, below, digit, carry in columns(operation)]
+    return ",".join(shown) + f"={operation.result}"
 
 
 def copied(program: Program) -> list[str]:
@@ -188,13 +180,13 @@ def full(program: Program) -> str:
 
 
 def terse(program: Program) -> str:
-    """The thought that works each change out as it is read, with nothing written twice."""
+    """The thought that works each change out as it is read, and has no plan."""
     start, value = program.start, program.start.value
-    lines = [f"{start}:{dense(start.operation)}" if start.operation else str(start)]
+    lines = [f"{start}:{worked(start.operation)}" if start.operation else str(start)]
     for change in program.changes:
-        inner = f":{dense(change.term.operation)}" if change.term.operation else ""
+        inner = f":{worked(change.term.operation)}" if change.term.operation else ""
         outer = Operation(value, change.sign, change.term.value)
-        lines.append(f"{change.sign}{bracketed(change.term)}{inner}:{dense(outer)}")
+        lines.append(f"{change.sign}{bracketed(change.term)}{inner}:{worked(outer)}")
         value = outer.result
     return lettered(lines)
 

@@ -41,10 +41,13 @@ def test_thoughts() -> None:
         "c-(81-26):1651,8250=55:9540,0551,1000=54",
         "d/2:0521,1470=27",
     ]
-    assert program.terse(drawn) == "a37\nb+3*24:43212370:72903701\nc-(81-26):16518250:954005511000\nd/2:05211470"
+    assert (
+        program.terse(drawn)
+        == "a37\nb+3*24:4321,2370=72:7290,3701=109\nc-(81-26):1651,8250=55:9540,0551,1000=54\nd/2:0521,1470=27"
+    )
     start = Program(Term(24, "*", 3), (Change("+", Term(10)),))
     assert program.full(start) == "a3*24\nb+10\na3*24:4321,2370=72\nb+10:2020,7180=82"
-    assert program.terse(start) == "a3*24:43212370\nb+10:20207180"
+    assert program.terse(start) == "a3*24:4321,2370=72\nb+10:2020,7180=82"
 
 
 @given(st.integers(0, 999), st.sampled_from("+-*/"), st.integers(0, 999))

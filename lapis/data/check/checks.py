@@ -1,0 +1,68 @@
+"""What a person said of samples: lines appended to FILE.checks.jsonl; of several about one sample the last counts."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lapis import files
+from lapis.types import InputError
+
+VERDICTS = ("right", "wrong", "unsure")
+SUFFIX = ".checks.jsonl"
+LONGEST_NOTE = 2000
+"""Characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One judgement."""
+
+    verdict: str
+    note: str = ""
+
+
+def path_of(samples: Path) -> Path:
+    """Where the checks of a samples file are kept."""
+    return samples.with_name(samples.name + SUFFIX)
+
+
+def read(samples: Path) -> dict[str, Check]:
+    """The last check of each sample, by id. Raises InputError for a file that holds something else."""
+    try:
+        return {line["id"]: Check(line["verdict"], line["note"]) for line in files.lines(path_of(samples))}
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path_of(samples)}: holds something else than checks") from None
+
+
+def keep(samples: Path, name: str, check: Check) -> None:
+    """Append a check of the sample `name` (its id). A line that a kill cut short before it is ended first."""
+    place = path_of(samples)
+    if place.is_file() and place.stat().st_size:
+        with place.open("rb+") as file:
+            file.seek(-1, 2)
+            if file.read(1) != b"\n":
+                file.truncate(place.read_bytes().rfind(b"\n") + 1)
+    told = {"id": name, "verdict": check.verdict, "note": check.note, "time": int(time.time())}
+    files.append(place, told)
+
+
+def check_of(tree: Any) -> Check:
+    """A check as the page sends it. Raises ValueError where it is none."""
+    if not isinstance(tree, Mapping) or tree.get("verdict") not in VERDICTS:
+        raise ValueError(f"verdict: expected one of {', '.join(VERDICTS)}")
+    note = tree.get("note", "")
+    if not isinstance(note, str) or len(note) > LONGEST_NOTE:
+        raise ValueError(f"note: expected at most {LONGEST_NOTE} characters")
+    return Check(tree["verdict"], note.strip())
+
+
+def summary(checks: Mapping[str, Check], names: Iterator[str] | list[str]) -> str:
+    """`187 right, 2 wrong, 1 unsure of 200`."""
+    names = list(names)
+    counts = Counter(checks[name].verdict for name in names if name in checks)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS) + f" of {len(names)}"

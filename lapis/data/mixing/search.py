@@ -1,0 +1,165 @@
+"""The search for a mixture: proxy runs, the regression, and runs that compare what was found with two plain mixtures.
+
+Each finished run is a file of its own, so that a search that was cut goes on with the next one. How a run is trained
+comes in from outside (`Proxies`), because training stands above data.
+
+Shape legend: N runs, J kinds, K losses.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lapis import files
+from lapis.data.mixing import draw
+from lapis.data.mixing.choose import Choice, choose
+from lapis.data.mixing.free import Free
+from lapis.data_config.mixing import Mixing
+from lapis.types import InputError, Progress
+
+Floats = npt.NDArray[np.float64]
+Losses = dict[str, dict[str, float]]
+"""Half of the held-out samples (`fit`, `check`) to the loss of each kind, in nats a token."""
+FULL = ("found", "uniform", "proportional")
+"""Mixtures that are checked."""
+SEED = 0
+"""Of the drawn mixtures and of the resamples."""
+
+
+class Proxies(Protocol):
+    """Who trains (lapis/proxies.py)."""
+
+    def train(self, name: str, weights: Mapping[str, float], seed: int, whole: bool, progress: Progress) -> Losses:
+        """Held-out losses after training on `weights`; `whole` takes the recipe's own decoder instead of a proxy.
+
+        `progress` advances by the steps of the run.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search and its folder."""
+
+    folder: Path
+    plan: Mixing
+    free: Free
+    facts: Mapping[str, Any]
+    """Of what it is: recipe, stage, data; runs of another search in the same folder are refused."""
+    proxies: Proxies
+
+    def begin(self) -> None:
+        """Write what the search is. Raises InputError where the folder holds runs of another one."""
+        path, held_back = self.folder / "search.json", ("runs", "resamples", "check_steps", "seeds")
+        plan = {name: getattr(self.plan, name) for name in Mixing.__slots__ if name not in held_back}
+        mine = json.loads(json.dumps({**self.facts, **plan, "kinds": self.free.kinds}))
+        before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else mine
+        for name in sorted({*mine, *before}):
+            if mine.get(name) != before.get(name):
+                change = f"{name} was {json.dumps(before.get(name))} and is {json.dumps(mine.get(name))} now"
+                raise InputError(f"{self.folder}: holds another search: {change}; remove it or name another out=")
+        files.write_json(path, mine)
+
+    def tried(self, progress: Progress) -> tuple[Floats, Floats]:
+        """Shares [N, J] and held-out losses [N, K] of the proxy runs; `progress` advances by all their steps."""
+        shares_NJ = draw.mixtures(self.free.sizes, self.plan.runs, SEED)
+        found = [self._run(f"proxy-{number:03d}", row.tolist(), SEED, progress) for number, row in enumerate(shares_NJ)]
+        return shares_NJ, np.array([[losses["fit"][kind] for kind in self.free.kinds] for losses in found])
+
+    def _run(self, name: str, shares: Sequence[float], seed: int, progress: Progress) -> Losses:
+        """A finished run's losses, or a new one's. One of other shares was a check of another choice: it goes."""
+        path = self.folder / "runs" / f"{name}.json"
+        whole = not name.startswith("proxy")
+        steps = self.plan.check_steps if whole else self.plan.steps
+        told = {"shares": dict(zip(self.free.kinds, shares, strict=True)), "steps": steps}
+        if path.is_file():
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if {name: kept[name] for name in told} == told:
+                progress.advance(steps, name)
+                return kept["losses"]
+        losses = self.proxies.train(name, self.free.weights(shares), seed, whole, progress)
+        files.write_json(path, {**told, "losses": losses})
+        return losses
+
+    def found(self, progress: Progress) -> Choice:
+        """Run or resume the proxies, and what they say. Raises InputError where the folder holds another search."""
+        self.begin()
+        shares_NJ, losses_NK = self.tried(progress)
+        return choose(np.array(self.free.sizes), shares_NJ, losses_NK, self.plan.resamples, SEED)
+
+    def checked(self, choice: Choice, progress: Progress) -> dict[str, Any]:
+        """The found mixture against both plain ones, on the half of the held-out samples that chose nothing."""
+        kinds = len(self.free.kinds)
+        shares = (choice.shares_J, draw.uniform(kinds), draw.proportional(self.free.sizes))
+        found: dict[str, list[dict[str, float]]] = {}
+        for name, shares_J in zip(FULL, shares, strict=True):
+            runs = [
+                self._run(f"{name}-{seed}", shares_J.tolist(), seed, progress) for seed in range(1, self.plan.seeds + 1)
+            ]
+            found[name] = [losses["check"] for losses in runs]
+        return compared(found)
+
+    def write(self, choice: Choice, check: Mapping[str, Any]) -> dict[str, Any]:
+        """Write `mixture.json` (everything, which is returned) and `weights.json` (what a stage takes)."""
+        content = told(self, choice, check)
+        files.write_json(self.folder / "mixture.json", content)
+        files.write_json(self.folder / "weights.json", content["mixture"])
+        return content
+
+
+def compared(found: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, Any]:
+    """Mean loss of each mixture by seed and by kind, and by how much the first one is below each other one.
+
+    A gain is a share of the other's loss, from runs of the same seed: its mean, its least and its most over seeds.
+    """
+    means = {name: [float(np.mean(list(losses.values()))) for losses in runs] for name, runs in found.items()}
+    kinds = {
+        name: {kind: float(np.mean([run[kind] for run in runs])) for kind in runs[0]} for name, runs in found.items()
+    }
+    first, *others = means
+    gains = {
+        other: [1 - mine / theirs for mine, theirs in zip(means[first], means[other], strict=True)] for other in others
+    }
+    return {
+        "losses": {
+            name: {"mean": float(np.mean(each)), "seeds": each, "kinds": kinds[name]} for name, each in means.items()
+        },
+        "gains": {
+            name: {"value": float(np.mean(each)), "low": min(each), "high": max(each)} for name, each in gains.items()
+        },
+    }
+
+
+def told(search: Search, choice: Choice, check: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that is kept of a search, as `mixture.json` has it."""
+    free, plain = search.free, {"uniform": draw.uniform(len(search.free.kinds))}
+    mixtures = {"found": choice.shares_J, **plain, "proportional": draw.proportional(free.sizes)}
+    predicted = choice.predict(np.stack(list(mixtures.values())))
+    size = mixtures["proportional"]
+    bars = zip(free.kinds, choice.shares_J, choice.low_J, choice.high_J, size, strict=True)
+    return {
+        **search.facts,
+        "shares": {
+            kind: {"share": float(share), "low": float(low), "high": float(high), "size": float(own)}
+            for kind, share, low, high, own in bars
+        },
+        "mixture": free.mixture(choice.shares_J.tolist()),
+        "regression": {
+            "form": choice.form,
+            "runs": search.plan.runs,
+            "spread": choice.spread,
+            "errors": {form: error._asdict() for form, error in choice.errors.items()},
+        },
+        "predicted": {
+            name: {"mean": float(row.mean()), "kinds": dict(zip(free.kinds, map(float, row), strict=True))}
+            for name, row in zip(mixtures, predicted, strict=True)
+        },
+        "check": dict(check),
+    }

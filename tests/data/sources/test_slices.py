@@ -1,0 +1,37 @@
+"""Big files are cut into slices that together give what the whole gives, and a cut one is read without the others."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from lapis.data.sources import lines, parquet, places, webdataset
+from lapis.data.sources.forms import FORMS
+from tests.data.sources import corpora
+
+CUT = ("jsonl", "parquet", "text", "images", "captions.jsonl", "webdataset", "chat", "screens")
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_slices_give_what_the_whole_gives(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    form, make = corpora.CORPORA[name]
+    place = make(tmp_path, random.Random(5)).place
+    whole, broken = corpora.read(FORMS[form], place)
+    count = len(FORMS[form].slices(place))
+    for module, size in ((lines, "SIZE"), (parquet, "SIZE"), (webdataset, "MEMBERS"), (places, "BUNDLE")):
+        monkeypatch.setattr(module, size, 5 if size != "SIZE" else 700)
+    parts = FORMS[form].slices(place)
+    assert len(parts) > count
+    found, told = corpora.read(FORMS[form], place)
+    assert [sample.fingerprint for sample in found] == [sample.fingerprint for sample in whole]
+    assert [one.reason for one in told] == [one.reason for one in broken]
+    last = list(FORMS[form].read(parts[-1], corpora.ORIGIN))
+    assert last == (found + told)[-len(last) :] or len(last) > 1
+
+
+def test_a_parquet_that_cannot_be_opened_is_one_slice(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 nothing")
+    samples, broken = corpora.read(FORMS["parquet"], tmp_path)
+    assert not samples and [(one.place, one.reason) for one in broken] == [("a.parquet", "damaged Parquet")]
