@@ -59,7 +59,7 @@ def rank(folder: Path) -> None:
 
 def test_two_ranks_update_like_one(tmp_path: Path) -> None:
     trained(alone(), tmp_path, "one")
-    jobs.run(rank, 2, tmp_path)
+    jobs.run(rank, 2, tmp_path, tmp_path)
     (one, shapes), (two, other) = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
     for mine, theirs in zip(one, two, strict=True):
         assert theirs == pytest.approx(mine, rel=1e-4, abs=1e-6)
