@@ -21,6 +21,7 @@ def check(recipe: config.Recipe) -> None:
     _adapter(recipe)
     _cut(recipe)
     _handlers(recipe.data)
+    _sources(recipe.data)
     _nodes(recipe.dist)
     for entry in recipe.stages:
         _mixture(entry, recipe.data)
@@ -41,8 +42,8 @@ def check(recipe: config.Recipe) -> None:
 def check_inputs(recipe: config.Recipe) -> None:
     """What the data stage and the evaluation need from outside.
 
-    Raises InputError for a folder of texts without any, one that is empty or not UTF-8, one of ScreenSpot that is not
-    whole, and a machine without a browser or without Chinese fonts.
+    Raises InputError for a folder of texts without any, one that is empty or not UTF-8, a source without files, a
+    folder of ScreenSpot that is not whole, and a machine without a browser or without Chinese fonts.
     """
     if recipe.data.texts:
         from lapis.data.sources import prose
@@ -53,6 +54,12 @@ def check_inputs(recipe: config.Recipe) -> None:
         from lapis.eval import grounding
 
         grounding.read(Path(recipe.eval.screenspot))
+    if recipe.data.sources:
+        from lapis.data.corpus import plan
+
+        plan.parts(recipe.data)
+    if not recipe.data.made:
+        return
     from lapis.data.screens import browser
 
     browser.installed_fonts()
@@ -153,6 +160,16 @@ def _handlers(data: config.Data) -> None:
             raise InputError(f"data.handlers.{kind}: {name} is no function")
 
 
+def _sources(data: config.Data) -> None:
+    """Sources have names and forms, and there is something to take where nothing else is made."""
+    if data.sources:
+        from lapis.data.corpus import plan
+
+        plan.check(data)
+    elif not data.made:
+        raise InputError("data.sources: none, and data.made is false; expected one (data.sources.web.form=jsonl)")
+
+
 def _cut(recipe: config.Recipe) -> None:
     """Where a stage prunes, the student can be cut out of the teacher."""
     if any(isinstance(entry, config.Prune) for entry in recipe.stages):
@@ -164,7 +181,7 @@ def _cut(recipe: config.Recipe) -> None:
 def _mixture(entry: Any, data: config.Data) -> None:
     from lapis.data.mixture import belongs
 
-    kinds = (*KINDS, *data.handlers)
+    kinds = (*KINDS, *data.handlers, *(source.kind for source in data.sources.values()))
     for field in ("mixture", "epochs"):
         for prefix in getattr(entry, field, {}):
             if not any(belongs(kind, prefix) for kind in kinds):

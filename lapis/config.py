@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
+from lapis.data_config.corpus import Corpus, Evaluations, Near, Photos, Source
 from lapis.data_config.long import Long
 from lapis.machines import Dist, Floor
 from lapis.overrides import assign, check, flat
@@ -37,7 +38,7 @@ from lapis.shape import (
 from lapis.types import InputError
 
 __all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
-__all__ += ["decoder_of", "flat", "tile_tokens"]
+__all__ += ["Corpus", "Evaluations", "Near", "Photos", "Source", "check", "decoder_of", "flat", "tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
 
@@ -268,6 +269,14 @@ class Data:
     """Fetch documentation packages through apt where it works."""
     texts: str = ""
     """Folder of the user's own UTF-8 `.txt` and `.md` files, added to the prose; empty names none."""
+    sources: dict[str, Source] = field(default_factory=dict)
+    """Name to a source of the user's own, whose samples are cleaned, deduplicated and added (lapis/data/corpus)."""
+    corpus: Corpus = field(default_factory=Corpus)
+    """What the samples of sources are held to."""
+    made: bool = True
+    """Gather and make everything below as well; false takes nothing but the sources."""
+    runner: Literal["native", "ray"] = "native"
+    """Where Daft runs the work on sources: processes of this machine, or the Ray cluster that it is on."""
     handlers: dict[str, str] = field(default_factory=dict)
     """Kind to the user's own generator of its samples, `package.module:function` (lapis/data/handlers.py)."""
     screens: Positive = 10000
@@ -293,7 +302,7 @@ class Data:
     long: Long = field(default_factory=Long)
     """Long documents of other kinds."""
     workers: Positive = 2
-    """Processes that render and generate."""
+    """Processes that render, generate and work on sources."""
     shards: str = ""
     """Folder or URL (s3://bucket/path) of shards to train on, by this run's tokenizer; empty takes its own."""
     minutes: Rate = 4.0
@@ -319,7 +328,7 @@ class Eval:
     parent: str = "rl"
     samples: Positive = 300
     """Held-out samples per task."""
-    budgets: Annotated[tuple[Count, ...], MinLen(1)] = (0, 8, 16, 32, 64, 128, 192)
+    budgets: Annotated[tuple[Count, ...], MinLen(1)] = (0, 8, 16, 32, 64, 96, 128, 192)
     """Thinking budgets of the curve, in tokens."""
     max_tokens: Positive = 256
     pictures: Positive = 12

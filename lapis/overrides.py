@@ -23,7 +23,9 @@ def assign(tree: dict[str, Any], path: str, value: str) -> None:
     """
     *parents, last = path.split(".")
     node: Any = tree
-    for name in parents:
+    for depth, name in enumerate(parents):
+        if isinstance(node, dict) and _new(parents[:depth], name):
+            node.setdefault(name, {})
         node = _child(node, name, path)
     if isinstance(node, tuple | list) or not isinstance(node, dict):
         raise InputError(f"{path}: names a list; name an entry's field")
@@ -32,8 +34,15 @@ def assign(tree: dict[str, Any], path: str, value: str) -> None:
     node[last] = _read(path, value[1:]) if value.startswith("@") else _parse(value)
 
 
+def _new(parents: list[str], name: str) -> bool:
+    """Whether an entry of the user's own begins here; what it may hold is checked with its values."""
+    return parents[-1:] == ["sources"] or (parents[-2:-1] == ["sources"] and name == "columns")
+
+
 def _free_keys(parents: list[str]) -> bool:
-    return bool(parents) and parents[-1] in ("mixture", "epochs", "handlers", "weights")
+    """Whether a dict takes keys of the user's own."""
+    own = ("mixture", "epochs", "handlers", "columns", "sources", "weights")
+    return bool(parents) and (parents[-1] in own or parents[-2:-1] == ["sources"])
 
 
 def _child(node: Any, name: str, path: str) -> Any:

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lapis import coherent, config, files
 from lapis.progress import Bars, Task
 from lapis.timeline import Timeline
-from lapis.types import InputError, Progress
+from lapis.types import Embedder, InputError, Progress
 
 if TYPE_CHECKING:
     from lapis.dist.nodes import Team
 
 HOW = ("device", "threads", "compile", "minutes", "workers", "checkpoint_every", "online", "engines", "slots", "judges")
+HOW = ("device", "threads", "compile", "minutes", "workers", "runner", "checkpoint_every", "online")
 """Config fields that say how a stage runs and is watched, not what comes out: they may change under way."""
 
 
@@ -46,10 +47,13 @@ class Step:
         return (self.folder / "done.json").is_file()
 
 
-def run(recipe: config.Recipe, folder: Path, restart: str | None = None, only: str | None = None) -> None:
+def run(
+    recipe: config.Recipe, folder: Path, restart: str | None = None, only: str | None = None, until: str | None = None
+) -> None:
     """Everything of the recipe that is not yet done in `folder`, then the report.
 
-    `restart` names a stage that is thrown away first with all later ones; `only` ends the run after that stage.
+    `restart` names a stage that is thrown away first with all later ones; `only` ends the run after that stage, and
+    `until` already within the data stage, after a step of it.
     Where the recipe wants several machines, one of them does all this and the others take part in training.
     Raises InputError for a folder in use, a recipe that does not hold together, or one that would change a begun stage.
     """
@@ -64,11 +68,50 @@ def run(recipe: config.Recipe, folder: Path, restart: str | None = None, only: s
         if restart is not None:
             forget(steps, restart, folder)
         files.write(folder / "config.json", config.dump(recipe))
+        if not _settled(steps):
+            _refresh(recipe, folder)
+        if until is not None:
+            return _until(steps[0], recipe, folder, until)
         steps = walk(recipe, folder, team)
         chosen = steps if only is None else steps[: _index(steps, only) + 1]
         fresh = perform(chosen, folder)
         if only is None and (fresh or not (folder / "report.json").is_file()):
             _report(folder, fresh)
+
+
+def _settled(steps: list[Step]) -> bool:
+    """Whether a stage has begun on the data, which is what it is from then on."""
+    return any(step.folder.is_dir() for step in steps[1:])
+
+
+def _refresh(recipe: config.Recipe, folder: Path) -> None:
+    """Sources whose files or settings changed since the data stage read them are read again; those that are gone are
+    not missed once it is done."""
+    done = folder / recipe.data.name / "steps" / "parts.json"
+    if not recipe.data.sources or not done.is_file():
+        return
+    from lapis.data import pipeline
+
+    with suppress(InputError) if (done.parents[1] / "done.json").is_file() else nullcontext():
+        if not pipeline.current(recipe.data, done):
+            pipeline.reopen(done.parents[1])
+
+
+def _until(step: Step, recipe: config.Recipe, folder: Path, last: str) -> None:
+    from lapis.data import pipeline
+
+    with Bars([Task(step.name, step.minutes)], {}) as bars, bars.stage(step.name, step.total()) as progress:
+        pipeline.build(recipe, folder / recipe.data.name, progress, until=last, embedder=_embedder(recipe))
+
+
+def _embedder(recipe: config.Recipe) -> Embedder | None:
+    name = recipe.data.corpus.photos.model
+    if not name:
+        return None
+    from lapis.eval.embedder import ViTLooks
+    from lapis.named import model_folder
+
+    return ViTLooks(model_folder(name))
 
 
 def _leads(recipe: config.Recipe) -> bool:
@@ -152,13 +195,14 @@ def unchanged(recipe: config.Recipe, steps: list[Step], folder: Path) -> None:
         before = by_stage(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path}: not the config of a run; expected an empty folder or a run's") from None
+    free = () if _settled(steps) else (f"{recipe.data.name}.sources.", f"{recipe.data.name}.corpus.")
     for step in steps:
         if step.folder.is_dir():
-            _same(step.name, before.get(step.name, {}), now[step.name], folder)
+            _same(step.name, before.get(step.name, {}), now[step.name], folder, free)
 
 
-def _same(stage: str, before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    for key in sorted({*before, *now}):
+def _same(stage: str, before: Mapping[str, Any], now: Mapping[str, Any], folder: Path, free: tuple[str, ...]) -> None:
+    for key in sorted(key for key in {*before, *now} if not key.startswith(free)):
         old, new = before.get(key), now.get(key)
         if old != new and not {*key.split(".")[1:]}.intersection(HOW):
             change = f"{key} was {json.dumps(old)} when it began and is {json.dumps(new)} now"
@@ -225,7 +269,7 @@ def _units() -> int:
 def _data(recipe: config.Recipe, folder: Path, progress: Progress) -> None:
     from lapis.data import pipeline
 
-    pipeline.build(recipe, folder / recipe.data.name, progress)
+    pipeline.build(recipe, folder / recipe.data.name, progress, embedder=_embedder(recipe))
 
 
 def _stage(entry: Any, progress: Progress, recipe: config.Recipe, folder: Path, team: Team | None) -> None:

@@ -234,6 +234,14 @@ class Scorer(Protocol):
         ...
 
 
+class Embedder(Protocol):
+    """What the data stage needs of a model to find photographs that look alike."""
+
+    def embed(self, images: Sequence[bytes]) -> Any:
+        """Unit vectors [N, D], float32, of encoded pictures in their order."""
+        ...
+
+
 class Progress(Protocol):
     """Where long work reports how far it is."""
 

@@ -18,26 +18,21 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from lapis import chat, config, files, hub
-from lapis.data import dedup, store, tokenise
-from lapis.data.screens import render, tasks, words
+from lapis import chat, config, files
+from lapis.data import dedup, store
+from lapis.data.screens import render, tasks
 from lapis.data.screens.compose import Limits, Split
 from lapis.data.screens.page import Screen
 from lapis.data.sources import captions, packages, prose
 from lapis.data.steps import quality
 from lapis.data.synth import needles, questions, screen_act, screen_math
 from lapis.data_config.judge import PAGES
-from lapis.types import Progress, Sample
+from lapis.types import Embedder, Progress, Sample
 
 HELD_PROSE, HELD_CAPTIONS = 0.02, 0.1
 """Shares of source files that are held out."""
 SURPLUS = 1.6
 """Prose is parsed until this many times the wanted bytes of both languages, because some is dropped."""
-CORPUS = 6_000_000
-"""Most characters of prose that the tokenizer is trained on."""
-CORPUS_QUESTIONS, CORPUS_SCREENS, WORD_REPEATS, CHARACTER_REPEATS = 6000, 48, 30, 1000
-"""Questions and screens that the tokenizer is trained on, and how often it reads screens' words and characters: what a
-patch shows can only be named by a token of its own."""
 CHUNK = 1000
 """Screens of one file: what a killed run renders again at most."""
 EXAMPLES = 5
@@ -59,6 +54,7 @@ class Stage:
     progress: Progress
     cache: Path
     """Where packages are kept between runs."""
+    embedder: Embedder | None = None
 
     @property
     def samples(self) -> Path:
@@ -198,58 +194,6 @@ def make_captions(stage: Stage) -> dict[str, Any]:
     store.write_samples(stage.samples / "captions.parquet", taught)
     store.write_samples(stage.held / "caption.parquet", held)
     return {"notes": notes if not made else []}
-
-
-def make_tokenizer(stage: Stage) -> dict[str, Any]:
-    """Train the tokenizer on prose, questions and the words of some screens, or take that of the run's weights."""
-    recipe = stage.recipe
-    trained = (
-        _taken(stage)
-        if recipe.start
-        else tokenise.train_tokenizer(
-            _corpus(stage),
-            recipe.data.vocab,
-            stage.out / "tokenizer",
-            recipe.model.tokens_per_tile,
-            recipe.data.token_bytes,
-        )
-    )
-    (stage.out / "tokenizer" / "tokenizer_config.json").write_text(
-        chat.tokenizer_config(recipe.model.decoder.max_positions), encoding="utf-8"
-    )
-    return {"vocab": trained.size}
-
-
-def _taken(stage: Stage) -> chat.Tokenizer:
-    raw, _ = chat.special_tokenizer(hub.folder_of(stage.recipe.start, hub.WORDS))
-    with files.beside(stage.out / "tokenizer" / "tokenizer.json") as part:
-        raw.save(str(part))
-    return stage.tokenizer()
-
-
-def _corpus(stage: Stage) -> Iterator[str]:
-    size = 0
-    for text in store.read_column(stage.samples / "prose.parquet", "text"):
-        size += len(text)
-        if size > CORPUS:
-            break
-        yield text
-    recipe = stage.recipe
-    for sample in questions.generate(min(CORPUS_QUESTIONS, recipe.data.questions), recipe.seed + 1, "train"):
-        yield "\n".join(f"{turn.text}\n{turn.thought or ''}" for turn in sample.turns)
-    yield from _interface_words(recipe.data.han)
-    count = min(CORPUS_SCREENS, recipe.data.screens)
-    for screen in render.render(count, recipe.seed + 1, "train", recipe.data.workers, limits=limits(recipe.data)):
-        yield " ".join(word[0] for word in screen.words)
-        yield from screen_act.texts(screen)
-
-
-def _interface_words(han: int) -> Iterator[str]:
-    """The words that training screens are drawn from, and every character often enough to be a token."""
-    for lang in ("en", "zh"):
-        for topic in words.TOPICS:
-            yield from ["\n".join(words.pool(lang, topic, False, han))] * WORD_REPEATS
-        yield from ["\n".join(words.characters(lang, han))] * CHARACTER_REPEATS
 
 
 def limits(data: config.Data) -> Limits:

@@ -7,6 +7,7 @@ was killed goes on where it was.
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -18,13 +19,16 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from lapis import chat, config, files
-from lapis.data import gather, gather_long, handlers, store
+from lapis.data import gather, gather_long, handlers, store, vocabulary
+from lapis.data.corpus import engine
 from lapis.data.gather import Stage
 from lapis.data.shards import Entry, fingerprint, write_index, write_shard
 from lapis.data.sources.packages import default_cache
 from lapis.data.tokenise import Cutter, example
-from lapis.types import InputError, Progress, Sample
+from lapis.types import Embedder, InputError, Progress, Sample
 
+CORPUS = vocabulary.CORPUS
+"""Folder of the data engine."""
 SHARD_GROUPS = 4
 """Row groups of samples that become one shard."""
 
@@ -61,20 +65,30 @@ class Step:
     count: Callable[[config.Data], int] = field(default=lambda data: 1)
 
 
-def build(recipe: config.Recipe, out: Path, progress: Progress, cache: Path | None = None) -> None:
+def build(
+    recipe: config.Recipe,
+    out: Path,
+    progress: Progress,
+    cache: Path | None = None,
+    until: str | None = None,
+    embedder: Embedder | None = None,
+) -> None:
     """Make everything under `out`: samples/, heldout/, fresh/, tokenizer/, shards/, counts.json, and last done.json.
 
     `progress` advances by UNITS in all; what was done before counts at once. `cache` keeps fetched packages between
-    runs. Raises InputError for a bad text source, a missing browser or font, and a full disk.
+    runs, `until` names the step that is the last one for now, and `embedder` says what photographs look like. Raises
+    InputError for a bad text source, a missing browser or font, and a full disk.
     """
     if (out / "done.json").is_file():
         progress.advance(UNITS)
         return
     try:
-        for step in STEPS:
+        for step in steps_of(recipe.data):
             part = Scaled(progress, step.units, step.count(recipe.data))
-            _run(step, Stage(recipe, out, part, cache or default_cache()))
+            _run(step, Stage(recipe, out, part, cache or default_cache(), embedder))
             part.finish()
+            if step.name == until:
+                return
         files.write_json(out / "done.json", {"counts": json.loads((out / "counts.json").read_text(encoding="utf-8"))})
     except OSError as error:
         if files.is_full(error):
@@ -82,11 +96,41 @@ def build(recipe: config.Recipe, out: Path, progress: Progress, cache: Path | No
         raise
 
 
+def steps_of(data: config.Data) -> tuple[Step, ...]:
+    """The steps of a recipe in order. Where nothing is made but sources' samples, the tokenizer is trained on them."""
+    return STEPS if data.made else tuple(step for name in ALONE for step in STEPS if step.name == name)
+
+
+def current(data: config.Data, marker: Path) -> bool:
+    """Whether the partitions that the marker of `parts` names are those that the sources have now."""
+    told: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+    return bool(told["plan"] == engine.names(data) and told["corpus"] == config.dump(data.corpus))
+
+
+def reopen(out: Path) -> None:
+    """Have the steps that read sources done once more; finished partitions are kept."""
+    (out / "done.json").unlink(missing_ok=True)
+    for name in AFTER:
+        (out / "steps" / f"{name}.json").unlink(missing_ok=True)
+    shutil.rmtree(out / "shards", ignore_errors=True)
+
+
 def _run(step: Step, stage: Stage) -> None:
     marker = stage.out / "steps" / f"{step.name}.json"
     if not marker.is_file():
         stage.progress.advance(0, step.name)
         files.write_json(marker, step.make(stage))
+
+
+def make_parts(stage: Stage) -> dict[str, Any]:
+    """Partitions of the recipe's sources."""
+    return engine.make_parts(stage.recipe.data, stage.out / CORPUS, stage.progress)
+
+
+def make_corpus(stage: Stage) -> dict[str, Any]:
+    """Samples of the recipe's sources, without copies and without what is held out."""
+    folders = stage.out / CORPUS, stage.samples, stage.held
+    return engine.make_samples(stage.recipe.data, *folders, stage.progress, stage.embedder)
 
 
 def decontaminate(stage: Stage) -> dict[str, Any]:
@@ -206,9 +250,10 @@ def make_counts(stage: Stage) -> dict[str, Any]:
             kinds.setdefault(kind, {"samples": 0, "tokens": 0, "tiles": 0})[name] = dict(found)
     counts = {
         "kinds": kinds,
-        "dropped": steps["prose"]["dropped"],
+        "sources": steps["corpus"]["samples"],
+        "dropped": steps.get("prose", {}).get("dropped", {}),
         "leaked": steps["decontaminate"]["leaked"],
-        "notes": [*steps["prose"]["notes"], *steps["captions"]["notes"]],
+        "notes": [note for name in ("prose", "captions") for note in steps.get(name, {}).get("notes", ())],
         "heldout": {path.stem: pq.read_metadata(path).num_rows for path in sorted(stage.held.glob("*.parquet"))},
     }
     files.write_json(stage.out / "counts.json", counts)
@@ -227,7 +272,8 @@ def _by_kind(stage: Stage, name: str) -> dict[str, Counter[str]]:
 STEPS = (
     Step("prose", 90, gather.make_prose),
     Step("captions", 30, gather.make_captions),
-    Step("tokenizer", 50, gather.make_tokenizer),
+    Step("parts", 40, make_parts, lambda data: engine.UNITS),
+    Step("tokenizer", 50, vocabulary.make_tokenizer),
     Step("screens", 360, gather.make_screens, lambda data: data.screens),
     Step("pages", 100, gather.make_pages, lambda data: data.pages),
     Step("held_screens", 40, gather.make_held_screens, lambda data: 2 * data.held_screens),
@@ -236,9 +282,14 @@ STEPS = (
     Step("needles", 20, gather.make_needles),
     Step("long", 5, gather_long.make_long),
     Step("own", 10, handlers.make_own),
+    Step("corpus", 30, make_corpus, lambda data: engine.UNITS),
     Step("decontaminate", 10, decontaminate),
     Step("shards", 195, make_shards, lambda data: 100),
     Step("counts", 5, make_counts),
 )
+ALONE = ("parts", "corpus", "tokenizer", "decontaminate", "shards", "counts")
+"""Steps where a recipe makes nothing beside its sources' samples."""
+AFTER = ("parts", "corpus", "decontaminate", "shards", "counts")
+"""Steps that are done once more where sources changed."""
 UNITS = sum(step.units for step in STEPS)
 """How far `progress` advances in a whole data stage."""

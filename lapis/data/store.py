@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -43,15 +42,13 @@ SCHEMA = pa.schema(
 GROUP = 512
 """Samples of a row group: the unit in which samples are read back and tokenised."""
 _DICTIONARY = 64 << 20
-_SPACE = re.compile(r"\s+")
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> int:
     """Write samples to a Parquet file, beside it first and then renamed. Returns how many there were."""
     rows = iter(samples)
     count = 0
-    how = {"compression": _compression(), "dictionary_pagesize_limit": _DICTIONARY}
-    with files.beside(path) as part, pq.ParquetWriter(part, SCHEMA, **how) as writer:
+    with files.beside(path) as part, writer_of(part, SCHEMA) as writer:
         while group := list(islice(rows, GROUP)):
             writer.write_table(to_table(group), row_group_size=GROUP)
             count += len(group)
@@ -83,7 +80,8 @@ def read_column(path: Path, name: str) -> list[Any]:
 
 def normal(text: str) -> str:
     """Text as duplicates are compared: NFKC, case-folded, runs of white space as one space."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(text.split()).casefold()
 
 
 def key(sample: Sample) -> str:
@@ -107,10 +105,11 @@ def from_table(table: pa.Table) -> list[Sample]:
     return [_sample(row) for row in table.to_pylist()]
 
 
-def _compression() -> dict[str, str]:
-    """Pictures are compressed already."""
-    names = {field.name: "ZSTD" for field in SCHEMA if field.name != "images"}
-    return {**names, "images.list.element": "NONE"}
+def writer_of(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of samples whose schema is SCHEMA, or that and more columns. Pictures are compressed already."""
+    names = {field.name: "ZSTD" for field in schema if field.name != "images"}
+    how = {**names, "images.list.element": "NONE"}
+    return pq.ParquetWriter(path, schema, compression=how, dictionary_pagesize_limit=_DICTIONARY)
 
 
 def _open(path: Path) -> pq.ParquetFile:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lapis.data_verbs import answers, build, check, fit_quality, inspect, mixture, report, sets
+from lapis.data_verbs import answers, build, check, fit_quality, inspect, mixture, report, screens, sets
 
-VERBS = (build, inspect, report, mixture, answers, sets, check, fit_quality)
+VERBS = (build, inspect, report, mixture, screens, answers, sets, check, fit_quality)
 """Modules of verbs, in the order of the help. Each has NAME, ABOUT, EXAMPLE, `options(parser)` and `act(words)`."""
 
 

@@ -14,6 +14,8 @@ def options(verb: argparse.ArgumentParser) -> None:
 
     verb.add_argument("recipe", metavar="RECIPE", help=f"a file in lapis/recipes: {', '.join(recipe_names())}")
     verb.add_argument("--smoke", action="store_true", help="the same road in under three minutes")
+    about = "end after this step: samples and their counts (corpus), or the shards of all (shards)"
+    verb.add_argument("--until", choices=("corpus", "shards"), help=about)
     about = "a config field (data.screens=100), or out=DIR for the run's folder"
     verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
 
@@ -24,5 +26,5 @@ def act(words: argparse.Namespace) -> None:
     from lapis.verbs import folder_of, recipe_of
 
     recipe, folder = recipe_of(words), folder_of(words)
-    road.run(recipe, folder, only=recipe.data.name)
+    road.run(recipe, folder, only=recipe.data.name, until=words.until)
     print(folder / recipe.data.name)

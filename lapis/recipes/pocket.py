@@ -182,18 +182,18 @@ def later() -> tuple[Train | RL, ...]:
         "long",
         "reason",
         {"long": 0.6, "math": 0.3, "screen/ground": 0.1},
-        500,
+        400,
         Pack(row_tokens=4096, rows=1, tiles=8),
         replace(rates, start=0.5, end=0.4),
         yarn=Yarn(8.0, 512, beta_fast=2.0),
         look_weight=0.3,
-        minutes=5.0,
+        minutes=4.5,
     )
     sft = Train(
         "sft",
         "long",
         {**THOUGHTS, **_screens(0.6)},
-        600,
+        800,
         pack,
         replace(rates, start=0.4, end=0.02),
         cell_weight=0.1,
@@ -203,8 +203,8 @@ def later() -> tuple[Train | RL, ...]:
         look_weight=0.3,
         epochs={"screen/math": 9, "math": 9, "screen": 3},
         # 2.4 s of one core a snapshot and as much for the start: under 3% of the stage's, were none of it idle.
-        online=Online(("ground_seen/direct", "math/think"), every=150, samples=24),
-        minutes=4.0,
+        online=Online(("ground_seen/direct", "math/think"), every=200, samples=24),
+        minutes=5.0,
     )
     asked = {"math/arith": 0.05, "math/word": 0.15, "screen/ground": 0.8}
     rise = Optim(lr=1e-4, weight_decay=0.0, warmup=0.1)

@@ -11,7 +11,8 @@ import io
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -69,6 +70,22 @@ def _answers(path: str) -> bool:
     return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
+@contextmanager
+def chromium(path: str | None) -> Iterator[Any]:
+    """A running Chromium, as Playwright's object: `path` is the program, None for Playwright's own. Raises InputError
+    where none can be started."""
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        except Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"chromium: cannot be started ({reason}); install it (Debian: chromium)") from None
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
 class Browser:
     """A running Chromium with one page. Use it as a context manager; a thread can hold one.
 
@@ -79,14 +96,9 @@ class Browser:
         self._path = path
 
     def __enter__(self) -> Browser:
-        self._playwright = sync_playwright().start()
-        try:
-            self._browser = self._playwright.chromium.launch(executable_path=self._path, args=list(ARGUMENTS))
-        except Error as error:
-            self._playwright.stop()
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"chromium: cannot be started ({reason}); install it (Debian: chromium)") from None
-        page = self._browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1)
+        self._running = ExitStack()
+        browser = self._running.enter_context(chromium(self._path))
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1)
         self._session = page.context.new_cdp_session(page)
         page.set_content("<!doctype html><html><body style='margin:0;background:#fff'></body></html>")
         self._page = page
@@ -94,8 +106,7 @@ class Browser:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._browser.close()
-        self._playwright.stop()
+        self._running.close()
 
     def sheet(self, pages: Sequence[tuple[str, int, int]]) -> list[tuple[bytes, dict[str, Any]]]:
         """Render up to SHEET pages of (HTML, width, height); for each its PNG and what `measure.js` saw of it."""

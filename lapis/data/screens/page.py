@@ -96,10 +96,19 @@ class Screen:
     """Every visible line of text, in document order."""
     partial: frozenset[str] = frozenset()
     """Roles of which some element is not wholly visible, so that nobody counts them."""
+    behind: tuple[str, ...] = ()
+    """Texts that are cut off or covered, but not wholly hidden: nobody says that they are not there."""
 
     @property
     def source(self) -> str:
         return f"lapis:screens/{self.template}/{self.seed}-{self.split}-{self.index}"
+
+    @property
+    def texts(self) -> str:
+        """All that can be read or is called something, in small letters: what is not in it is not on the screen."""
+        return " ".join(
+            [*(line[0] for line in self.lines), *(one.name for one in self.elements), *self.behind]
+        ).casefold()
 
     def quantities(self) -> list[tuple[str, int, str]]:
         """(item, value, unit) of the largest group of shown whole numbers of one kind, in screen order.

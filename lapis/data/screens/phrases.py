@@ -7,6 +7,7 @@ ROLES = {
     "input": ("input box", "输入框"), "switch": ("switch", "开关"), "checkbox": ("checkbox", "复选框"),
     "radio": ("radio button", "单选框"), "item": ("item", "条目"), "value": ("value", "数值"), "text": ("text", "文字"),
     "heading": ("heading", "标题"), "image": ("image", "图片"), "key": ("key", "按键"), "day": ("day", "日期"),
+    "option": ("menu item", "菜单项"), "slider": ("slider", "滑块"),
 }  # fmt: skip
 COUNTED = {
     "button": ("buttons", "按钮"), "icon": ("icons", "图标"), "tab": ("tabs", "标签"),
@@ -19,6 +20,21 @@ KINDS = {
     "form": "表单", "table": "表格", "login": "登录", "feed": "动态", "dialogue": "对话框", "weather": "天气",
     "calculator": "计算器", "files": "文件", "ticket": "车票", "quiz": "测验", "dashboard": "仪表盘",
 }  # fmt: skip
+KINDS |= {
+    "network": "网络列表", "storage": "存储空间", "alarms": "闹钟", "profile": "个人中心", "register": "注册",
+    "about": "关于",
+    "search": "搜索结果", "product": "商品详情", "cart": "购物车", "checkout": "结算", "orders": "订单列表",
+    "order": "订单详情",
+    "coupons": "优惠券", "reviews": "评价", "filters": "筛选", "food": "点餐", "chats": "会话列表",
+    "contacts": "通讯录",
+    "calls": "通话记录", "inbox": "收件箱", "compose": "写邮件", "comments": "评论", "notices": "通知",
+    "article": "文章",
+    "wizard": "分步表单", "tasks": "待办", "survey": "问卷", "members": "成员", "downloads": "下载", "video": "视频",
+    "gallery": "图库", "bank": "银行账户", "transfer": "转账", "health": "健康", "travel": "旅行",
+    "flights": "航班列表",
+    "hotel": "酒店", "web": "网页",
+}  # fmt: skip
+"""Names of kinds in Chinese: first those of screens/kinds, then those that only kits draw, and any other page."""
 YES_NO = {"en": ("yes", "no"), "zh": ("是", "否")}
 
 GROUND = {
@@ -42,6 +58,21 @@ GROUND_NTH = {
     "zh": ("点击从上往下第{n}项", "列表第{n}项在哪里?"),
 }
 GROUND_LAST = {"en": ("Tap the last item.", "Where is the last item?"), "zh": ("点击最后一项", "最后一项在哪里?")}
+
+GROUND_NUMBERED = {
+    "en": ('Tap the {n} "{name}".', 'Where is the {n} {role} "{name}"?', "Click the {n} {role} called {name}."),
+    "zh": ("点击{n}“{name}”", "{n}{role}“{name}”在哪里?", "找到{n}“{name}”。"),
+}
+ORDINALS = {
+    "en": ("first", "second", "third", "fourth", "fifth", "sixth"),
+    "zh": ("第一个", "第二个", "第三个", "第四个", "第五个", "第六个"),
+}
+ABSENT = {"en": "not here", "zh": "不在这里"}
+"""What is said of a place that is asked for and not there."""
+ABOVE = {
+    "en": ("How many of the shown values are above {value}?", "Count the values above {value}."),
+    "zh": ("有多少个数值大于{value}?", "数一数大于{value}的数值。"),
+}
 
 LIST = {
     "en": ("List all texts with their places.", "Read the screen.", "What is written here, and where?"),

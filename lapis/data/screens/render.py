@@ -1,21 +1,18 @@
 """Many screens from several browsers at once, in order, each a pure function of (seed, split, number, limits).
 
-Workers are spawned processes, each with a browser of its own; worker w renders sheets w, w + workers, ... and writes
-them to its own pipe, so a worker that dies is an end of file here: an error, never a hang. As with everything that
-spawns, the calling script needs its `if __name__ == "__main__"`.
+Workers (crew.py) have a browser each; worker w renders sheets w, w + workers, ...
 """
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from lapis.data.screens.browser import SHEET, Browser, find_browser, installed_fonts
 from lapis.data.screens.compose import HELD, NO_LIMITS, Draft, Limits, Split, draft
+from lapis.data.screens.crew import Worker
 from lapis.data.screens.page import Element, Screen, Word
 from lapis.data.screens.style import Fonts
 from lapis.types import Image, InputError, Progress
@@ -37,7 +34,10 @@ def render(
     """
     fonts = installed_fonts()
     sheets = [range(low, min(low + SHEET, start + count)) for low in range(start, start + count, SHEET)]
-    crew = [_Worker(sheets[number::workers], seed, split, limits, fonts) for number in range(min(workers, len(sheets)))]
+    crew = [
+        Worker(_work, sheets[number::workers], seed, split, limits, fonts)
+        for number in range(min(workers, len(sheets)))
+    ]
     try:
         for number in range(len(sheets)):
             for screen in crew[number % workers].receive():
@@ -47,37 +47,6 @@ def render(
     finally:
         for worker in crew:
             worker.close()
-
-
-class _Worker:
-    """The parent's end of a rendering process."""
-
-    def __init__(self, sheets: Sequence[range], seed: int, split: Split, limits: Limits, fonts: Fonts):
-        context = multiprocessing.get_context("spawn")
-        self.inlet, outlet = context.Pipe(duplex=False)
-        arguments = (outlet, sheets, seed, split, limits, fonts)
-        self.process: BaseProcess = context.Process(target=_work, args=arguments, daemon=True)
-        self.process.start()
-        outlet.close()
-
-    def receive(self) -> list[Screen]:
-        """The next sheet. Passes on the worker's error."""
-        try:
-            found = self.inlet.recv()
-        except EOFError:
-            self.process.join()
-            raise RuntimeError(f"a rendering process died (exit code {self.process.exitcode})") from None
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def close(self) -> None:
-        """Lets a running worker end by itself (its next write fails), and ends it where it does not."""
-        self.inlet.close()
-        self.process.join(timeout=5)
-        if self.process.is_alive():
-            self.process.terminate()
-            self.process.join()
 
 
 def _work(outlet: Connection, sheets: Sequence[range], seed: int, split: Split, limits: Limits, fonts: Fonts) -> None:

@@ -47,7 +47,7 @@ def samples(
     for kind in kinds:
         asked = _pairs(screen, rng, kind, _language(screen, rng, kind))
         if asked:
-            made.append(_sample(screen, kind, _chosen(asked, rng, MOST_PAIRS[kind]), {}))
+            made.append(conversation(screen, kind, chosen(asked, rng, MOST_PAIRS[kind])))
     return made
 
 
@@ -63,10 +63,16 @@ def single(screen: Screen, rng: random.Random, kind: str) -> Sample | None:
     return _sample(screen, kind, [pair], {"answer": pair.answer, "template": screen.template, **pair.check})
 
 
-def _chosen(asked: Sequence[Pair], rng: random.Random, most: int) -> list[Pair]:
+def chosen(asked: Sequence[Pair], rng: random.Random, most: int) -> list[Pair]:
+    """Up to `most` of the questions in a drawn order, main ones first of all."""
     main, rest = ([pair for pair in asked if pair.main is wanted] for wanted in (True, False))
-    chosen = main + rng.sample(rest, max(0, min(most - len(main), len(rest))))
-    return rng.sample(chosen, len(chosen))
+    kept = main + rng.sample(rest, max(0, min(most - len(main), len(rest))))
+    return rng.sample(kept, len(kept))
+
+
+def conversation(screen: Screen, kind: str, asked: Sequence[Pair]) -> Sample:
+    """Questions about one screen as one sample."""
+    return _sample(screen, kind, asked, {})
 
 
 def _sample(screen: Screen, kind: str, asked: Sequence[Pair], meta: Mapping[str, Any]) -> Sample:
@@ -123,7 +129,7 @@ def _held(screen: Screen, name: str) -> bool:
     return any(element.data["held_word"] for element in screen.elements if element.name == name)
 
 
-def _point(screen: Screen, element: Element, question: str, said: str, held: bool) -> Pair:
+def point(screen: Screen, element: Element, question: str, said: str, held: bool) -> Pair:
     """The answer says the name again: a line of a listing, so that what reading teaches serves pointing (ours)."""
     check = _check(screen, "point", element.box, held, element.role)
     answer = f"{said} {place(screen, element.spot)}"
@@ -137,7 +143,7 @@ def _named(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
         if element.unique and element.role in ASKED:
             words = {"name": element.name, "role": _role(element.role, lang)}
             question = _say(rng, phrases.GROUND, lang, **words)
-            asked.append(_point(screen, element, question, element.name, element.data["held_word"]))
+            asked.append(point(screen, element, question, element.name, element.data["held_word"]))
     return asked
 
 
@@ -149,7 +155,7 @@ def _related(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
         of = element.data.get("of")
         if of and times[element.role, of] == 1:
             question = _say(rng, phrases.GROUND_OF, lang, of=of, role=_role(element.role, lang))
-            asked.append(_point(screen, element, question, of, _held(screen, of)))
+            asked.append(point(screen, element, question, of, _held(screen, of)))
     return asked
 
 
@@ -184,7 +190,7 @@ def _listed(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     at = rng.randrange(len(items))
     last = at == len(items) - 1 and rng.random() < 0.5
     question = _say(rng, phrases.GROUND_LAST if last else phrases.GROUND_NTH, lang, n=at + 1)
-    return [_point(screen, items[at], question, items[at].name, False)]
+    return [point(screen, items[at], question, items[at].name, False)]
 
 
 def _reading_order(lines: Sequence[Word]) -> list[Word]:
@@ -296,7 +302,7 @@ def _counts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 def _exists(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     """Is there a "Save"? One that is there and one that is not."""
     names = [element.name for element in screen.elements if element.unique]
-    shown = " ".join([*(line[0] for line in screen.lines), *(element.name for element in screen.elements)]).casefold()
+    shown = screen.texts
     absent = [word for word in pool(screen.lang, "ui", False) if word.casefold() not in shown]
     whole = (0, 0, screen.image.width, screen.image.height)
     asked = []
@@ -307,7 +313,8 @@ def _exists(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     return asked
 
 
-MAKERS: Mapping[str, Sequence[Callable[[Screen, random.Random, str], list[Pair]]]] = {
+Maker = Callable[[Screen, random.Random, str], list[Pair]]
+MAKERS: Mapping[str, Sequence[Maker]] = {
     "ground": (_named, _related, _listed),
     "ocr": (_list_texts, _read_at),
     "told": (_told,),

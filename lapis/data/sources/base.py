@@ -108,7 +108,7 @@ def decoded(data: bytes) -> str:
     """UTF-8 text, or UTF-16 that says so. Raises Bad for every other encoding."""
     marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
-        return data.decode("utf-16" if marked else "utf-8-sig")
+        return data.decode("utf-16") if marked else data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise Bad("not UTF-8") from None
 

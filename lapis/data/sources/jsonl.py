@@ -15,7 +15,7 @@ ENDINGS = packs(".jsonl", ".ndjson", ".json")
 
 
 def slices(place: Path) -> list[Slice]:
-    """Ranges of lines of about 64 MB; a packed file and an array whole."""
+    """Ranges of lines of about 16 MB; a packed file and an array whole."""
     return [part for whole in files(place, ENDINGS) for part in ([whole] if _is_array(whole) else lines.cut(whole))]
 
 

@@ -16,7 +16,7 @@ from lapis.data.sources.base import Bad, Broken, Slice, decoded
 
 LONGEST = 32 << 20
 """Most bytes of a line, and of every other record; longer ones are passed over without being held."""
-SIZE = 64 << 20
+SIZE = 16 << 20
 """Bytes of a slice."""
 
 
@@ -66,26 +66,29 @@ def split(pieces: Iterable[bytes], longest: int = LONGEST) -> Iterator[tuple[int
 
 def read(part: Slice, blank: bool = False) -> Iterator[tuple[str, bytes] | Broken]:
     """(place, line) of every line of a slice, blank ones only where wanted, and what is broken among them."""
-    number = 0
+    name, number = part.name, 0
     try:
         for number, (offset, line) in enumerate(split(unpack.pieces(part, part.first, part.last)), 1):
-            place = f"{part.name} byte {part.first + offset}" if part.first else f"{part.name} line {number}"
+            place = f"{name} byte {part.first + offset}" if part.first else f"{name} line {number}"
             if line is None:
                 yield Broken(place, "too long")
             elif blank or line.strip():
                 yield place, line
     except Bad as bad:
-        yield Broken(f"{part.name} line {number + 1}", bad.reason)
+        yield Broken(f"{name} line {number + 1}", bad.reason)
 
 
 def value(data: bytes) -> Any:
     """Strict JSON. Raises Bad for everything else, NaN and infinity among it."""
     text = decoded(data)
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _JSON.decode(text)
     except (ValueError, RecursionError):
         raise Bad("bad JSON") from None
 
 
 def _refuse(word: str) -> None:
     raise Bad("NaN or infinity")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)

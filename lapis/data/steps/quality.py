@@ -51,10 +51,16 @@ def _block(block: Block, languages: np.ndarray, rules: Quality) -> Places:
     """The reason of each document [D] as a number, len(REASONS) for none."""
     found = np.full(block.count, len(REASONS))
     zh, spaced, english = languages == "zh", ~np.isin(languages, CLOSED), languages == "en"
-    for asked in (_words, _lines, _repeated):
+    for asked in (_words, _lines, _repeated) if _asks(rules) else (_words, _lines):
         for reason, broken in asked(block, zh, spaced, english, found == len(REASONS), rules):
             found = np.minimum(found, np.where(broken, REASONS.index(reason), len(REASONS)))
     return found
+
+
+def _asks(rules: Quality) -> bool:
+    """Whether repetition is limited at all: to look for it costs as much as everything else."""
+    lines = (rules.same_lines, rules.same_paragraphs, rules.same_line_characters, rules.same_paragraph_characters)
+    return bool(rules.top or rules.repeated or min(lines) < 1)
 
 
 def _words(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools, rules: Quality) -> Iterator[Rule]:
@@ -72,7 +78,8 @@ def _words(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools,
     han = block.per(np.flatnonzero(measure.HAN[block.bytes]))
     yield "few Chinese characters", zh & (han < rules.least_han)
     yield "share of Chinese", zh & (han < rules.han * _sum(block, length))
-    yield "broken characters", _lost(block) > rules.broken * block.size
+    if rules.broken < 1:
+        yield "broken characters", _lost(block) > rules.broken * block.size
 
 
 def _lines(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools, rules: Quality) -> Iterator[Rule]:
@@ -81,11 +88,19 @@ def _lines(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools,
     yield "bullets", _count(block, _bulleted(block, spans)) > rules.bullets * lines
     tails = _tails(block, spans)
     yield "ellipses", _count(block, spans.only(np.isin(tails, _codes("…", "...")))) > rules.ellipses * lines
+    if rules.ends:
+        yield "ends of lines", _closed(block, spans, tails) < rules.ends * lines
+    if rules.short_lines < 1:
+        short = block.characters(spans) < np.where(zh, (rules.short + 1) // 2, rules.short)[spans.document]
+        yield "short lines", _count(block, spans.only(short)) > rules.short_lines * lines
+    if rules.sentences:
+        yield "few sentences", _sentences(block) < rules.sentences
+
+
+def _closed(block: Block, spans: Spans, tails: Places) -> Places:
+    """Lines that end in punctuation [D]."""
     closed = np.isin(tails & 0xFF, [ord(end) for end in ENDS]) | np.isin(tails, _codes(*WIDE_ENDS))
-    yield "ends of lines", _count(block, spans.only(closed)) < rules.ends * lines
-    short = block.characters(spans) < np.where(zh, (rules.short + 1) // 2, rules.short)[spans.document]
-    yield "short lines", _count(block, spans.only(short)) > rules.short_lines * lines
-    yield "few sentences", _sentences(block) < rules.sentences
+    return _count(block, spans.only(closed))
 
 
 def _repeated(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools, rules: Quality) -> Iterator[Rule]:

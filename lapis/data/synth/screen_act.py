@@ -18,7 +18,7 @@ from lapis import actions
 from lapis.data.screens import phrases, tasks
 from lapis.data.screens.page import LICENCE, Box, Element, Screen
 from lapis.data.screens.words import TOPICS, pool
-from lapis.data.synth.screen_goals import ABSENT, STATES, say
+from lapis.data.synth.screen_goals import STATES, say
 from lapis.types import Sample, Text, Turn
 from lapis.verify import point_text
 
@@ -214,14 +214,17 @@ def _swiped(words: str, way: str, thought: str) -> Goal:
 
 def _absent(screen: Screen, rng: random.Random, split: str) -> Goal | None:
     """Tap what is not to be seen: further down in a list, else nowhere."""
-    shown = " ".join([*(line[0] for line in screen.lines), *(one.name for one in screen.elements)]).casefold()
+    shown = screen.texts
     topic = rng.choice(TOPICS)
     names = [word for word in pool(screen.lang, topic, split == "held") if word.casefold() not in shown]
     if not names:
         return None
     name = rng.choice(names)
     role = phrases.ROLES["item"][screen.lang == "zh"]
-    words, thought = say(screen.lang, split, "click", rng, name=name, role=role), f"{name}: {ABSENT[screen.lang]}"
+    words, thought = (
+        say(screen.lang, split, "click", rng, name=name, role=role),
+        f"{name}: {phrases.ABSENT[screen.lang]}",
+    )
     if sum(one.role == "item" for one in screen.elements) >= LISTS:
         return _swiped(words, "down", thought)
     return Goal(words, actions.Terminate(status="failure"), thought, tags={"does": "terminate"})

@@ -163,8 +163,7 @@ GOALS: dict[str, Frames] = {
 }  # fmt: skip
 """Sentences by what is wanted."""
 STATES = {"en": {"on": "on", "off": "off"}, "zh": {"on": "开", "off": "关"}}
-ABSENT = {"en": "not here", "zh": "不在这里"}
-"""What thoughts say of a state, and of what is not to be seen."""
+"""What thoughts say of a state."""
 
 
 def say(lang: str, split: str, what: str, rng: random.Random, **words: object) -> str:

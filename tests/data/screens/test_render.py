@@ -13,9 +13,10 @@ from PIL import Image as Pictures
 
 from lapis.data.screens import browser as module
 from lapis.data.screens.browser import HEIGHT, SHEET, WIDTH, Browser, arrange, find_browser, installed_fonts
-from lapis.data.screens.compose import Draft, draft
+from lapis.data.screens.compose import Draft, Limits, draft
+from lapis.data.screens.crew import Worker
 from lapis.data.screens.page import Box, Element
-from lapis.data.screens.render import _Worker, render, render_drafts
+from lapis.data.screens.render import _work, render, render_drafts
 from lapis.data.screens.style import SIZES
 from lapis.types import InputError
 
@@ -148,8 +149,8 @@ def test_workers_give_the_same_screens_in_order(chromium: Browser, drafts: list[
     assert made[:SHEET] == render_drafts(chromium, drafts)
 
 
-def test_a_dead_worker_is_an_error(drafts: list[Draft]) -> None:
-    worker = _Worker([range(SHEET)] * 50, 0, "train", 0.0, {})
+def test_a_dead_worker_is_an_error() -> None:
+    worker = Worker(_work, [range(SHEET)] * 50, 0, "train", Limits(), {})
     try:
         os.kill(worker.process.pid or 0, signal.SIGKILL)
         with pytest.raises(RuntimeError, match="died"):

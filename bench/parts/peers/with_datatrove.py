@@ -1,0 +1,75 @@
+"""The job by datatrove: source folder workers. Its MinHash finds exact copies too."""
+
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+from datatrove.data import Document, DocumentsPipeline
+from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.base import PipelineStep
+from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
+from datatrove.pipeline.dedup.minhash import MinhashConfig
+from datatrove.pipeline.filters import LambdaFilter
+from datatrove.pipeline.readers import JsonlReader
+from datatrove.pipeline.writers import ParquetWriter
+
+STOPS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
+CONFIG = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8)
+
+
+class Normalise(PipelineStep):
+    """NFC."""
+
+    name = "normalise"
+
+    def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
+        for document in data:
+            document.text = unicodedata.normalize("NFC", document.text)
+            yield document
+
+
+def good(document: Document) -> bool:
+    """Gopher's rules on words and lines."""
+    text, words = document.text, document.text.split()
+    lines = [line for line in text.split("\n") if line]
+    if not 50 <= len(words) <= 100_000 or not 3 <= sum(map(len, words)) / len(words) <= 10:
+        return False
+    if max(text.count("#"), text.count("...") + text.count("…")) > 0.1 * len(words):
+        return False
+    if sum(any(letter.isalpha() for letter in word) for word in words) < 0.8 * len(words):
+        return False
+    if len(STOPS.intersection(re.findall(r"\w+", text.lower()))) < 2:
+        return False
+    if sum(line.lstrip().startswith(("-", "*", "•", "●", "◦")) for line in lines) > 0.9 * len(lines):
+        return False
+    return sum(line.rstrip().endswith(("...", "…")) for line in lines) <= 0.3 * len(lines)
+
+
+def main() -> None:
+    source, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    parts = out / "in"
+    parts.mkdir()
+    lines = source.read_bytes().splitlines(keepends=True)  # a task reads whole files
+    for number in range(workers):
+        (parts / f"{number}.jsonl").write_bytes(b"".join(lines[number::workers]))
+    first = [JsonlReader(str(parts)), Normalise(), LambdaFilter(good)]
+    last = [MinhashDedupFilter(str(out / "remove")), ParquetWriter(str(out / "kept"))]
+    steps = (
+        ([*first, MinhashDedupSignature(str(out / "sigs"), config=CONFIG)], workers),
+        ([MinhashDedupBuckets(str(out / "sigs"), str(out / "buckets"), config=CONFIG)], CONFIG.num_buckets),
+        ([MinhashDedupCluster(str(out / "buckets"), str(out / "remove"), config=CONFIG)], 1),
+        ([*first, *last], workers),
+    )
+    for number, (pipeline, tasks) in enumerate(steps):
+        logs = str(out / "logs" / str(number))
+        LocalPipelineExecutor(pipeline=pipeline, tasks=tasks, workers=workers, logging_dir=logs).run()
+    import pyarrow.parquet as pq
+
+    kept = [pq.read_table(path)["metadata"].to_pylist() for path in (out / "kept").glob("*.parquet")]
+    addresses = [row["url"] for rows in kept for row in rows]
+    (out / "kept.txt").write_text("\n".join(addresses), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

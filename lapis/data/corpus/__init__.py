@@ -1,0 +1,1 @@
+"""The data engine: from a recipe's sources to samples, partition by partition"""

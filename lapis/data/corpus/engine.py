@@ -1,0 +1,196 @@
+"""Sources to samples: partitions first, each on its own; then what must be joined over all, and the samples' files.
+
+    sources -> slices -> read, row-wise steps, signatures (a partition each, kept)       make_parts
+    all signatures -> exact, near, pictures -> evaluation sets -> samples, counts        make_samples
+
+A killed build goes on with the partitions that are not finished; the joins take seconds and are made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lapis import config, files
+from lapis.data.corpus import contamination, copies, part, plan, write
+from lapis.data.corpus.plan import Part
+from lapis.data.corpus.runner import Runner
+from lapis.data.corpus.world import World
+from lapis.types import Embedder, Progress
+
+UNITS = 1000
+"""How far each of the two functions advances its progress."""
+COUNTS, DROPPED, BROKEN = "counts.json", "dropped.parquet", "broken.jsonl"
+EVALUATIONS = "evaluations.npz"
+
+
+@dataclass(slots=True)
+class Share:
+    """Jobs' advances in units of the whole."""
+
+    progress: Progress
+    units: int
+    jobs: int
+    done: int = 0
+
+    def advance(self) -> None:
+        before = self.units * self.done // max(self.jobs, 1)
+        self.done += 1
+        self.progress.advance(self.units * self.done // max(self.jobs, 1) - before)
+
+
+def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Make the partitions that are not there, and drop those that no source has any more.
+
+    Raises InputError for a source whose place has nothing, and a full disk.
+    """
+    parts = plan.parts(data)
+    _forget(parts, folder)
+    jobs = part.jobs(data, parts, folder)
+    share = Share(progress, UNITS, len(jobs))
+    for _ in Runner(data.runner, data.workers).each("part:make", jobs):
+        share.advance()
+    return {"plan": names(data), "corpus": config.dump(data.corpus), "made": len(jobs)}
+
+
+def names(data: config.Data) -> list[list[str]]:
+    """Source and name of every partition that the sources have now."""
+    return [[one.source, one.name] for one in plan.parts(data)]
+
+
+def _forget(parts: Sequence[Part], folder: Path) -> None:
+    """Remove what belongs to no partition of today's, and what a kill left."""
+    known = {(one.source, one.name) for one in parts}
+    for old in sorted((folder / "parts").glob("*/*")):
+        if (old.parent.name, old.name.partition(".")[0]) not in known or old.suffix == ".tmp":
+            old.unlink()
+    for old in sorted((folder / "parts").glob("*")):
+        if old.name not in {one.source for one in parts}:
+            shutil.rmtree(old)
+
+
+def make_samples(
+    data: config.Data,
+    folder: Path,
+    samples: Path,
+    heldout: Path,
+    progress: Progress,
+    embedder: Embedder | None = None,
+) -> dict[str, Any]:
+    """Join the partitions, and write `samples/SOURCE-NNNN.parquet`, counts, examples of the dropped and the broken.
+
+    `embedder` says what photographs look like, where copies are to be found by that too. Raises InputError for an
+    evaluation set that is none, and a full disk.
+    """
+    if not data.sources and not folder.is_dir():
+        return {"compared": 0, "samples": {}}
+    runner = Runner(data.runner, data.workers)
+    world = World(folder, plan.parts(data))
+    copies.exact(world)
+    progress.advance(UNITS // 10)
+    copies.near(world, data.corpus.near, runner)
+    progress.advance(UNITS // 5)
+    if world.pictures:
+        copies.screens(world)
+        copies.photos(world, data.corpus.photos)
+        if embedder is not None:
+            copies.looks(world, data.corpus.photos, embedder)
+    progress.advance(UNITS // 10)
+    index = folder / EVALUATIONS
+    sets = [*sorted(heldout.glob("*.parquet")), *(Path(one).expanduser() for one in data.corpus.evaluations.against)]
+    compared = contamination.write_index(index, sets, data.corpus.evaluations, world.pictures)
+    jobs = write.jobs(world, data, samples, index)
+    _clear(samples, jobs, folder)
+    share = Share(progress, UNITS - 2 * (UNITS // 10) - UNITS // 5, len(jobs))
+    for _ in runner.each("write:make", jobs):
+        share.advance()
+    return {"compared": compared, "samples": _report(world, data.corpus.examples)}
+
+
+def _clear(samples: Path, jobs: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Remove the samples files of an earlier plan that this one does not write, and what a kill left."""
+    path = folder / "written.json"
+    now = [Path(job["out"]).name for job in jobs]
+    for cut in samples.glob("*.parquet.*.tmp"):
+        cut.unlink()
+    if path.is_file():
+        for name in set(json.loads(path.read_text(encoding="utf-8"))) - set(now):
+            (samples / name).unlink(missing_ok=True)
+    files.write_json(path, now)
+
+
+def _report(world: World, most: int) -> dict[str, int]:
+    """Write counts.json, dropped.parquet and broken.jsonl; returns the samples of each source."""
+    lines: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for one, told in zip(world.parts, world.told, strict=True):
+        written = json.loads(one.file(world.folder, ".written.json").read_text(encoding="utf-8"))
+        for line in (*told["steps"], *written["steps"]):
+            _sum(lines, one.source, line)
+    order = list(dict.fromkeys(name for name, _, _ in lines))
+    steps = sorted(lines.values(), key=lambda line: (order.index(line["name"]), line["source"], line["kind"]))
+    files.write_json(world.folder / COUNTS, {"steps": steps})
+    _broken(world)
+    with files.beside(world.folder / DROPPED) as path:
+        pq.write_table(pa.concat_tables([part.DROPPED.empty_table(), *_shown(world, most)]), path, compression="zstd")
+    return _samples(steps)
+
+
+def _sum(lines: dict[tuple[str, str, str], dict[str, Any]], source: str, line: dict[str, Any]) -> None:
+    key = (line["name"], source, line["kind"])
+    if key not in lines:
+        lines[key] = {"name": line["name"], "source": source, "kind": line["kind"], "in": 0, "out": 0, "dropped": {}}
+    whole = lines[key]
+    whole["in"] += line["in"]
+    whole["out"] += line["out"]
+    whole["dropped"] = dict(sorted((Counter(whole["dropped"]) + Counter(line["dropped"])).items()))
+
+
+def _samples(steps: list[dict[str, Any]]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for line in steps:
+        found[line["source"]] += line["out"] if line["name"] == write.EVALUATION else 0
+    return dict(found)
+
+
+def _broken(world: World) -> None:
+    with files.beside(world.folder / BROKEN) as path, path.open("w", encoding="utf-8") as out:
+        for one in world.parts:
+            told = json.loads(one.file(world.folder, ".json").read_text(encoding="utf-8"))
+            out.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in told["broken"])
+
+
+def _shown(world: World, most: int) -> Iterator[pa.Table]:
+    """The first few dropped rows of each step, reason and source."""
+    kept: Counter[tuple[str, str, str]] = Counter()
+    for one in world.parts:
+        for ending in (".dropped.parquet", ".copies.parquet"):
+            table = pq.read_table(one.file(world.folder, ending))
+            takes = []
+            for at, both in enumerate(zip(table["step"].to_pylist(), table["reason"].to_pylist(), strict=True)):
+                kept[one.source, *both] += 1
+                if kept[one.source, *both] <= most:
+                    takes.append(at)
+            yield table.take(pa.array(takes, pa.int64()))
+
+
+def texts(data: config.Data, folder: Path, source: str, most: int) -> Iterator[str]:
+    """The first texts of a source's partitions, up to so many characters."""
+    size = 0
+    for one in plan.parts(data):
+        if one.source != source:
+            continue
+        with pq.ParquetFile(one.file(folder, ".parquet")) as file:
+            for batch in file.iter_batches(512, columns=["text"]):
+                for text in batch.column(0).to_pylist():
+                    size += len(text)
+                    if size > most:
+                        return
+                    yield text

@@ -1,0 +1,74 @@
+"""Columns of samples: a table of plain documents without a Sample each, and ids and keys of finished rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring  # json.dumps' own, without a dumps a row
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lapis.data import store
+
+KEY = 16
+"""Bytes of a key's digest, as in store.key."""
+
+
+def documents(columns: Mapping[str, Sequence[str]], kind: str) -> pa.Table:
+    """Documents in store.SCHEMA of their `text`, `lang`, `source`, `licence` and `meta` (JSON); ids and keys are empty
+    yet."""
+    count = len(columns["text"])
+    given = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    same = {"id": "", "key": "", "kind": kind, "document": True, "think": False, "cells": "[]"}
+    table = given | {name: pa.repeat(pa.scalar(value), count) for name, value in same.items()}
+    table |= {"budget": pa.nulls(count, pa.int32()), "turns": _turns(given["text"])}
+    table["images"] = pa.ListArray.from_arrays(
+        pa.repeat(pa.scalar(0, pa.int32()), count + 1), pa.array([], pa.binary())
+    )
+    return pa.table([table[name] for name in store.SCHEMA.names], schema=store.SCHEMA)
+
+
+def _turns(texts: pa.Array) -> pa.Array:
+    escaped = [f'[["assistant",null,[{encode_basestring(text)}]]]' for text in texts.to_pylist()]
+    return pa.array(escaped, pa.string())
+
+
+def plain(table: pa.Table) -> pa.Array:
+    """True where a row is a document without pictures."""
+    none = pc.equal(pc.list_value_length(table["images"]), 0)
+    return pc.and_(table["document"], none).combine_chunks()
+
+
+def finish(table: pa.Table) -> pa.Table:
+    """Rows with the id and key of their text and turns; the other columns as they are, in the same order."""
+    mask = plain(table)
+    if pc.all(mask).as_py():
+        return _documents(table)
+    numbered = table.append_column("row", pa.array(range(table.num_rows)))
+    parts = [_documents(numbered.filter(mask)), _others(numbered.filter(pc.invert(mask)))]
+    return pa.concat_tables(parts).sort_by("row").drop_columns(["row"])
+
+
+def _documents(table: pa.Table) -> pa.Table:
+    """store.key and Sample.fingerprint, column-wise."""
+    texts = table["text"].combine_chunks()
+    ids = [hashlib.sha256(b"\0assistant\0None\0" + text).hexdigest() for text in texts.cast(pa.binary()).to_pylist()]
+    keys = [_key(text) for text in texts.to_pylist()]
+    return _set(table, {"id": pa.array(ids, pa.string()), "key": pa.array(keys, pa.string())})
+
+
+def _key(text: str) -> str:
+    return hashlib.blake2b(store.normal(text).encode() + b"\0", digest_size=KEY).hexdigest()
+
+
+def _others(table: pa.Table) -> pa.Table:
+    """Conversations and documents with pictures, by way of their samples."""
+    made = store.to_table(store.from_table(table.select(store.SCHEMA.names)))
+    return _set(table, {name: made[name] for name in ("id", "key")})
+
+
+def _set(table: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
+    for name, values in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, values)
+    return table

@@ -1,0 +1,125 @@
+"""What copies are found by, without their texts and pictures: a few 64-bit numbers a row, in columns of their own.
+
+A document has bands of MinHash values (Daft computes them); a photograph its perceptual hash (imagehash's DCT hash of
+64 bits); a screen a hash of its pixels and one of its elements' texts and places. Samples with pictures are copies only
+where they ask the same, which `prompt` stands for; captions ask nothing.
+
+Shape legend: D documents, H hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image as Pixels
+
+from lapis import config
+from lapis.data import store
+from lapis.data.corpus import rows, words
+from lapis.data.corpus.words import Hashes
+
+PICTURES = ("photo", "pixels", "elements", "prompt")
+"""Columns of samples with pictures; `photo` and `elements` are null where there is no such hash."""
+SEED = 1
+MOST_PIXELS = 50_000_000
+"""Pictures of more pixels are not decoded here."""
+
+
+def bands(near: config.Near) -> list[str]:
+    """Names of a document's columns."""
+    return [f"band{number:02d}" for number in range(near.bands)]
+
+
+def sign(table: pa.Table, near: config.Near) -> pa.Table:
+    """Of every finished row: `id`, halves of its key, and the columns that its kind has; the others are null."""
+    keys = np.frombuffer(b"".join(bytes.fromhex(key) for key in table["key"].to_pylist()), dtype="<u8").reshape(-1, 2)
+    columns: dict[str, Any] = {"id": table["id"], "key_a": pa.array(keys[:, 0]), "key_b": pa.array(keys[:, 1])}
+    mask = np.asarray(rows.plain(table))
+    columns |= _spread(mask, dict(zip(bands(near), _minhash(table.filter(mask)["text"], near).T, strict=True)))
+    return pa.table(columns | _looks(table, mask))
+
+
+def _spread(mask: np.ndarray[Any, Any], columns: Mapping[str, Hashes]) -> dict[str, pa.Array]:
+    """Columns of the chosen rows as columns of all, null elsewhere."""
+    where = pa.array(np.cumsum(mask) - 1, mask=~mask)
+    return {name: pa.array(np.ascontiguousarray(values)).take(where) for name, values in columns.items()}
+
+
+def _minhash(texts: pa.ChunkedArray, near: config.Near) -> Hashes:
+    """Hash of each band of each document [D, bands]."""
+    import daft
+
+    if not len(texts):
+        return np.zeros((0, near.bands), dtype=np.uint64)
+    frame = daft.from_arrow(pa.table({"row": np.arange(len(texts)), "text": words.spaced(texts.combine_chunks())}))
+    hashes = daft.col("text").minhash(num_hashes=near.bands * near.rows, ngram_size=near.ngram, seed=SEED)
+    made = frame.select("row", hashes.alias("hashes")).to_arrow().sort_by("row")["hashes"].combine_chunks()
+    values_DH = np.asarray(made.flatten()).reshape(len(texts), near.bands, near.rows).astype(np.uint64)
+    total = np.zeros(values_DH.shape[:2], dtype=np.uint64)
+    for row in range(near.rows):
+        total = total * words.POWER + values_DH[:, :, row]
+    return words.mixed(total)
+
+
+def _looks(table: pa.Table, plain: np.ndarray[Any, Any]) -> dict[str, pa.Array]:
+    """Columns of the rows with pictures."""
+    made: dict[str, list[int | None]] = {name: [None] * table.num_rows for name in PICTURES}
+    shown = np.flatnonzero(~plain & np.asarray(pc.greater(pc.list_value_length(table["images"]), 0)))
+    chosen = table.select(["kind", "turns", "images", "cells"])
+    for at in shown.tolist():
+        for name, value in look(chosen.slice(at, 1).to_pylist()[0]).items():
+            made[name][at] = value
+    return {name: pa.array(values, pa.uint64()) for name, values in made.items()}
+
+
+def look(row: Mapping[str, Any]) -> dict[str, int | None]:
+    """Hashes of one row's pictures and of what it asks about them."""
+    pictures = [picture for data in row["images"] if (picture := decoded(data)) is not None]
+    whole = len(pictures) == len(row["images"])
+    screen = row["kind"].startswith("screen")
+    photo = perceptual(pictures[0]) if whole and not screen and len(pictures) == 1 else None
+    pixels = (b"%dx%d" % one.size + one.tobytes() for one in pictures) if whole else iter(row["images"])
+    return {
+        "photo": photo,
+        "pixels": _digest(*(hashlib.sha256(one).digest() for one in pixels)),
+        "elements": _elements(json.loads(row["cells"]), pictures) if screen and whole else None,
+        "prompt": 0 if row["kind"].startswith("caption") else _digest(*_asked(row["turns"])),
+    }
+
+
+def _elements(cells: list[Any], pictures: list[Pixels.Image]) -> int | None:
+    """Texts and places of a screen's elements; null where they are not known."""
+    found = [[one.size, sorted(map(list, cell.get("words", ())))] for cell, one in zip(cells, pictures, strict=False)]
+    return _digest(json.dumps(found).encode()) if found and all(one[1] for one in found) else None
+
+
+def _asked(turns: str) -> list[bytes]:
+    parts = (part for role, _, parts in json.loads(turns) if role != "assistant" for part in parts)
+    return [store.normal(part).encode() for part in parts if isinstance(part, str)]
+
+
+def _digest(*parts: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(b"\0".join(parts), digest_size=8).digest(), "little")
+
+
+def decoded(data: bytes) -> Pixels.Image | None:
+    """A picture in RGB; None for one that is too large or none."""
+    try:
+        with Pixels.open(io.BytesIO(data)) as image:
+            return image.convert("RGB") if image.width * image.height <= MOST_PIXELS else None
+    except (OSError, ValueError, SyntaxError, Pixels.DecompressionBombError):
+        return None
+
+
+def perceptual(picture: Pixels.Image) -> int:
+    """DCT hash of 64 bits (pHash, by imagehash): copies of other size or quality differ in a bit or two."""
+    import imagehash
+
+    return int(str(imagehash.phash(picture)), 16)

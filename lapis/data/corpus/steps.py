@@ -1,0 +1,120 @@
+"""The row-wise steps in their order, and a table's way through them with every drop counted and some kept to look at.
+
+A step is one line here: a name, and a `judge` that gives each row's reason to be dropped (or null), or a `change` that
+gives the same rows with other columns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lapis import config
+from lapis.data.corpus import rows
+from lapis.data.steps import classify, language, normalise, pictures, private, quality
+
+Judge = Callable[[pa.Table, config.Corpus], pa.Array]
+Change = Callable[[pa.Table, config.Corpus], pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class RowStep:
+    """One step; `judge` or `change` is given."""
+
+    name: str
+    judge: Judge | None = None
+    change: Change | None = None
+
+
+def _quality(table: pa.Table, settings: config.Corpus) -> pa.Array:
+    """Documents without pictures are asked; rules for prose say nothing about conversations."""
+    mask = rows.plain(table)
+    reasons = quality.judge(table.filter(mask), settings.quality)
+    place = pc.if_else(mask, pc.subtract(pc.cumulative_sum(mask.cast(pa.int64())), 1), pa.scalar(None, pa.int64()))
+    return reasons.take(place)
+
+
+STEPS = (
+    RowStep("normalise", change=lambda table, settings: normalise.change(table)),
+    RowStep("language", change=lambda table, settings: language.change(table)),
+    RowStep("languages", judge=lambda table, settings: language.judge(table, settings.languages)),
+    RowStep("quality", judge=_quality),
+    RowStep("private", change=lambda table, settings: private.change(table)),
+    RowStep("pictures", judge=lambda table, settings: pictures.judge(table, settings.pictures)),
+    RowStep("classify", change=lambda table, settings: classify.change(table)),
+)
+"""Row-wise steps in their order. One that changes a text changes it in `text` and in `turns`."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts by step and kind, and the first few dropped rows of each step and reason."""
+
+    most: int
+    """Rows that are kept of a step and reason."""
+    taken: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(step, kind) to the rows that came in."""
+    dropped: dict[tuple[str, str], Counter[str]] = field(default_factory=partial(defaultdict, Counter))
+    examples: list[pa.Table] = field(default_factory=list)
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, step: str, table: pa.Table, reasons: pa.Array | None = None) -> None:
+        """Rows that came to a step, and why some left there (null where they stay)."""
+        for kind in pc.value_counts(table["kind"]).to_pylist():
+            self.taken[step, kind["values"]] += kind["counts"]
+        if reasons is None or reasons.null_count == len(reasons):
+            return
+        gone = table.append_column("reason", reasons).filter(pc.is_valid(reasons))
+        for both in gone.group_by(["kind", "reason"]).aggregate([([], "count_all")]).to_pylist():
+            self.dropped[step, both["kind"]][both["reason"]] += both["count_all"]
+        for reason in pc.unique(gone["reason"]).to_pylist():
+            self._show(step, reason, gone.filter(pc.equal(gone["reason"], reason)))
+
+    def _show(self, step: str, reason: str, gone: pa.Table) -> None:
+        left = self.most - self.kept[step, reason]
+        if left <= 0:
+            return
+        shown = rows.finish(gone.slice(0, left))
+        self.kept[step, reason] += shown.num_rows
+        self.examples.append(shown.append_column("step", pa.repeat(pa.scalar(step), shown.num_rows)))
+
+    def broken(self, step: str, kind: str, reason: str) -> None:
+        """A record that was none."""
+        self.taken[step, kind] += 1
+        self.dropped[step, kind][reason] += 1
+
+    def lines(self) -> list[dict[str, Any]]:
+        """As counts.json has them, without the source."""
+        return [
+            {
+                "name": step,
+                "kind": kind,
+                "in": count,
+                "out": count - self.dropped[step, kind].total(),
+                "dropped": dict(sorted(self.dropped[step, kind].items())),
+            }
+            for (step, kind), count in self.taken.items()
+        ]
+
+
+def through(table: pa.Table, settings: config.Corpus, tally: Tally) -> pa.Table:
+    """What of a table stays after all steps but those that the recipe skips."""
+    for step in STEPS:
+        if not table.num_rows:
+            break
+        if step.name in settings.skip:
+            continue
+        if step.change:
+            tally.add(step.name, table)
+            table = step.change(table, settings)
+        elif step.judge:
+            reasons = step.judge(table, settings)
+            tally.add(step.name, table, reasons)
+            table = table.filter(pc.is_null(reasons))
+    return table

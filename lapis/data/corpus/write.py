@@ -1,0 +1,127 @@
+"""What stays of a partition becomes a file of samples, without the rows that are copies or have read an evaluation.
+
+A file is kept from one start to the next where its partition, what leaves it and the evaluation sets are the same: that
+is what its `.json` beside the partition says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lapis import config, files
+from lapis.data import store
+from lapis.data.corpus import part, steps
+from lapis.data.corpus.contamination import Index
+from lapis.data.corpus.world import REASONS, STEPS, World
+
+EVALUATION = "decontaminate"
+"""Name of the step that compares with evaluation sets."""
+
+
+def jobs(world: World, data: config.Data, samples: Path, index: Path) -> list[dict[str, Any]]:
+    """One job a partition; which rows of it leave stands in a file."""
+    made = []
+    for number, one in enumerate(world.parts):
+        rows = world.of_part(number)
+        gone = one.file(world.folder, ".gone.npz")
+        other = _shown(world, rows, data.corpus.examples)
+        with files.beside(gone) as path, path.open("wb") as out:
+            np.savez(
+                out,
+                allow_pickle=False,
+                why=world.why[rows],
+                at=np.array(list(other), dtype=np.int64),
+                ids=np.array([*other.values()] or [""]),
+            )
+        out_file = samples / f"{one.source}-{one.number:04d}.parquet"
+        settings = json.loads(config.dump(data.corpus))
+        made.append(
+            {
+                "base": str(one.file(world.folder, "")),
+                "out": str(out_file),
+                "index": str(index),
+                "corpus": settings,
+            }
+        )
+    return made
+
+
+def _shown(world: World, rows: slice, most: int) -> dict[int, str]:
+    """Of the first few rows of each reason that leave: place in the partition, and id of the row that stays."""
+    why = world.why[rows]
+    places = [np.flatnonzero(why == code)[:most] for code in range(1, len(REASONS))]
+    chosen = np.sort(np.concatenate(places))
+    return dict(zip(chosen.tolist(), world.ids(world.other[rows][chosen]), strict=True))
+
+
+def make(job: dict[str, Any]) -> dict[str, Any]:
+    """Write one file of samples, and its counts. Raises InputError where the disk is full."""
+    base, out = Path(job["base"]), Path(job["out"])
+    told = base.with_name(base.name + ".written.json")
+    digest = _digest(base, job)
+    if told.is_file() and out.is_file() and json.loads(told.read_text(encoding="utf-8"))["digest"] == digest:
+        return {}
+    settings = config.check(config.Corpus, job["corpus"])
+    tally = steps.Tally(settings.examples)
+    others: dict[str, str] = {}
+    with files.beside(out, f".{os.getpid()}") as path:
+        _write(path, base, Index(Path(job["index"]), settings.evaluations), tally, others)
+    shown = part.examples(tally)
+    other = pa.array([others.get(name) for name in shown["id"].to_pylist()], pa.string())
+    with files.beside(base.with_name(base.name + ".copies.parquet"), f".{os.getpid()}") as path:
+        pq.write_table(
+            shown.set_column(shown.schema.get_field_index("other"), "other", other), path, compression="zstd"
+        )
+    files.write_json(told, {"digest": digest, "steps": tally.lines()})
+    return {}
+
+
+def _digest(base: Path, job: dict[str, Any]) -> str:
+    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"]]).encode(), digest_size=16)
+    for path in (base.with_name(base.name + ".gone.npz"), Path(job["index"])):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _write(path: Path, base: Path, index: Index, tally: steps.Tally, others: dict[str, str]) -> None:
+    with np.load(base.with_name(base.name + ".gone.npz"), allow_pickle=False) as held:
+        why, known = held["why"], dict(zip(held["at"].tolist(), held["ids"].tolist(), strict=False))
+    begin = 0
+    with (
+        pq.ParquetFile(base.with_name(base.name + ".parquet")) as file,
+        store.writer_of(path, file.schema_arrow) as writer,
+    ):
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            table = _leave(table, why[begin : begin + table.num_rows], tally, known, begin, others)
+            begin += file.metadata.row_group(group).num_rows
+            if table.num_rows:
+                reasons, read = index.judge(table)
+                tally.add(EVALUATION, table, reasons)
+                others |= {name: sample for name, sample in zip(table["id"].to_pylist(), read, strict=True) if sample}
+                writer.write_table(table.filter(pc.is_null(reasons)), row_group_size=store.GROUP)
+
+
+def _leave(
+    table: pa.Table, why: Any, tally: steps.Tally, known: dict[int, str], begin: int, others: dict[str, str]
+) -> pa.Table:
+    """The rows that are no copies; each step sees what the one before left."""
+    ids = table["id"].to_pylist()
+    others |= {ids[at - begin]: name for at, name in known.items() if begin <= at < begin + len(ids)}
+    codes = dict(enumerate(REASONS))
+    for step in ("exact", "near", "looks"):
+        own = [code for code, reason in codes.items() if code and STEPS.get(reason, "looks") == step]
+        hit = np.isin(why, own)
+        words = pa.array([codes[code] if code in own else None for code in why.tolist()], pa.string())
+        tally.add(step, table, words)
+        table, why = table.filter(pa.array(~hit)), why[~hit]
+    return table

@@ -1,0 +1,129 @@
+"""What found things may be called, so that an instruction names exactly one: alone, by their row, or by number
+
+`unique` is a name that no other thing and no other text of the picture has, those that are cut off or covered included.
+A switch is called by the text in its row; of buttons with one name each is that of its row, and one of several in
+reading order (`data["of"]`, `data["nth"]` of `data["same"]`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from lapis.data.screens.kits.labels import STATES, Found, Join
+from lapis.data.screens.page import Box, Element, Word
+
+LONGEST = 48
+"""Characters of a name that an instruction says."""
+MOST_ALIKE = 6
+"""Most things of one name that are told apart by their number."""
+LEVELS = 6
+"""How far up a thing's row is looked for."""
+
+
+def elements(join: Join, things: Sequence[Found], scale: float, content: frozenset[str]) -> tuple[Element, ...]:
+    """The wholly visible things as elements; boxes in pixels. `content` are held-out words."""
+    _rename_states(join, things)
+    for thing in things:
+        if thing.role == "button" and not thing.text:
+            thing.role = "icon"
+    names = Counter(thing.name.casefold() for thing in things)
+    lines = Counter(line.casefold() for line in shown_lines(join))
+    alone = {name for name, times in names.items() if name and times == 1 and lines[name] <= 1 and _sayable(name)}
+    _relate(join, things, alone)
+    _number(things)
+    words = [scaled_word(word, scale) for word in join.look["words"]]
+    return tuple(_element(one, scale, words, alone, content) for one in things if one.whole)
+
+
+def shown_lines(join: Join) -> list[str]:
+    """Every line of text, those seen in part included."""
+    return [line[0].strip() for line in join.look["lines"]] + [text.strip() for text in join.look["behind"]]
+
+
+def scaled(box: Sequence[float], scale: float) -> Box:
+    """A box in pixels of the picture."""
+    x, y, w, h = (round(end * scale, 2) for end in box)
+    return x, y, w, h
+
+
+def scaled_word(word: Sequence[object], scale: float) -> Word:
+    """A word or line with its box in pixels."""
+    text, x, y, w, h = word
+    return str(text), *scaled((float(str(x)), float(str(y)), float(str(w)), float(str(h))), scale)
+
+
+def _sayable(name: str) -> bool:
+    return len(name) <= LONGEST and re.search(r"\w", name) is not None
+
+
+def _element(thing: Found, scale: float, words: Sequence[Word], alone: set[str], content: frozenset[str]) -> Element:
+    return Element(
+        role=thing.role,
+        name=thing.name,
+        text=thing.text,
+        box=scaled(thing.box, scale),
+        words=tuple(words[at] for at in thing.words),
+        unique=thing.name.casefold() in alone,
+        data={"held_word": any(word in thing.name for word in content), **thing.data},
+    )
+
+
+def _rename_states(join: Join, things: Sequence[Found]) -> None:
+    """A switch or box whose name is written beside it is that of the text; written in it, or nowhere, it keeps it."""
+    lines = Counter(line.casefold() for line in shown_lines(join))
+    for thing in things:
+        key = thing.name.casefold()
+        if thing.role in STATES and lines[key] and key not in thing.text.casefold():
+            if lines[key] == 1:
+                thing.data["of"] = thing.name
+            thing.name = ""
+
+
+def _relate(join: Join, things: Sequence[Found], alone: set[str]) -> None:
+    """Say what things of one name belong to."""
+    for thing in things:
+        nameless = (
+            thing.role not in ("text", "value", "item", "heading", "image") and thing.name.casefold() not in alone
+        )
+        if nameless and "of" not in thing.data and (of := _holder(join, things, thing, alone)):
+            thing.data["of"] = of
+
+
+def _holder(join: Join, things: Sequence[Found], thing: Found, alone: set[str]) -> str:
+    """The unique name of the nearest row, or the first text beside it, that this thing is alone of its kind in."""
+    for node in list(join.parents(join.at[thing.number]))[:LEVELS]:
+        number = join.numbers.get(node)
+        if number is None or not join.boxes[number]:
+            continue
+        inside = [one for one in things if number <= one.number <= join.boxes[number][6]]
+        if sum((one.role, one.name) == (thing.role, thing.name) for one in inside) > 1:
+            return ""
+        names = [one.name for one in inside if one is not thing and one.role in ("item", "text", "heading")]
+        worded = [name for name in names if re.search(r"[^\W\d_]{2}", name)]
+        if worded:
+            return worded[0] if worded[0].casefold() in alone else ""
+    return ""
+
+
+def _number(things: Sequence[Found]) -> None:
+    """Number things of one role and name in reading order, where all of them are seen and stand clearly one after the
+    other."""
+    groups: dict[tuple[str, str], list[Found]] = {}
+    for thing in things:
+        if thing.name and thing.role not in ("text", "value", "item"):
+            groups.setdefault((thing.role, thing.name), []).append(thing)
+    for group in groups.values():
+        if 2 <= len(group) <= MOST_ALIKE and all(one.whole for one in group):
+            ordered = sorted(group, key=lambda one: (round(one.box[1]), one.box[0]))
+            if all(_after(*pair) for pair in zip(ordered, ordered[1:], strict=False)):
+                for number, thing in enumerate(ordered, 1):
+                    thing.data |= {"nth": number, "same": len(group)}
+
+
+def _after(one: Found, other: Found) -> bool:
+    """Whether a thing stands in a later row, or to the right in the same one."""
+    below = other.box[1] >= one.box[1] + one.box[3] / 2
+    level = abs(other.box[1] - one.box[1]) < 2 and other.box[0] > one.box[0]
+    return below or level

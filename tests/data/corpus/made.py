@@ -1,0 +1,89 @@
+"""A small corpus on disk with what the engine must find in it, and a run of the engine over it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from lapis import config
+from lapis.data.corpus import engine
+from lapis.types import Silent
+
+WORDS = [f"{first}{rest}" for first in "bcdfghklmnprst" for rest in ("ale", "ime", "ope", "une", "arn", "ent", "ind")]
+STOPS = ["the", "of", "and", "to", "that", "with"]
+
+
+def text(rng: random.Random, sentences: int = 8) -> str:
+    """English-looking prose that every rule lets pass."""
+    lines = []
+    for _ in range(sentences):
+        words = [rng.choice(STOPS if rng.random() < 0.3 else WORDS) for _ in range(rng.randint(8, 14))]
+        lines.append(" ".join(words).capitalize() + ".")
+    return " ".join(lines)
+
+
+def changed(one: str, rng: random.Random, words: int) -> str:
+    """The same text with a few other words."""
+    parts = one.split(" ")
+    for _ in range(words):
+        parts[rng.randrange(len(parts))] = f"other{rng.randrange(10**6)}"
+    return " ".join(parts)
+
+
+def write(path: Path, texts: Sequence[str], broken: Mapping[int, bytes] | None = None) -> Path:
+    """JSON lines of texts; `broken` lines stand before the text of their number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        for number, one in enumerate(texts):
+            if broken and number in broken:
+                out.write(broken[number] + b"\n")
+            out.write(json.dumps({"text": one}).encode() + b"\n")
+    return path
+
+
+def data(places: Mapping[str, Path | str], *words: str, lang: str = "en") -> config.Data:
+    """Settings with one JSON lines source a place."""
+    sources = {name: config.Source("jsonl", str(place), lang=lang) for name, place in places.items()}
+    tree = {"sources": sources, "made": False, "workers": 1, "corpus": corpus(*words)}
+    return config.Data(**tree)
+
+
+def corpus(*words: str) -> config.Corpus:
+    """Settings of the corpus with `key=value` words applied."""
+    tree = json.loads(config.dump(config.Corpus()))
+    from lapis.overrides import assign
+
+    for word in words:
+        key, _, value = word.partition("=")
+        assign(tree, key, value)
+    return config.check(config.Corpus, tree)
+
+
+def run(settings: config.Data, out: Path) -> dict[str, Any]:
+    """The engine from sources to samples; returns counts.json."""
+    engine.make_parts(settings, out / "corpus", Silent())
+    engine.make_samples(settings, out / "corpus", out / "samples", out / "heldout", Silent())
+    counts: dict[str, Any] = json.loads((out / "corpus" / "counts.json").read_text(encoding="utf-8"))
+    return counts
+
+
+def kept(out: Path, source: str = "") -> list[str]:
+    """Texts of the samples, in order."""
+    files = sorted((out / "samples").glob(f"{source}*.parquet"))
+    return [one for path in files for one in pq.read_table(path, columns=["text"])["text"].to_pylist()]
+
+
+def dropped(out: Path) -> list[dict[str, Any]]:
+    """Rows of dropped.parquet."""
+    rows: list[dict[str, Any]] = pq.read_table(out / "corpus" / "dropped.parquet").to_pylist()
+    return rows
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -1,0 +1,95 @@
+"""`lapis data screens` as a user runs it, and the page on which its labels are checked by hand."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lapis.data import store
+from lapis.data.screens.kits import check
+from lapis.types import InputError
+from tests.conftest import lapis
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("screens") / "out"
+    done = run(out, "count=2", "views=2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{out}: ") and " samples" in done.stdout
+    return out
+
+
+def run(out: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    return lapis("data", "screens", "kits=plain", "devices=phone", "workers=1", f"out={out}", *words)
+
+
+def test_samples_and_what_each_screen_is(made: Path) -> None:
+    samples = list(store.read_samples(made / "samples-000000.parquet"))
+    lines = [json.loads(line) for line in (made / "screens-000000.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {sample.source for sample in samples} == {line["source"] for line in lines}
+    assert all(line["elements"] and line["kit"] == "plain" and line["scale"] for line in lines)
+
+
+def test_a_rerun_keeps_what_is_there_and_other_settings_are_refused(made: Path) -> None:
+    path = made / "samples-000000.parquet"
+    before = path.stat().st_mtime_ns
+    assert run(made, "count=2", "views=2").returncode == 0
+    assert path.stat().st_mtime_ns == before
+    done = run(made, "count=2", "views=2", "seed=1")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "other settings" in done.stderr
+
+
+BAD = {
+    "licence: given pages need one": ("html=.",),
+    "url: example.com is not allowed": ("url=https://example.com/", "licence=CC0-1.0"),
+    "url: 'file:///etc/passwd' is no http": ("url=file:///etc/passwd", "licence=CC0-1.0", "allow=localhost"),
+    "views: Input should be less than or equal to 4": ("views=5",),
+    "sizes: no such key": ("sizes=3",),
+    "'count': expected key=value": ("count",),
+    "kits: 'nothing' is none": ("kits=nothing",),
+    "devices.0: Input should be 'phone'": ("devices=watch",),
+}
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_bad_settings_are_one_line(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from lapis import cli
+
+    assert cli.main(["data", "screens", f"out={tmp_path / 'out'}", *BAD[line]]) == 2
+    told = capsys.readouterr().err
+    assert line in told and told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_html_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from lapis import cli
+
+    assert cli.main(["data", "screens", f"html={tmp_path}", "licence=CC0-1.0", f"out={tmp_path / 'out'}"]) == 2
+    assert "holds no HTML file" in capsys.readouterr().err
+
+
+def test_the_check_page_holds_questions_with_their_boxes(made: Path) -> None:
+    page = check.write(made, 20, 0)
+    text = page.read_text(encoding="utf-8")
+    items = json.loads(text.split("const items = ", 1)[1].split(";\n", 1)[0].replace("<\\/", "</"))
+    assert len(items) == 20 and len({one["id"] for one in items}) == 20
+    assert all(one["picture"].startswith("data:image/jpeg;base64,") and one["question"] for one in items)
+    assert any(one["box"] for one in items) and any(one["points"] for one in items)
+    assert check.points('(012,345) {"coordinate":[1000,7]}') == [[12, 345], [1000, 7]]
+
+
+def test_ticks_are_told_with_their_interval_and_kept(made: Path, tmp_path: Path) -> None:
+    ticks = tmp_path / "checked.json"
+    ticks.write_text(json.dumps({"ticks": {f"a/{number}": number > 0 for number in range(20)}}), encoding="utf-8")
+    done = lapis("data", "screens", f"out={made}", "--checked", str(ticks))
+    assert done.stdout.startswith("95.0% right (76.4% to 99.1%, n = 20); kept in ")
+    kept = [json.loads(line) for line in (made / check.KEPT).read_text(encoding="utf-8").splitlines()]
+    assert len(kept) == 20 and kept[0] == {"id": "a/0", "right": False}
+    for bad in ("{}", "[", '{"ticks": {}}', '{"ticks": {"a": 1}}'):
+        ticks.write_text(bad, encoding="utf-8")
+        with pytest.raises(InputError, match=r"checked\.json: "):
+            check.read(ticks)
+    with pytest.raises(InputError, match="no samples with pictures"):
+        check.write(tmp_path, 5, 0)
