@@ -22,8 +22,8 @@ from lapis import act_verb, building, data_verbs, files, rl_verb, serving, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
-DEFAULTS = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 DEFAULTS = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1", "DAFT_PROGRESS_BAR": "0"}
+DEFAULTS |= {"RAY_USAGE_STATS_ENABLED": "0"}
 """Set before libraries load, unless the user set them: threads that wait soon sleep (spinning on made a step up to ten
 times slower whenever another process wanted a core, sleeping at once a fifth slower; the policy sets how long they spin
 once a library's own threads outnumber the cores), no library reports its use to its maker or draws bars of its own."""
