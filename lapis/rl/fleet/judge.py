@@ -158,13 +158,16 @@ class Judges:
         """Another process in place of one; what it was at is given up, the rest is asked again."""
         import ray
 
+        found = [(one, _there(ref)) for ref, one in bench.asked.items()]
         ray.kill(bench.actor)
-        (_, first), *rest = bench.asked.values()
+        done = [Judged(answer.key, verdict) for (_, answer), verdict in found if verdict is not None]
+        left = [one for one, verdict in found if verdict is None]
+        (_, first), *rest = left
         fresh = self._bench()
         bench.actor, bench.hello, bench.asked = fresh.actor, fresh.hello, {}
         for sample, answer in rest:
             self._put(bench, sample, answer)
-        return [Judged(first.key, None, reason)]
+        return [*done, Judged(first.key, None, reason)]
 
     def dismiss(self) -> None:
         """End all processes."""
@@ -172,6 +175,16 @@ class Judges:
 
         for bench in self._benches:
             ray.kill(bench.actor)
+
+
+def _there(ref: Any) -> Verdict | None:
+    """A verdict that has come already."""
+    import ray
+
+    try:
+        return ray.get(ref) if ray.wait([ref], timeout=0)[0] else None
+    except ray.exceptions.RayError:
+        return None
 
 
 def _now(check: Check, sample: Sample, answer: Answer) -> Judged:

@@ -55,6 +55,7 @@ def run(tmp_path: Path) -> Path:
     from tests.rl.test_loop import write_data
 
     write_data(tmp_path / "data")
+    torch.manual_seed(0)
     hf.write(spread(init.fresh(RECIPE.model, 0)), tiny_tokenizer(), tmp_path / "sft" / "model")
     return tmp_path
 
@@ -77,7 +78,8 @@ def test_synchronous_is_the_loop_in_one_process_token_for_token(
     """Two engines of which one is killed, a judge, a trainer, weights by broadcast: the same lines, bits of weights and
     held-out answers."""
     monkeypatch.setattr(loop, "rewarder", lambda stage: threes)
-    loop.run(replace(STAGE, name="inline"), RECIPE, run, Silent())
+    plan = replace(STAGE, group=2)
+    loop.run(replace(plan, name="inline"), RECIPE, run, Silent())
     fleet_stage.run(
         replace(STAGE, fleet=Fleet("sync", engines=2, slots=4)), RECIPE, run, Killing({3: "EngineProcess"}), by_threes
     )
