@@ -81,7 +81,7 @@ def test_synchronous_is_the_loop_in_one_process_token_for_token(
     plan = replace(STAGE, group=2)
     loop.run(replace(plan, name="inline"), RECIPE, run, Silent())
     fleet_stage.run(
-        replace(STAGE, fleet=Fleet("sync", engines=2, slots=4)), RECIPE, run, Killing({3: "EngineProcess"}), by_threes
+        replace(plan, fleet=Fleet("sync", engines=2, slots=4)), RECIPE, run, Killing({3: "EngineProcess"}), by_threes
     )
     ours, theirs = lines(run), lines(run, "inline")
     assert len(theirs) == 4 and any(line["asked"] > 3 for line in theirs) and any(line["tokens"] for line in theirs)
