@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from lapis import files
 from lapis.rl.fleet.messages import Address, Call
 
-PATIENCE = timedelta(seconds=60)
-"""How long one side of a transfer waits for the other."""
+PATIENCE = timedelta(seconds=15)
+"""How long one side of a transfer waits for the other: what a transfer stands still for where an engine dies in it."""
 
 
 class Flat:
