@@ -18,11 +18,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import act_verb, building, data_verbs, files, reward_verb, serving, verbs
+from lapis import act_verb, building, data_verbs, files, reward_verb, rl_verb, serving, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
 DEFAULTS = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1", "DAFT_PROGRESS_BAR": "0"}
+DEFAULTS |= {"RAY_USAGE_STATS_ENABLED": "0"}
 """Set before libraries load, unless the user set them: threads that wait soon sleep (spinning on made a step up to ten
 times slower whenever another process wanted a core, sleeping at once a fifth slower; the policy sets how long they spin
 once a library's own threads outnumber the cores), no library reports its use to its maker or draws bars of its own."""
@@ -119,6 +120,7 @@ def _recipe_verbs(group: Any) -> None:
         ),
         ("plan", verbs.plan, "a recipe's parameters, and its training on GPUs that are elsewhere", "lapis plan blue3b"),
         ("preflight", verbs.preflight, "whether this machine is fit to train", "lapis preflight pocket dist.nproc=2"),
+        ("rl", rl_verb.reinforce, "a recipe up to its RL, by processes on Ray", "lapis rl pocket ray.address=auto"),
         (
             "launch",
             verbs.launch,

@@ -13,8 +13,8 @@ from lapis.types import KINDS, PATCH_LABELS, InputError
 
 def check(recipe: config.Recipe) -> None:
     """Raises InputError for stages that do not follow from each other, shapes that do not fit, kinds that nobody makes,
-    rates that nothing reads, processes that do not divide the work, an engine that cannot do it, and a device that is
-    not there."""
+    rates that nothing reads, processes that do not divide the work, an engine that cannot do it, a device that is
+    not there, and processes of RL without Ray."""
     _stages(recipe)
     _shapes(recipe)
     _words(recipe)
@@ -26,6 +26,7 @@ def check(recipe: config.Recipe) -> None:
     for entry in recipe.stages:
         _mixture(entry, recipe.data)
         _rates(entry)
+        _fleet(entry)
         _online(entry)
         _spread(entry, recipe)
     if recipe.dist.engine == "deepspeed":
@@ -223,6 +224,14 @@ def _online(entry: Any) -> None:
     for name in entry.online.tasks:
         if name not in known:
             raise InputError(f"stages.{entry.name}.online.tasks: no {name}; there are {', '.join(known)}")
+
+
+def _fleet(entry: Any) -> None:
+    """Processes of RL are on Ray, which is an extra."""
+    if isinstance(entry, config.RL) and entry.fleet.mode != "inline":
+        from lapis.rl.fleet import cluster
+
+        cluster.need()
 
 
 def _rates(entry: Any) -> None:

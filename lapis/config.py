@@ -19,6 +19,7 @@ from lapis.data_config.corpus import Corpus, Evaluations, Near, Photos, Source
 from lapis.data_config.long import Long
 from lapis.machines import Dist, Floor
 from lapis.overrides import assign, check, flat
+from lapis.rl_fleet import Fleet, Ray
 from lapis.shape import (
     Adapter,
     AnyRes,
@@ -239,6 +240,8 @@ class RL:
     """Cap of the truncated importance weight between engine and trainer."""
     refill: Count = 2
     """Times that groups all right or all wrong are drawn again in a step."""
+    hard: Share = 0.0
+    """Share of questions drawn by how often they were answered wrongly before (lapis/rl/choose.py)."""
     optim: Optim = field(default_factory=lambda: Optim(lr=4e-5, weight_decay=0.0, warmup=0.1))
     reward: Reward = field(default_factory=Reward)
     row_tokens: Positive = 1024
@@ -247,6 +250,7 @@ class RL:
     held_samples: Positive = 4
     """Answers to each of them, at the temperature of the rollouts: what the stage raises. Greedy ones stand beside."""
     checkpoint_every: Positive = 5
+    fleet: Fleet = field(default_factory=Fleet)
     minutes: Rate = 0.0
     op: Literal["rl"] = "rl"
 
@@ -372,6 +376,7 @@ class Recipe:
     """torch.compile the training step."""
     dist: Dist = field(default_factory=Dist)
     cache: Cache = field(default_factory=Cache)
+    ray: Ray = field(default_factory=Ray)
 
 
 def resolve(recipe: Recipe, overrides: Sequence[str]) -> Recipe:

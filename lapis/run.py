@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lapis.dist.nodes import Team
 
 HOW = ("device", "threads", "compile", "minutes", "workers", "runner", "checkpoint_every", "online")
+HOW += ("engines", "slots", "judges")
 """Config fields that say how a stage runs and is watched, not what comes out: they may change under way."""
 
 
@@ -273,12 +274,20 @@ def _data(recipe: config.Recipe, folder: Path, progress: Progress) -> None:
 
 def _stage(entry: Any, progress: Progress, recipe: config.Recipe, folder: Path, team: Team | None) -> None:
     if isinstance(entry, config.RL):
-        from lapis.rl import loop
-
-        return loop.run(entry, recipe, folder, progress)
+        return _rl(entry, recipe, folder, progress)
     from lapis.train import stages
 
     return stages.run_entry(entry, recipe, folder, progress, team)
+
+
+def _rl(entry: config.RL, recipe: config.Recipe, folder: Path, progress: Progress) -> None:
+    if entry.fleet.mode == "inline":
+        from lapis.rl import loop
+
+        return loop.run(entry, recipe, folder, progress)
+    from lapis.rl.fleet import stage
+
+    stage.run(entry, recipe, folder, progress)
 
 
 def _steps(entry: Any) -> Callable[[], int]:

@@ -26,6 +26,7 @@ PAGES = (
     "docs/act.md",
     "docs/mixture.md",
     "docs/look.md",
+    "docs/rl.md",
 )
 CHEAP = ("--help", "plan")
 

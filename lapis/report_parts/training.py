@@ -11,6 +11,7 @@ from lapis.report_parts.charts import Series
 from lapis.report_parts.figures import distilled, rl_stage, rl_total, scratches, text_loss
 from lapis.report_parts.inputs import Json, Run, Stage
 from lapis.report_parts.page import number, section, table
+from lapis.report_parts.processes import processes
 from lapis.report_parts.summary import machine_line
 
 
@@ -123,7 +124,7 @@ def reinforcement(run: Run) -> str:
         "answers are those of every other table."
     )
     parts = (f'<div class="pair">{boxes}</div>', f'<div class="grid">{pictures}</div>', _rl_kinds(stage))
-    return section("Reinforcement learning", lead, *parts)
+    return section("Reinforcement learning", lead, *parts, processes(run.folder / stage.name))
 
 
 def _greedy(side: Json) -> float | None:

@@ -23,6 +23,7 @@ from lapis.export import hf
 from lapis.model import convert
 from lapis.rl import questions
 from lapis.rl.advantage import group_advantages
+from lapis.rl.choose import Chooser
 from lapis.rl.policy import Policy, Result, plain
 from lapis.rl.rewards import Score, mixed, score
 from lapis.rl.rollout import Group, engine, prompt_turns, request, roll
@@ -50,7 +51,7 @@ class Loop:
     generator: Generator
     transport: Transport
     rewarder: Rewarder
-    asked: Sequence[Sample]
+    chooser: Chooser
     """Questions in the order in which they are asked, over and over."""
     seed: int
     position: int = 0
@@ -86,13 +87,15 @@ class Loop:
             if not missing:
                 break
             fresh = [(group, self.rewarder(group)) for group in self._ask(missing)]
+            for group, scores in fresh:
+                self.chooser.learn(group.sample, scores)
             everything += fresh
             kept += [pair for pair in fresh if mixed(pair[1])]
         return everything, kept
 
     def _ask(self, count: int) -> list[Group]:
         first = self.position
-        chosen = [self.asked[place % len(self.asked)] for place in range(first, first + count)]
+        chosen = [self.chooser.asked[self.chooser.number(place)] for place in range(first, first + count)]
         self.position += count
         return roll(self.generator, chosen, self.stage, first, self.seed, self.transport.version)
 
@@ -182,7 +185,8 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress) 
     asked = questions.draw(run / recipe.data.name / "fresh", stage.mixture, wanted, recipe.seed, fits)
     held = questions.held(run / recipe.data.name / "heldout", stage, recipe.seed, fits)
     transport = InProcess(policy.decoder, answerer.decoder)
-    loop = Loop(stage, policy, answerer, transport, rewarder(stage), asked, recipe.seed)
+    chooser = Chooser(asked, stage.hard, recipe.seed)
+    loop = Loop(stage, policy, answerer, transport, rewarder(stage), chooser, recipe.seed)
     before, totals = train(loop, folder, progress, lambda: measure(answerer, held, stage, HELD_SEED))
     after = measure(answerer, held, stage, HELD_SEED)
     hf.write(model, tokenizer, folder / "model")
@@ -217,6 +221,7 @@ def train(loop: Loop, folder: Path, progress: Progress, measured: Callable[[], J
 def save(loop: Loop, folder: Path, step: int, facts: Json) -> None:
     """Everything that the next step depends on."""
     state = {**facts, "position": loop.position, "updates": loop.policy.updates, "broken": loop.broken}
+    state["rates"] = loop.chooser.state()
     checkpoint.save(folder / "checkpoint", step, loop.policy.tensors(), state)
 
 
@@ -228,5 +233,6 @@ def resume(loop: Loop, folder: Path) -> tuple[int, Json]:
         return 0, {}
     loop.position, loop.broken = facts["position"], facts["broken"]
     loop.policy.restored(facts["updates"])
+    loop.chooser.restore(facts["rates"])
     loop.transport.push(start)
     return start, {name: facts[name] for name in ("before", "tokens", "image_tokens", "loss")}

@@ -61,6 +61,10 @@ class Outputs:
     """Share of tokens whose importance weight met the cap."""
     kl: Tensor
     """KL from the reference (k3), in nats a token; 0 without one."""
+    weight: Tensor
+    """Importance weight before its cap."""
+    square: Tensor
+    """Its square: with it, the weights' effective sample size."""
 
 
 def compute(inputs: Inputs, settings: Settings) -> Outputs:
@@ -78,6 +82,8 @@ def compute(inputs: Inputs, settings: Settings) -> Outputs:
         mismatch_kl=k3(inputs.engine_M, old_M).sum() / inputs.tokens,
         capped=(weight_M > settings.is_cap).sum() / inputs.tokens,
         kl=kl_M.detach().sum() / inputs.tokens,
+        weight=weight_M.sum() / inputs.tokens,
+        square=weight_M.square().sum() / inputs.tokens,
     )
 
 

@@ -7,8 +7,10 @@ question's place in the run alone: the same run asks the same questions with the
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from lapis import chat, config
 from lapis.dist.guard import Place
@@ -35,8 +37,19 @@ class Group:
 
 def engine(model: Lapis | Decoder, tokenizer: chat.Tokenizer, stage: config.RL, place: Place) -> Engine:
     """An engine with weights of its own for the stage's answers; its window is the training row's."""
-    slots = min(stage.prompts * stage.group, SLOTS)
-    return Engine(copy.deepcopy(model), tokenizer, slots, stage.row_tokens, place.dtype, place.device)
+    return engine_of(copy.deepcopy(model), tokenizer, stage, min(stage.prompts * stage.group, SLOTS), place)
+
+
+def engine_of(
+    model: Lapis | Decoder,
+    tokenizer: chat.Tokenizer,
+    stage: config.RL,
+    slots: int,
+    place: Place,
+    features: MutableMapping[bytes, Tensor] | None = None,
+) -> Engine:
+    """An engine that takes the model itself; its window is the training row's."""
+    return Engine(model, tokenizer, slots, stage.row_tokens, place.dtype, place.device, features)
 
 
 def prompt_turns(sample: Sample) -> tuple[Turn, ...]:
@@ -55,6 +68,12 @@ def request(sample: Sample, max_tokens: int, temperature: float = 0.0, seed: int
         temperature=temperature,
         seed=seed,
     )
+
+
+def prompt_tokens(request: Request, tokenizer: chat.Tokenizer, tiles: chat.Tiles) -> int:
+    """Tokens of a request's prompt, image tokens too. Raises InputError as `tiles` does."""
+    shown = request.budget if request.show_budget and request.budget >= 0 else None
+    return len(chat.encode_prompt(request.turns, request.think, shown, tokenizer, tiles).ids)
 
 
 def roll(

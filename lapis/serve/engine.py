@@ -118,8 +118,11 @@ class Engine:
             self._end()
 
     def _begin(self, requests: Sequence[Request]) -> list[Job]:
-        """Jobs of the requests in the session, their images encoded."""
         self._end()
+        return self.add(requests)
+
+    def add(self, requests: Sequence[Request]) -> list[Job]:
+        """Jobs of the requests in the session, their images encoded. Raises as `generate` does."""
         jobs = [self.job(request) for request in requests]
         self._encode([job.prompt for job in jobs])
         for job in jobs:
@@ -134,7 +137,7 @@ class Engine:
     def forget(self) -> None:
         """Drop what was computed for later: images' features and prompts. To be called when the weights change."""
         self.features.clear()
-        self.session.memory.forget()
+        self.session.forget()
 
     def job(self, request: Request) -> Job:
         """A request checked and made tokens. Its images must be encoded (`Prompt.features_VD`) before a session gets

@@ -84,6 +84,8 @@ class Job:
     """Those of them that were taken from others."""
     begun: bool = False
     """Some of the prompt was computed for it, so it takes no more from others."""
+    stale: bool = False
+    """Some of it was computed with weights that are gone."""
     head_V: torch.Tensor | None = None
     """Logits after the prompt, while it is live."""
     token_ids: list[int] = field(default_factory=list)

@@ -88,6 +88,12 @@ class Session:
             self.waiting.remove(job)
         job.finish = job.finish or "cancelled"
 
+    def forget(self) -> None:
+        """The weights changed: what live requests have computed stays theirs, and nobody else takes any of it."""
+        self.memory.forget()
+        for job in self.live:
+            job.stale = job.filled > 0
+
     def clear(self) -> None:
         """All requests end now."""
         for job in (*self.waiting, *self.live):
@@ -159,7 +165,7 @@ class Session:
         most = (len(job.prompt.ids) - 1) // BLOCK * BLOCK
         source, there, coming = -1, job.filled, job.filled
         for other in before:
-            if other.prompt.head == job.prompt.head and other.run is not None:
+            if other.prompt.head == job.prompt.head and other.run is not None and not other.stale:
                 alike = _alike(other, job, most)
                 coming = max(coming, alike)
                 if min(alike, other.filled) > there:
@@ -184,7 +190,7 @@ class Session:
         """Requests whose very prompt another one has read: they get all of it, logits too."""
         if not self._share:
             return []
-        heads = {id(job.prompt): job for job in reversed(self.live) if job.head_V is not None}
+        heads = {id(job.prompt): job for job in reversed(self.live) if job.head_V is not None and not job.stale}
         found = [job for job in self.live if not job.begun and not job.read and id(job.prompt) in heads]
         for job in found:
             other = heads[id(job.prompt)]
@@ -229,7 +235,8 @@ class Session:
             self.live = [job for job in self.live if not job.finish]
         for job in gone:
             assert job.run is not None
-            self.memory.free(job.run, job.prompt.key[: job.filled if self._share else 0])
+            kept = self._share and not job.stale
+            self.memory.free(job.run, job.prompt.key[: job.filled if kept else 0])
             job.run = job.head_V = None
         return gone
 

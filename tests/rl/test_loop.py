@@ -17,6 +17,7 @@ from lapis.export import hf
 from lapis.model import convert, init
 from lapis.model.decoder import Decoder
 from lapis.rl import loop, questions, rollout
+from lapis.rl.choose import Chooser
 from lapis.rl.policy import Policy
 from lapis.rl.rewards import Score, score
 from lapis.rl.weights import InProcess
@@ -78,7 +79,8 @@ def made(stage: config.RL = STAGE, rewarder: Callable[[rollout.Group], list[Scor
     engine = rollout.engine(decoder, byte_tokenizer(), stage, CPU)
     policy = Policy(decoder, stage, CPU)
     asked = [question(number) for number in range(20)]
-    return loop.Loop(stage, policy, engine, InProcess(policy.decoder, engine.decoder), rewarder, asked, seed=1)
+    chooser, transport = Chooser(asked, stage.hard, 1), InProcess(policy.decoder, engine.decoder)
+    return loop.Loop(stage, policy, engine, transport, rewarder, chooser, seed=1)
 
 
 def test_a_tiny_models_reward_rises(tmp_path: Path) -> None:

@@ -92,3 +92,69 @@ def test_a_two_armed_bandit_finds_its_best_arm(engine_noise: float) -> None:
             compute(inputs, Settings()).loss.backward()
             optimizer.step()
     assert theta_A.softmax(0)[0].item() > 0.95
+
+
+def taught(
+    settings: Settings, start: tuple[float, float], pays: tuple[float, float], lengths: tuple[int, int]
+) -> float:
+    """Chance of the first arm after some steps. An answer of an arm is its choice, repeated `lengths` times, so that
+    an arm may be long; rewards are the arm's own, less the mean over both."""
+    draw = torch.Generator().manual_seed(1)
+    start_A = torch.tensor(start).log()
+    theta_A = start_A.clone().requires_grad_()
+    optimizer = torch.optim.Adam([theta_A], lr=0.05)
+    for _ in range(150):
+        old_A = theta_A.detach().log_softmax(0)
+        arms_N = torch.multinomial(old_A.exp(), 64, replacement=True, generator=draw)
+        arms_M = arms_N.repeat_interleave(torch.tensor(lengths)[arms_N])
+        pay_A = torch.tensor(pays) - (old_A.exp() * torch.tensor(pays)).sum()
+        for _ in range(4):
+            current_A = theta_A.log_softmax(0)
+            inputs = Inputs(
+                current_A[arms_M], old_A[arms_M], pay_A[arms_M], len(arms_M), old_A[arms_M],
+                start_A.log_softmax(0)[arms_M] if settings.kl else None,
+            )  # fmt: skip
+            optimizer.zero_grad()
+            compute(inputs, settings).loss.backward()
+            optimizer.step()
+    return theta_A.softmax(0)[0].item()
+
+
+def test_token_level_loss_finds_the_best_arm_whether_it_is_long_or_short() -> None:
+    """DAPO (arXiv 2503.14476, section 3.3). The optimum is always to pull the arm that pays."""
+    for lengths in ((1, 8), (8, 1)):
+        assert taught(Settings(), (0.5, 0.5), (1.0, 0.0), lengths) > 0.95
+
+
+def test_a_token_weighs_the_same_in_a_long_and_in_a_short_answer() -> None:
+    """Same source: a mean over answers first would give tokens of the long one an eighth of the gradient."""
+    current_M = torch.zeros(9, requires_grad=True)
+    compute(Inputs(current_M, torch.zeros(9), torch.ones(9), tokens=9), Settings()).loss.backward()
+    assert torch.allclose(current_M.grad, torch.full((9,), -1 / 9))
+
+
+@pytest.mark.parametrize(("start", "advantage", "bound"), [(0.02, 1.0, 1.28), (0.5, -1.0, 0.8)])
+def test_a_batch_moves_an_arm_to_its_clip_and_no_further(start: float, advantage: float, bound: float) -> None:
+    """DAPO (arXiv 2503.14476, section 3.1): what one batch may make of an arm is start x (1 + high), for a rare arm
+    little, so the upper bound is the wider one; downwards it is start x (1 - low)."""
+    old_A = logs(start, 1 - start)
+    theta_A = old_A.clone().requires_grad_()
+    optimizer = torch.optim.SGD([theta_A], lr=0.01)
+    for _ in range(100):
+        current_M = theta_A.log_softmax(0)[:1]
+        inputs = Inputs(current_M, old_A[:1], torch.tensor([advantage]), tokens=1, old_M=old_A[:1])
+        optimizer.zero_grad()
+        compute(inputs, Settings(clip_low=0.2, clip_high=0.28)).loss.backward()
+        optimizer.step()
+    assert theta_A.softmax(0)[0].item() == pytest.approx(start * bound, rel=0.02)
+
+
+def test_with_a_kl_term_the_optimum_is_between_the_start_and_the_best_arm() -> None:
+    """The gradient of k3's mean over own samples is that of KL(start || policy) (Tang and Munos 2025, arXiv
+    2506.09477), so for two arms p (1 - p) gap = kl (p - start), solved here by bisection."""
+    kl, start, gap = 0.5, 0.3, 1.0
+    low, high = start, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle * (1 - middle) * gap > kl * (middle - start) else (low, middle)
+    assert taught(Settings(kl=kl), (start, 1 - start), (gap, 0.0), (1, 1)) == pytest.approx(low, abs=0.06)

@@ -91,7 +91,7 @@ def test_trainer_and_engine_agree_on_every_log_probability() -> None:
     policy = Policy(decoder, plan, CPU)
     for row in pack([Episode(one, 1.0) for group in groups for one in group.answers], plan.row_tokens):
         with torch.no_grad():
-            logprobs_M = policy._logprobs(decoder, decoder.embed(row.tokens_1L), row)
+            logprobs_M = policy._logprobs(decoder, row, {})
         assert torch.allclose(logprobs_M, row.engine_M, atol=1e-4)
 
 

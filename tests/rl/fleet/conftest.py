@@ -1,0 +1,19 @@
+"""One Ray for all tests of this folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from lapis.rl.fleet import cluster
+
+
+@pytest.fixture(scope="session")
+def ray_here() -> Iterator[None]:
+    import ray
+
+    cluster.start(log_to_driver=False, logging_level=logging.ERROR)
+    yield
+    ray.shutdown()
