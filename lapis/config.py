@@ -17,7 +17,7 @@ from pydantic import Discriminator
 
 from lapis.data_config.corpus import Corpus, Evaluations, Near, Photos, Source
 from lapis.data_config.long import Long
-from lapis.machines import Dist, Floor
+from lapis.machines import Cache, Dist, Floor
 from lapis.overrides import assign, check, flat
 from lapis.rl_fleet import Fleet, Ray
 from lapis.shape import (
@@ -37,7 +37,7 @@ from lapis.shape import (
 )
 from lapis.types import InputError
 
-__all__ = ["Adapter", "AnyRes", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
+__all__ = ["Adapter", "AnyRes", "Cache", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
 __all__ += ["Corpus", "Evaluations", "Near", "Photos", "Source", "check", "decoder_of", "flat", "tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
@@ -310,18 +310,6 @@ class Data:
     shards: str = ""
     """Folder or URL (s3://bucket/path) of shards to train on, by this run's tokenizer; empty takes its own."""
     minutes: Rate = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Cache:
-    """Where shards of an object store are kept on this machine's disk; shards in a local folder are read in place."""
-
-    folder: Annotated[str, MinLen(1)] = "~/.cache/lapis/shards"
-    """May be shared by processes and by runs."""
-    gigabytes: Annotated[float, Gt(0)] = 100.0
-    """Most of them; files that are open or have just arrived may stand over it."""
-    ahead: Count = 16
-    """Coming steps whose shards are fetched ahead of them."""
 
 
 @dataclass(frozen=True, slots=True)

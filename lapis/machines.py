@@ -1,11 +1,11 @@
-"""How training is spread over processes and machines, as frozen dataclasses like those of config.py."""
+"""How training is spread over processes and machines and what a machine keeps, as frozen dataclasses like config.py's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, MinLen
 
 from lapis.shape import Count, Positive, Rate
 
@@ -58,3 +58,15 @@ class Dist:
     """Seconds that they have to save and end after SIGTERM."""
     context: Literal["gather", "ulysses"] = "gather"
     """How context ranks see each other's keys: all gathered, or heads exchanged for tokens (arXiv 2309.14509)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Where shards of an object store are kept on this machine's disk; shards in a local folder are read in place."""
+
+    folder: Annotated[str, MinLen(1)] = "~/.cache/lapis/shards"
+    """May be shared by processes and by runs."""
+    gigabytes: Annotated[float, Gt(0)] = 100.0
+    """Most of them; files that are open or have just arrived may stand over it."""
+    ahead: Count = 16
+    """Coming steps whose shards are fetched ahead of them."""

@@ -26,8 +26,10 @@ from lapis.types import Embedder, InputError, Progress
 if TYPE_CHECKING:
     from lapis.dist.nodes import Team
 
-HOW = ("device", "threads", "compile", "minutes", "workers", "runner", "checkpoint_every", "online")
-HOW += ("engines", "slots", "judges")
+HOW = (
+    *("device", "threads", "compile", "minutes", "workers", "runner", "checkpoint_every", "online"),
+    *("engines", "slots", "judges"),
+)
 """Config fields that say how a stage runs and is watched, not what comes out: they may change under way."""
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lapis import config, files
 from lapis.rl import loop
 from lapis.rl.fleet import trace
-from lapis.rl.fleet.crew import Crew
 from lapis.rl.fleet.pool import Step
 from lapis.rl.fleet.trainer import NAME
 from lapis.train.alarms import NAME as ALARMS
+
+if TYPE_CHECKING:
+    from lapis.rl.fleet.crew import Crew
 
 log = logging.getLogger(__name__)
 

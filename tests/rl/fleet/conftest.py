@@ -12,8 +12,7 @@ from lapis.rl.fleet import cluster
 
 @pytest.fixture(scope="session")
 def ray_here() -> Iterator[None]:
-    import ray
-
+    ray = pytest.importorskip("ray")
     cluster.start(log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()

@@ -8,11 +8,12 @@ import time
 from typing import Any
 
 import pytest
-import ray
 
 from lapis.rl.fleet.judge import Check, Judged, Judges, by_rules
 from lapis.types import Completion, Sample, Verdict
 from tests.rl.fleet.made import answer, sample
+
+ray = pytest.importorskip("ray")
 
 
 def rules() -> Check:
