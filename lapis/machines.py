@@ -1,4 +1,4 @@
-"""How training is spread over processes and machines and what a machine keeps, as frozen dataclasses like config.py's."""
+"""How training is spread over processes and machines, and what a machine keeps: frozen dataclasses as in config.py."""
 
 from __future__ import annotations
 
