@@ -11,7 +11,10 @@ from bench.parts import corpus
 from bench.parts.line import say
 from bench.parts.peer import CACHE, environment
 
-PACKAGES = ("datatrove==0.10.1", "spacy==3.8.18", "orjson", "pyarrow", "fasteners", "xxhash<4", "regex", "tldextract")
+PACKAGES = (
+    *("datatrove==0.10.1", "spacy==3.8.18", "orjson", "pyarrow", "fasteners", "xxhash<4", "regex", "tldextract"),
+    "tokenizers",
+)
 JUICER = ("py-data-juicer==1.6.1", "aiohttp")
 WORKERS = 2
 
