@@ -1,6 +1,6 @@
 """Documents a second and memory of the data engine, beside Polars with rensa doing the same to the same documents.
 
-python -m bench.pipeline_vs_polars [--full] [count=N]     (20,000 documents; 200,000 with --full)
+python -m bench.pipeline_vs_polars [--full] [count=N]     (200,000 documents; 2,000,000 with --full)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WORKERS = 2
 
 
 def main() -> None:
-    count = corpus.number(sys.argv, 20_000, 200_000)
+    count = corpus.number(sys.argv, 200_000, 2_000_000)
     source = corpus.planted(CACHE / "corpus" / f"web-{count}.jsonl", count)
     ours = corpus.ours(source, [f"data.workers={WORKERS}"])
     theirs = corpus.peer(environment("polars", PACKAGES, alone=True), "with_polars", source, WORKERS)

@@ -29,13 +29,13 @@ SERVED = [words for words in of("lapis") if words[0] == "serve"]
 ELSEWHERE = [
     words
     for words in of("lapis")
-    if words[0] == "build"
+    if words[0] in ("build", "rl")
     or words[:2] == ["data", "mixture"]
     or "--browse" in words
     or ("gguf" in words and native.newest() is None)
 ]
-"""Minutes of compiling, of small runs or of driving pages: their own tests take less (tests/test_native.py,
-tests/test_proxies.py, tests/act)."""
+"""Minutes of compiling, of small runs or of driving pages, or an extra that may not be there: their own tests take less
+(tests/test_native.py, tests/test_proxies.py, tests/act, tests/rl/fleet)."""
 SHORT = [words for words in of("lapis") if words not in LONG + SERVED + ELSEWHERE]
 
 
