@@ -22,6 +22,7 @@ from lapis import chat, config, files
 from lapis.data import gather, gather_long, handlers, store, vocabulary
 from lapis.data.corpus import engine
 from lapis.data.gather import Stage
+from lapis.data.scaled import Scaled
 from lapis.data.shards import Entry, fingerprint, write_index, write_shard
 from lapis.data.sources.packages import default_cache
 from lapis.data.tokenise import Cutter, example
@@ -31,28 +32,6 @@ CORPUS = vocabulary.CORPUS
 """Folder of the data engine."""
 SHARD_GROUPS = 4
 """Row groups of samples that become one shard."""
-
-
-@dataclass(slots=True)
-class Scaled:
-    """Progress of one step, told to the whole in its own units: `count` advances of a step make `units`."""
-
-    whole: Progress
-    units: int
-    count: int
-    done: int = 0
-    told: int = 0
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        self.done += steps
-        due = min(self.units * self.done // max(self.count, 1), self.units)
-        if due > self.told or note:
-            self.whole.advance(due - self.told, note)
-            self.told = due
-
-    def finish(self) -> None:
-        self.whole.advance(self.units - self.told)
-        self.told = self.units
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 
 import torch
@@ -20,6 +20,7 @@ import torch
 from lapis.serve.backend import Delta, Full, Load
 from lapis.serve.engine import Engine
 from lapis.serve.errors import Released
+from lapis.serve.inbox import Inbox, drain
 from lapis.serve.job import Job, Reader
 from lapis.types import Image, Request
 
@@ -62,7 +63,7 @@ class Local:
         self._live: dict[Job, _Ticket] = {}
         self._looks: deque[Iterator[None]] = deque()
         self._images = 0
-        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._inbox: Inbox = SimpleQueue()
         self._closed = self._over = False
         engine.cache  # noqa: B018 - made now, so that a want of memory is told at the start
         self._thread = Thread(target=self._run, name="engine", daemon=True)
@@ -136,21 +137,11 @@ class Local:
     def _run(self) -> None:
         while not self._over:
             idle = self._engine.session.idle and not self._looks
-            self._drain(wait=idle)
+            drain(self._inbox, wait=idle)
             if self._looks:
                 self._one_look()
             if not self._engine.session.idle:
                 self._step()
-
-    def _drain(self, wait: bool) -> None:
-        """Do what the loop asked for since the step before."""
-        while True:
-            try:
-                call = self._inbox.get(block=wait)
-            except Empty:
-                return
-            call()
-            wait = False
 
     def _step(self) -> None:
         session = self._engine.session

@@ -12,7 +12,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +23,13 @@ from lapis.data.corpus import contamination, copies, part, plan, write
 from lapis.data.corpus.plan import Part
 from lapis.data.corpus.runner import Runner
 from lapis.data.corpus.world import World
+from lapis.data.scaled import Scaled
 from lapis.types import Embedder, Progress
 
 UNITS = 1000
 """How far each of the two functions advances its progress."""
 COUNTS, DROPPED, BROKEN = "counts.json", "dropped.parquet", "broken.jsonl"
 EVALUATIONS = "evaluations.npz"
-
-
-@dataclass(slots=True)
-class Share:
-    """Jobs' advances in units of the whole."""
-
-    progress: Progress
-    units: int
-    jobs: int
-    done: int = 0
-
-    def advance(self) -> None:
-        before = self.units * self.done // max(self.jobs, 1)
-        self.done += 1
-        self.progress.advance(self.units * self.done // max(self.jobs, 1) - before)
 
 
 def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -55,7 +40,7 @@ def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str,
     parts = plan.parts(data)
     _forget(parts, folder)
     jobs = part.jobs(data, parts, folder)
-    share = Share(progress, UNITS, len(jobs))
+    share = Scaled(progress, UNITS, len(jobs))
     for _ in Runner(data.runner, data.workers).each("part:make", jobs):
         share.advance()
     return {"plan": names(data), "corpus": config.dump(data.corpus), "made": len(jobs)}
@@ -109,7 +94,7 @@ def make_samples(
     compared = contamination.write_index(index, sets, data.corpus.evaluations, world.pictures)
     jobs = write.jobs(world, data, samples, index)
     _clear(samples, jobs, folder)
-    share = Share(progress, UNITS - 2 * (UNITS // 10) - UNITS // 5, len(jobs))
+    share = Scaled(progress, UNITS - 2 * (UNITS // 10) - UNITS // 5, len(jobs))
     for _ in runner.each("write:make", jobs):
         share.advance()
     return {"compared": compared, "samples": _report(world, data.corpus.examples)}

@@ -29,6 +29,7 @@ from lapis.rl.fleet.weights import Broadcast, Files, Flat, here
 from lapis.rl.rollout import engine_of
 from lapis.serve.engine import PREFILL_TOKENS, Engine
 from lapis.serve.features import Features
+from lapis.serve.inbox import Inbox, drain
 from lapis.serve.job import Job
 from lapis.types import InputError
 
@@ -54,7 +55,7 @@ class Writer:
         self.engine, self.spans = engine, Spans(name)
         self.version = 0
         self._live: dict[Job, _Live] = {}
-        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._inbox: Inbox = SimpleQueue()
         self._out: SimpleQueue[Answer] = SimpleQueue()
         self._broken: BaseException | None = None
         self._over = False
@@ -107,22 +108,13 @@ class Writer:
     def _run(self) -> None:
         try:
             while not self._over:
-                self._drain(wait=self.engine.session.idle)
+                drain(self._inbox, wait=self.engine.session.idle)
                 if not self.engine.session.idle:
                     begin = time.time()
                     self._finished(self.engine.session.step(PREFILL_TOKENS))
                     self.spans.add("decode", begin, time.time())
         except BaseException as error:  # noqa: B036 - whatever it is, `collect` tells it
             self._broken = error
-
-    def _drain(self, wait: bool) -> None:
-        while True:
-            try:
-                call = self._inbox.get(block=wait)
-            except Empty:
-                return
-            call()
-            wait = False
 
     def _begin(self, questions: Sequence[Question]) -> None:
         begin = time.time()

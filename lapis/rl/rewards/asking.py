@@ -6,7 +6,6 @@ the first try and 1 afterwards, with another seed, so that asking again can brin
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import httpx
 
 from lapis import files, reward_config
+from lapis.data.answers.request import data_uri
 from lapis.rl.rewards.book import Failed
 from lapis.types import Generator, Image, InputError, Request, Text, Turn
 
@@ -91,12 +91,8 @@ def _content(ask: Ask) -> str | list[dict[str, Any]]:
     """Text alone, or pictures as data URLs before it."""
     if not ask.images:
         return ask.user
-    urls = [f"data:{_mime(one.data)};base64,{base64.b64encode(one.data).decode()}" for one in ask.images]
-    return [*({"type": "image_url", "image_url": {"url": url}} for url in urls), {"type": "text", "text": ask.user}]
-
-
-def _mime(data: bytes) -> str:
-    return "image/png" if data[:4] == b"\x89PNG" else "image/webp" if data[:4] == b"RIFF" else "image/jpeg"
+    pictures = ({"type": "image_url", "image_url": {"url": data_uri(one)}} for one in ask.images)
+    return [*pictures, {"type": "text", "text": ask.user}]
 
 
 class Local:
