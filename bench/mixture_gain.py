@@ -4,7 +4,7 @@ Pocket's text, proxies of its decoder, and a check by the decoder itself at equa
 samples that chose nothing. Beside it the leave-one-out errors of our regressions and of LightGBM as RegMix uses it, on
 the same runs. A data stage with few screens is made first where `run=FOLDER` names none; a search that was cut goes on.
 
-python -m bench.mixture_gain [run=FOLDER] [--full]
+python -m bench.mixture_gain [run=FOLDER] [--full] [mixing.FIELD=VALUE ...]
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lapis import config
 from lapis import run as road
 from lapis.data.mixing.search import FULL
 from lapis.data_config.mixing import Mixing
-from lapis.data_verbs.mixture import searched, stage_of
+from lapis.data_verbs.mixture import MARK, plan_of, searched, stage_of
 from lapis.recipes import pocket
 
 HOME = Path(".cache") / "bench" / "mixture_gain-run"
@@ -87,7 +87,8 @@ def told(found: dict[str, Any], lightgbm: dict[str, float]) -> None:
 def main() -> None:
     full = "--full" in sys.argv
     made, data = data_of(run_of(sys.argv[1:]), recipe(full))
-    plan, stage = Mixing() if full else SMALL, stage_of(made, None)
+    words = [word for word in sys.argv if word.startswith(MARK)]
+    plan, stage = plan_of(words, None if full else SMALL), stage_of(made, None)
     folder = HOME / f"{'full' if full else 'small'}-{zlib.crc32(str(data.resolve()).encode()):08x}"
     if (folder / "mixture.json").is_file():
         shutil.rmtree(folder)

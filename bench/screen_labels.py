@@ -4,20 +4,24 @@ and nothing around it. 1,000 elements of every kit, device, theme and overlay.
 The baseline judges what a tree of elements gives without a look at what can be seen: boxes that are covered, cut off or
 hidden are among them.
 
-python -m bench.screen_labels
+python -m bench.screen_labels [count=N]     (1,000 elements)
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
+from bench.parts.corpus import number
 from bench.parts.line import say
 from lapis.data.screens.browser import chromium, find_browser, installed_fonts
 from lapis.data.screens.kits import kits, proof, shots
 from lapis.data.screens.kits.tab import KitTab
 
-ELEMENTS, NAIVE, EACH, SEED, GOAL = 1000, 300, 40, 7, 0.99
-"""Elements that are judged, those of the baseline, the most of one screen, the seed of the pages, and the goal."""
+ELEMENTS, EACH, SEED, GOAL = 1000, 40, 7, 0.99
+"""Elements that are judged, the most of one screen, the seed of the pages, and the goal."""
+NAIVE = 0.3
+"""How many the baseline judges, as a share of those."""
 
 
 def judged(chosen: Sequence[kits.Kit], count: int, seen_only: bool) -> list[proof.Verdict]:
@@ -41,8 +45,9 @@ def main() -> None:
     found, notes = kits.gathered(())
     for note in notes:
         print(note)
-    naive = proof.told(judged(found, NAIVE, False))
-    told = proof.told(judged(found, ELEMENTS, True))
+    count = number(sys.argv, ELEMENTS, ELEMENTS)
+    naive = proof.told(judged(found, max(1, round(NAIVE * count)), False))
+    told = proof.told(judged(found, count, True))
     print(f"{told['right']} of {told['all']} right; without looking at what is seen {naive['right']} of {naive['all']}")
     for wrong in told["wrong"]:
         print(wrong)

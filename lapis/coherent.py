@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lapis import chat, config, plug
+from lapis import chat, config, data_cluster, plug
 from lapis.timeline import RESERVED
 from lapis.types import KINDS, PATCH_LABELS, InputError
 
@@ -14,7 +14,7 @@ from lapis.types import KINDS, PATCH_LABELS, InputError
 def check(recipe: config.Recipe) -> None:
     """Raises InputError for stages that do not follow from each other, shapes that do not fit, kinds that nobody makes,
     rates that nothing reads, processes that do not divide the work, an engine that cannot do it, a device that is
-    not there, and processes of RL without Ray."""
+    not there, and processes of RL or data on Ray without it."""
     _stages(recipe)
     _shapes(recipe)
     _words(recipe)
@@ -25,6 +25,7 @@ def check(recipe: config.Recipe) -> None:
     _nodes(recipe.dist)
     for entry in recipe.stages:
         _mixture(entry, recipe.data)
+        _asked(entry, recipe.data)
         _rates(entry)
         _fleet(entry)
         _online(entry)
@@ -43,20 +44,25 @@ def check_inputs(recipe: config.Recipe) -> None:
     """What the data stage and the evaluation need from outside.
 
     Raises InputError for a folder of texts without any, one that is empty or not UTF-8, a source without files, a
-    folder of ScreenSpot that is not whole, and a machine without a browser or without Chinese fonts.
+    classifier, a model or a file of RL items that is not there, a folder of ScreenSpot that is not whole, and a
+    machine without a browser or without Chinese fonts.
     """
     if recipe.data.texts:
         from lapis.data.sources import prose
 
         for _ in prose.folder_texts(Path(recipe.data.texts)):
             pass
+    if recipe.data.items and not Path(recipe.data.items).expanduser().is_file():
+        raise InputError(f"data.items: {recipe.data.items} is no file; `lapis data sets` writes one (rl.parquet)")
     if recipe.eval.screenspot:
         from lapis.eval import grounding
 
         grounding.read(Path(recipe.eval.screenspot))
     if recipe.data.sources:
+        from lapis import data_models
         from lapis.data.corpus import plan
 
+        data_models.refuse(recipe.data)
         plan.parts(recipe.data)
     if not recipe.data.made:
         return
@@ -166,6 +172,7 @@ def _sources(data: config.Data) -> None:
         from lapis.data.corpus import plan
 
         plan.check(data)
+        data_cluster.need(data)
     elif not data.made:
         raise InputError("data.sources: none, and data.made is false; expected one (data.sources.web.form=jsonl)")
 
@@ -186,6 +193,12 @@ def _mixture(entry: Any, data: config.Data) -> None:
         for prefix in getattr(entry, field, {}):
             if not any(belongs(kind, prefix) for kind in kinds):
                 raise InputError(f"stages.{entry.name}.{field}.{prefix}: no such kind; there are {', '.join(kinds)}")
+
+
+def _asked(entry: Any, data: config.Data) -> None:
+    """RL's instructions are made, or come with items of the user's own."""
+    if isinstance(entry, config.RL) and "instructions" in entry.mixture and not (data.instructions or data.items):
+        raise InputError(f"stages.{entry.name}.mixture.instructions: nobody makes them; expected data.instructions=200")
 
 
 def _spread(entry: Any, recipe: config.Recipe) -> None:

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Discriminator
 
-from lapis.data_config.corpus import Corpus, Evaluations, Near, Photos, Source
+from lapis.data_config.corpus import Classifiers, Corpus, Evaluations, Near, Photos, Reader, Source
+from lapis.data_config.judge import Select
 from lapis.data_config.long import Long
 from lapis.machines import Cache, Dist, Floor
 from lapis.overrides import assign, check, flat
@@ -38,7 +39,8 @@ from lapis.shape import (
 from lapis.types import InputError
 
 __all__ = ["Adapter", "AnyRes", "Cache", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
-__all__ += ["Corpus", "Evaluations", "Near", "Photos", "Source", "check", "decoder_of", "flat", "tile_tokens"]
+__all__ += ["Classifiers", "Corpus", "Evaluations", "Near", "Photos", "Reader", "Select", "Source"]
+__all__ += ["check", "decoder_of", "flat", "tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
 
@@ -305,6 +307,15 @@ class Data:
     """Documents with a hidden fact, of several lengths up to the longest row; a tenth as many are held out."""
     long: Long = field(default_factory=Long)
     """Long documents of other kinds."""
+    kit_pages: Count = 0
+    """Pages for phones drawn with UI kits, up to two screens each: with the kits that `lapis data screens` has fetched,
+    or with our plain one."""
+    sets: bool = False
+    """Questions become an SFT set: no copies of instructions, abilities and languages in balance (lapis/data/sets)."""
+    instructions: Count = 0
+    """Instructions with constraints that a program checks, which only RL asks (`instructions`)."""
+    items: str = ""
+    """RL items that `lapis data sets` made (rl.parquet), asked beside the run's own questions; empty names none."""
     workers: Positive = 2
     """Processes that render, generate and work on sources."""
     shards: str = ""

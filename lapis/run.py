@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from lapis import coherent, config, files
 from lapis.progress import Bars, Task
 from lapis.timeline import Timeline
-from lapis.types import Embedder, InputError, Progress
+from lapis.types import InputError, Progress
 
 if TYPE_CHECKING:
     from lapis.dist.nodes import Team
@@ -100,20 +100,8 @@ def _refresh(recipe: config.Recipe, folder: Path) -> None:
 
 
 def _until(step: Step, recipe: config.Recipe, folder: Path, last: str) -> None:
-    from lapis.data import pipeline
-
     with Bars([Task(step.name, step.minutes)], {}) as bars, bars.stage(step.name, step.total()) as progress:
-        pipeline.build(recipe, folder / recipe.data.name, progress, until=last, embedder=_embedder(recipe))
-
-
-def _embedder(recipe: config.Recipe) -> Embedder | None:
-    name = recipe.data.corpus.photos.model
-    if not name:
-        return None
-    from lapis.eval.embedder import ViTLooks
-    from lapis.named import model_folder
-
-    return ViTLooks(model_folder(name))
+        _data(recipe, folder, progress, last)
 
 
 def _leads(recipe: config.Recipe) -> bool:
@@ -268,10 +256,13 @@ def _units() -> int:
     return pipeline.UNITS
 
 
-def _data(recipe: config.Recipe, folder: Path, progress: Progress) -> None:
+def _data(recipe: config.Recipe, folder: Path, progress: Progress, until: str | None = None) -> None:
+    from lapis import data_cluster, data_models
     from lapis.data import pipeline
 
-    pipeline.build(recipe, folder / recipe.data.name, progress, embedder=_embedder(recipe))
+    with data_cluster.joined(recipe):
+        models = data_models.opened(recipe.data)
+        pipeline.build(recipe, folder / recipe.data.name, progress, until=until, models=models)
 
 
 def _stage(entry: Any, progress: Progress, recipe: config.Recipe, folder: Path, team: Team | None) -> None:

@@ -68,8 +68,9 @@ KINDS = (
     "prose", "caption", "screen/ocr", "screen/ground", "screen/qa", "screen/describe", "screen/page", "screen/told",
     "screen/list", "screen/math", "screen/act", "math/arith", "math/word", "math/logic", "math/digit", "math/read",
     "math/told", "long/needle", "long/hop", "long/order", "long/count", "long/screens", "long/joined",
+    "instructions",
 )  # fmt: skip
-"""Every kind of training sample that the data stage makes."""
+"""Every kind of sample that the data stage makes to train on; `instructions` are asked by RL alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from lapis.data import store
 from lapis.data.shards import fingerprint, write_index, write_shard
 from lapis.data.tokenise import example, train_tokenizer
 from lapis.data_config.mixing import Mixing
-from lapis.data_verbs.mixture import plan_of, stage_of
+from lapis.data_verbs.mixture import few, pasted, plan_of, stage_of
 from lapis.proxies import Trained, smaller
 from lapis.recipes import pocket
 from lapis.types import InputError, Sample, Text, Turn
@@ -96,7 +97,7 @@ def test_too_few_samples_to_withhold_are_told(data: Path, tmp_path: Path) -> Non
 
 def test_words_of_the_verb() -> None:
     assert plan_of(["mixing.runs=9", "mixing.lr=0.01"]) == Mixing(runs=9, lr=0.01)
-    assert plan_of([], smoke=True).runs == 8
+    assert plan_of(["mixing.steps=4"], few()) == replace(few(), steps=4)
     for words, why in (
         ("mixing.runs=2", "mixing.runs: .*8"),
         ("mixing.no=1", "mixing.no: no such key"),
@@ -122,4 +123,7 @@ def test_the_verb_writes_weights_and_goes_on(data: Path, tmp_path: Path, capsys:
         assert cli.main(words) == 0
         said = capsys.readouterr()
         assert said.out.startswith(f"{run / 'mixture/teacher/weights.json'}: math/arith ")
+        assert said.out.splitlines()[1] == f"for a recipe: {pasted(run / 'mixture/teacher/weights.json')}"
+    found = json.loads((run / "mixture/teacher/weights.json").read_text(encoding="utf-8"))
+    assert json.loads(pasted(run / "mixture/teacher/weights.json")) == pytest.approx(found, rel=0.01)
     assert (run / "mixture" / "teacher" / "weights.json").is_file()

@@ -20,6 +20,7 @@ from typing import Any
 
 from lapis import chat, config, files
 from lapis.data import dedup, store
+from lapis.data.models import NONE, Models
 from lapis.data.screens import render, tasks
 from lapis.data.screens.compose import Limits, Split
 from lapis.data.screens.page import Screen
@@ -27,7 +28,7 @@ from lapis.data.sources import captions, packages, prose
 from lapis.data.steps import quality
 from lapis.data.synth import needles, questions, screen_act, screen_math
 from lapis.data_config.judge import PAGES
-from lapis.types import Embedder, Progress, Sample
+from lapis.types import Progress, Sample
 
 HELD_PROSE, HELD_CAPTIONS = 0.02, 0.1
 """Shares of source files that are held out."""
@@ -54,7 +55,7 @@ class Stage:
     progress: Progress
     cache: Path
     """Where packages are kept between runs."""
-    embedder: Embedder | None = None
+    models: Models = NONE
 
     @property
     def samples(self) -> Path:

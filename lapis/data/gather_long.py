@@ -15,13 +15,14 @@ from typing import Any
 from lapis import config
 from lapis.data import store
 from lapis.data.gather import Stage, cut_short, limits
+from lapis.data.mixture import match
 from lapis.data.screens import render
 from lapis.data.synth import long_facts, long_screens, topics
 from lapis.model import anyres
 from lapis.types import Image, Sample
 
 LENGTHS = (0.9, 0.45, 0.225)
-"""Lengths of documents as shares of the longest row; facts that belong together need room."""
+"""Lengths of documents as shares of a row; facts that belong together need room."""
 TEXTS = 500
 """Documents of prose that facts are hidden among: enough to vary, few enough to measure all of them."""
 JOINED = 4000
@@ -55,10 +56,17 @@ def _made(stage: Stage, kind: str, many: int, split: str) -> Iterator[Sample]:
     return _joined(stage, prose, many) if kind == "long/joined" else _facts(stage, prose, kind, many, split)
 
 
-def longest_stage(recipe: config.Recipe) -> config.Pack:
-    """How the stage with the longest rows packs."""
-    packs = [entry.pack for entry in recipe.stages if isinstance(entry, config.Train)]
-    return max(packs, key=lambda pack: pack.row_tokens, default=config.Pack())
+def packs(recipe: config.Recipe, kind: str) -> list[config.Pack]:
+    """How the stages that draw a kind pack, longest rows first; where none does, the stage with the longest rows."""
+    stages = [entry for entry in recipe.stages if isinstance(entry, config.Train)]
+    drawing = {entry.pack.row_tokens: entry.pack for entry in stages if match(kind, entry.mixture)}
+    longest = max((entry.pack for entry in stages), key=lambda pack: pack.row_tokens, default=config.Pack())
+    return [drawing[row] for row in sorted(drawing, reverse=True)] or [longest]
+
+
+def lengths(recipe: config.Recipe, kind: str) -> list[int]:
+    """Tokens of a kind's documents: of each length of row that they are drawn for, so that every stage has some."""
+    return sorted({int(share * pack.row_tokens) for pack in packs(recipe, kind) for share in LENGTHS}, reverse=True)
 
 
 def _facts(stage: Stage, prose: Path, kind: str, many: int, split: str) -> Iterator[Sample]:
@@ -67,9 +75,9 @@ def _facts(stage: Stage, prose: Path, kind: str, many: int, split: str) -> Itera
     lines = [line for text in texts for line in text.split("\n") if line]
     licences = "; ".join(sorted(set(store.read_column(prose, "licence"))))
     length = cache(stage.count())
-    for number, share in enumerate(LENGTHS):
-        tokens = int(share * longest_stage(stage.recipe).row_tokens)
-        own = many * (number + 1) // len(LENGTHS) - many * number // len(LENGTHS)
+    every = lengths(stage.recipe, kind)
+    for number, tokens in enumerate(every):
+        own = many * (number + 1) // len(every) - many * number // len(every)
         pieces = [piece for line in lines for piece in cut_short(line, tokens, length)]
         if own:
             yield from long_facts.generate(kind, own, stage.recipe.seed, tokens, pieces, split, length, licences)
@@ -81,8 +89,7 @@ def _joined(stage: Stage, prose: Path, many: int) -> Iterator[Sample]:
         documents += store.read_group(prose, group)
         if len(documents) >= JOINED:
             break
-    tokens = int(LENGTHS[0] * longest_stage(stage.recipe).row_tokens)
-    return topics.joined(documents[:JOINED], tokens, stage.count(), many)
+    return topics.joined(documents[:JOINED], lengths(stage.recipe, "long/joined")[0], stage.count(), many)
 
 
 def _screens(stage: Stage, many: int, split: str) -> Iterator[Sample]:
@@ -93,9 +100,8 @@ def _screens(stage: Stage, many: int, split: str) -> Iterator[Sample]:
     shown = render.render(
         count, stage.recipe.seed, "train" if split == "train" else "seen", data.workers, None, limits(data), start=start
     )
-    return long_screens.conversations(
-        shown, stage.recipe.seed, split, _tiles(model), longest_stage(stage.recipe).tiles, many
-    )
+    most = min(pack.tiles for pack in packs(stage.recipe, "long/screens"))
+    return long_screens.conversations(shown, stage.recipe.seed, split, _tiles(model), most, many)
 
 
 def _tiles(model: config.Model) -> Callable[[Image], int]:

@@ -19,14 +19,15 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from lapis import chat, config, files
-from lapis.data import gather, gather_long, handlers, store, vocabulary
+from lapis.data import gather, gather_long, gather_sets, handlers, store, vocabulary
 from lapis.data.corpus import engine
 from lapis.data.gather import Stage
+from lapis.data.models import NONE, Models
 from lapis.data.scaled import Scaled
 from lapis.data.shards import Entry, fingerprint, write_index, write_shard
 from lapis.data.sources.packages import default_cache
 from lapis.data.tokenise import Cutter, example
-from lapis.types import Embedder, InputError, Progress, Sample
+from lapis.types import InputError, Progress, Sample
 
 CORPUS = vocabulary.CORPUS
 """Folder of the data engine."""
@@ -50,13 +51,13 @@ def build(
     progress: Progress,
     cache: Path | None = None,
     until: str | None = None,
-    embedder: Embedder | None = None,
+    models: Models = NONE,
 ) -> None:
     """Make everything under `out`: samples/, heldout/, fresh/, tokenizer/, shards/, counts.json, and last done.json.
 
     `progress` advances by UNITS in all; what was done before counts at once. `cache` keeps fetched packages between
-    runs, `until` names the step that is the last one for now, and `embedder` says what photographs look like. Raises
-    InputError for a bad text source, a missing browser or font, and a full disk.
+    runs, `until` names the step that is the last one for now, and `models` are those that steps ask. Raises InputError
+    for a bad text source, a missing browser or font, and a full disk.
     """
     if (out / "done.json").is_file():
         progress.advance(UNITS)
@@ -64,7 +65,7 @@ def build(
     try:
         for step in steps_of(recipe.data):
             part = Scaled(progress, step.units, step.count(recipe.data))
-            _run(step, Stage(recipe, out, part, cache or default_cache(), embedder))
+            _run(step, Stage(recipe, out, part, cache or default_cache(), models))
             part.finish()
             if step.name == until:
                 return
@@ -109,7 +110,7 @@ def make_parts(stage: Stage) -> dict[str, Any]:
 def make_corpus(stage: Stage) -> dict[str, Any]:
     """Samples of the recipe's sources, without copies and without what is held out."""
     folders = stage.out / CORPUS, stage.samples, stage.held
-    return engine.make_samples(stage.recipe.data, *folders, stage.progress, stage.embedder)
+    return engine.make_samples(stage.recipe.data, *folders, stage.progress, stage.models)
 
 
 def decontaminate(stage: Stage) -> dict[str, Any]:
@@ -232,7 +233,7 @@ def make_counts(stage: Stage) -> dict[str, Any]:
         "sources": steps["corpus"]["samples"],
         "dropped": steps.get("prose", {}).get("dropped", {}),
         "leaked": steps["decontaminate"]["leaked"],
-        "notes": [note for name in ("prose", "captions") for note in steps.get(name, {}).get("notes", ())],
+        "notes": [note for name in ("prose", "captions", "kits") for note in steps.get(name, {}).get("notes", ())],
         "heldout": {path.stem: pq.read_metadata(path).num_rows for path in sorted(stage.held.glob("*.parquet"))},
     }
     files.write_json(stage.out / "counts.json", counts)
@@ -255,9 +256,11 @@ STEPS = (
     Step("tokenizer", 50, vocabulary.make_tokenizer),
     Step("screens", 360, gather.make_screens, lambda data: data.screens),
     Step("pages", 100, gather.make_pages, lambda data: data.pages),
+    Step("kits", 5, gather_sets.make_kits, lambda data: data.kit_pages),
     Step("held_screens", 40, gather.make_held_screens, lambda data: 2 * data.held_screens),
     Step("questions", 60, gather.make_questions, lambda data: data.questions),
     Step("fresh", 40, gather.make_fresh, lambda data: data.fresh),
+    Step("sets", 5, gather_sets.make_sets),
     Step("needles", 20, gather.make_needles),
     Step("long", 5, gather_long.make_long),
     Step("own", 10, handlers.make_own),

@@ -1,4 +1,4 @@
-"""The user's sources, and what the data engine holds them to: slices, copies, evaluation sets"""
+"""The user's sources, and what the data engine holds them to: slices, copies, evaluation sets, classes, key data"""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import ConfigDict
 
-from lapis.data_config.judge import Pictures, Quality
-from lapis.shape import Count, Positive
+from lapis.data_config.judge import Pictures, Quality, Select
+from lapis.shape import Count, Positive, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,32 @@ class Source:
     """BCP 47, where all of it is in one language; empty leaves it to the language step."""
     columns: dict[str, str] = field(default_factory=dict)
     """Our name of a field to the one that it has here: `text` to `body`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classifiers:
+    """Classifiers of the user's own: folders that `lapis data fit-quality` wrote, which all processes must see."""
+
+    quality: str = ""
+    """The one whose last label is good, asked of documents without pictures; empty leaves quality unknown."""
+    least: Share | None = None
+    """Quality below which a document is dropped; None takes the classifier's own threshold."""
+    subject: str = ""
+    """The one whose labels are subjects; empty counts the words of topics (lapis/data/topics.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A model that reads what copies left: how hard a row is, and whether its pictures tell anything."""
+
+    model: str = ""
+    """Run or model folder; empty leaves difficulty unknown and pictures unasked."""
+    answers: Count = 0
+    """Answers sampled for a row whose answer can be checked: the share of wrong ones is its difficulty, instead of the
+    model's loss, which all other rows have. 0 takes the loss of all."""
+    max_tokens: Positive = 128
+    """Of an answer, its thought included."""
+    temperature: Annotated[float, Gt(0)] = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +112,11 @@ class Corpus:
     near: Near = field(default_factory=Near)
     photos: Photos = field(default_factory=Photos)
     evaluations: Evaluations = field(default_factory=Evaluations)
+    classifiers: Classifiers = field(default_factory=Classifiers)
+    reader: Reader = field(default_factory=Reader)
+    resample: bool = False
+    """Take rows as often as the rule of key data says, from not at all to several times; false takes each once."""
+    select: Select = field(default_factory=Select)
+    """The rule's numbers."""
     examples: Count = 200
     """Most dropped samples that are kept to look at, of each step, reason and source."""

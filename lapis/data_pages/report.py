@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lapis import files
 from lapis.data import store
-from lapis.data_pages import counts, measures
+from lapis.data_pages import classes, counts, measures
 from lapis.data_pages.counts import Flow, Place, Step
 from lapis.data_pages.entries import browser, document
 from lapis.data_pages.read import rows_of, spread
@@ -56,6 +56,7 @@ def html(place: Place, name: str) -> str:
         [
             ("flow", "In and out", _flow(place, lines)),
             ("kinds", "Kinds", _kinds(found)),
+            ("classes", "Classes", classes.shown(place)),
             ("kept", "Kept", _kept(place)),
             ("dropped", "Dropped", _dropped(place)),
             ("broken", "Broken", _broken(place)),

@@ -33,7 +33,8 @@ def act(words: argparse.Namespace) -> None:
 
     recipe, folder = recipe_of(words), folder_of(words)
     road.run(recipe, folder, only=recipe.data.name, until=words.until)
-    print("\n".join([*told(folder / recipe.data.name / "corpus" / "counts.json"), str(folder / recipe.data.name)]))
+    corpus = folder / recipe.data.name / "corpus"
+    print("\n".join([*told(corpus / "counts.json"), *taken(corpus / "select.json"), str(folder / recipe.data.name)]))
 
 
 def told(counts: Path) -> Iterator[str]:
@@ -48,3 +49,11 @@ def told(counts: Path) -> Iterator[str]:
         gone = sum((Counter(step["dropped"]) for step in own), Counter[str]())
         reasons = ", ".join(f"{reason} {many:,}" for reason, many in gone.most_common())
         yield f"{source}: {last:,} of {first:,} kept" + (f" ({reasons})" if reasons else "")
+
+
+def taken(path: Path) -> Iterator[str]:
+    """A line on what key data resampling did to the kinds; none where it is off."""
+    tree = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"scale": 0}
+    if tree["scale"]:
+        told = (f"{kind} {one['taken_rows'] / max(one['rows'], 1):.2f}" for kind, one in tree["kinds"].items())
+        yield "key data, times that a sample is taken: " + ", ".join(told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,12 @@ def options(verb: argparse.ArgumentParser) -> None:
 
 
 def act(words: argparse.Namespace) -> None:
-    """Search, or go on with a search; makes the data first where it is not there. Prints the file of weights."""
+    """Search, or go on with a search; makes the data first where it is not there. Prints the file of weights,
+    and the weights as a recipe has them."""
     from lapis import run as road
     from lapis.verbs import folder_of, recipe_of
 
-    plan = plan_of([word for word in words.words if word.startswith(MARK)], words.smoke)
+    plan = plan_of([word for word in words.words if word.startswith(MARK)], few() if words.smoke else None)
     words.words = [word for word in words.words if not word.startswith(MARK)]
     recipe, folder = recipe_of(words), folder_of(words)
     stage = stage_of(recipe, words.stage)
@@ -43,17 +45,33 @@ def act(words: argparse.Namespace) -> None:
     with road.locked(folder / "mixture" / stage.name):
         found = searched(recipe, folder / recipe.data.name, folder / "mixture" / stage.name, stage, plan)
     said = ", ".join(f"{kind} {entry['share']:.0%}" for kind, entry in found["shares"].items())
-    print(f"{folder / 'mixture' / stage.name / 'weights.json'}: {said} of the tokens")
+    path = folder / "mixture" / stage.name / "weights.json"
+    print(f"{path}: {said} of the tokens\nfor a recipe: {pasted(path)}")
 
 
-def plan_of(words: list[str], smoke: bool = False) -> Mixing:
-    """The search that `mixing.FIELD=VALUE` words say. Raises InputError for one that is not understood."""
+def pasted(weights: Path) -> str:
+    """Found weights as the dict that a recipe's file holds, in three digits."""
+    found = json.loads(weights.read_text(encoding="utf-8"))
+    return "{" + ", ".join(f'"{kind}": {weight:.3g}' for kind, weight in found.items()) + "}"
+
+
+def few() -> Mixing:
+    """Very few short runs, for the smoke run."""
+    from lapis.data_config.mixing import Mixing
+
+    return Mixing(runs=8, steps=3, rows=2, width=32, layers=1, samples=8, resamples=10, check_steps=3, seeds=1)
+
+
+def plan_of(words: list[str], usual: Mixing | None = None) -> Mixing:
+    """The search that `mixing.FIELD=VALUE` words say, by default the plan's own values.
+
+    Raises InputError for a word that is not understood.
+    """
     from lapis import overrides
     from lapis.data_config.mixing import Mixing
     from lapis.types import InputError
 
-    few = Mixing(runs=8, steps=3, rows=2, width=32, layers=1, samples=8, resamples=10, check_steps=3, seeds=1)
-    tree: dict[str, Any] = {"mixing": dataclasses.asdict(few if smoke else Mixing())}
+    tree: dict[str, Any] = {"mixing": dataclasses.asdict(usual or Mixing())}
     for word in words:
         path, equals, value = word.partition("=")
         if not equals:

@@ -1,11 +1,10 @@
 """The job by datatrove: source folder workers. Its MinHash finds exact copies too."""
 
-import re
 import sys
 import unicodedata
 from pathlib import Path
 
-from datatrove.data import Document, DocumentsPipeline
+from datatrove.data import DocumentsPipeline
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
@@ -13,8 +12,8 @@ from datatrove.pipeline.dedup.minhash import MinhashConfig
 from datatrove.pipeline.filters import LambdaFilter
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import ParquetWriter
+from gopher import good
 
-STOPS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
 CONFIG = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8)
 
 
@@ -29,23 +28,6 @@ class Normalise(PipelineStep):
             yield document
 
 
-def good(document: Document) -> bool:
-    """Gopher's rules on words and lines."""
-    text, words = document.text, document.text.split()
-    lines = [line for line in text.split("\n") if line]
-    if not 50 <= len(words) <= 100_000 or not 3 <= sum(map(len, words)) / len(words) <= 10:
-        return False
-    if max(text.count("#"), text.count("...") + text.count("…")) > 0.1 * len(words):
-        return False
-    if sum(any(letter.isalpha() for letter in word) for word in words) < 0.8 * len(words):
-        return False
-    if len(STOPS.intersection(re.findall(r"\w+", text.lower()))) < 2:
-        return False
-    if sum(line.lstrip().startswith(("-", "*", "•", "●", "◦")) for line in lines) > 0.9 * len(lines):
-        return False
-    return sum(line.rstrip().endswith(("...", "…")) for line in lines) <= 0.3 * len(lines)
-
-
 def main() -> None:
     source, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     parts = out / "in"
@@ -53,7 +35,7 @@ def main() -> None:
     lines = source.read_bytes().splitlines(keepends=True)  # a task reads whole files
     for number in range(workers):
         (parts / f"{number}.jsonl").write_bytes(b"".join(lines[number::workers]))
-    first = [JsonlReader(str(parts)), Normalise(), LambdaFilter(good)]
+    first = [JsonlReader(str(parts)), Normalise(), LambdaFilter(lambda document: good(document.text))]
     last = [MinhashDedupFilter(str(out / "remove")), ParquetWriter(str(out / "kept"))]
     steps = (
         ([*first, MinhashDedupSignature(str(out / "sigs"), config=CONFIG)], workers),

@@ -1,4 +1,4 @@
-"""The job by data-juicer: source folder workers. Its own filters stand for the same rules as far as it has them."""
+"""The job by data-juicer: source folder workers. Its own operators, but for the rules, which are a function of ours."""
 
 import json
 import subprocess
@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 OPS = [
-    {"fix_unicode_mapper": {"normalization": "NFC"}},
-    {"words_num_filter": {"min_num": 50, "max_num": 100_000}},
-    {"alphanumeric_filter": {"min_ratio": 0.6}},
+    {"python_file_mapper": {"file_path": str(Path(__file__).with_name("gopher.py")), "function_name": "judged"}},
+    {"specified_field_filter": {"field_key": "good", "target_value": ["yes"]}},
     {"document_deduplicator": {"lowercase": True, "ignore_non_character": False}},
     {"document_minhash_deduplicator": {
         "tokenization": "space", "window_size": 5, "lowercase": True, "num_permutations": 112, "jaccard_threshold": 0.8,

@@ -1,7 +1,8 @@
 """Sources to samples: partitions first, each on its own; then what must be joined over all, and the samples' files.
 
     sources -> slices -> read, row-wise steps, signatures (a partition each, kept)       make_parts
-    all signatures -> exact, near, pictures -> evaluation sets -> samples, counts        make_samples
+    all signatures -> exact, near, pictures -> evaluation sets                           make_samples
+    what is left -> a reader's grades -> key data -> samples, counts
 
 A killed build goes on with the partitions that are not finished; the joins take seconds and are made anew.
 """
@@ -19,12 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lapis import config, files
-from lapis.data.corpus import contamination, copies, part, plan, write
+from lapis.data.corpus import contamination, copies, grade, part, plan, weigh, write
 from lapis.data.corpus.plan import Part
 from lapis.data.corpus.runner import Runner
 from lapis.data.corpus.world import World
+from lapis.data.models import NONE, Models
 from lapis.data.scaled import Scaled
-from lapis.types import Embedder, Progress
+from lapis.types import Progress
 
 UNITS = 1000
 """How far each of the two functions advances its progress."""
@@ -68,12 +70,12 @@ def make_samples(
     samples: Path,
     heldout: Path,
     progress: Progress,
-    embedder: Embedder | None = None,
+    models: Models = NONE,
 ) -> dict[str, Any]:
     """Join the partitions, and write `samples/SOURCE-NNNN.parquet`, counts, examples of the dropped and the broken.
 
-    `embedder` says what photographs look like, where copies are to be found by that too. Raises InputError for an
-    evaluation set that is none, and a full disk.
+    `models` find photographs that look alike, and read what is left. Raises InputError for an evaluation set that is
+    none, and a full disk.
     """
     if not data.sources and not folder.is_dir():
         return {"compared": 0, "samples": {}}
@@ -86,24 +88,45 @@ def make_samples(
     if world.pictures:
         copies.screens(world)
         copies.photos(world, data.corpus.photos)
-        if embedder is not None:
-            copies.looks(world, data.corpus.photos, embedder)
+        if models.embedder is not None:
+            copies.looks(world, data.corpus.photos, models.embedder)
     progress.advance(UNITS // 10)
     index = folder / EVALUATIONS
     sets = [*sorted(heldout.glob("*.parquet")), *(Path(one).expanduser() for one in data.corpus.evaluations.against)]
     compared = contamination.write_index(index, sets, data.corpus.evaluations, world.pictures)
-    jobs = write.jobs(world, data, samples, index)
-    _clear(samples, jobs, folder)
-    share = Scaled(progress, UNITS - 2 * (UNITS // 10) - UNITS // 5, len(jobs))
-    for _ in runner.each("write:make", jobs):
-        share.advance()
-    return {"compared": compared, "samples": _report(world, data.corpus.examples)}
+    outs = [samples / write.name(one) for one in world.parts]
+    _clear(samples, outs, folder)
+    weighed = weigh.wanted(data.corpus)
+    share = Scaled(progress, UNITS - 2 * (UNITS // 10) - UNITS // 5, len(outs) * (3 if weighed else 1))
+    kept = [one.file(folder, ".kept.parquet") for one in world.parts]
+    _work(runner, "write:make", write.jobs(world, data, kept if weighed else outs, index), share)
+    if weighed:
+        _weigh(world, data.corpus, outs, runner, models, share)
+    else:
+        weigh.forget(folder, world.parts)
+    return {"compared": compared, "samples": _report(world, outs, data.corpus.examples)}
 
 
-def _clear(samples: Path, jobs: Sequence[dict[str, Any]], folder: Path) -> None:
+def _work(runner: Runner, work: str, jobs: Sequence[dict[str, Any]], progress: Progress) -> None:
+    for _ in runner.each(work, jobs):
+        progress.advance()
+
+
+def _weigh(
+    world: World, settings: config.Corpus, outs: Sequence[Path], runner: Runner, models: Models, progress: Progress
+) -> None:
+    """What is left is read by a model, and taken by the rule of key data."""
+    folder, parts = world.folder, world.parts
+    grade.make(folder, parts, settings, models, progress)
+    weigh.write_plan(folder, parts, settings)
+    _work(runner, "weigh:make", weigh.jobs(folder, parts, outs, settings), progress)
+    weigh.write_told(folder, parts)
+
+
+def _clear(samples: Path, outs: Sequence[Path], folder: Path) -> None:
     """Remove the samples files of an earlier plan that this one does not write, and what a kill left."""
     path = folder / "written.json"
-    now = [Path(job["out"]).name for job in jobs]
+    now = [one.name for one in outs]
     for cut in samples.glob("*.parquet.*.tmp"):
         cut.unlink()
     if path.is_file():
@@ -112,12 +135,11 @@ def _clear(samples: Path, jobs: Sequence[dict[str, Any]], folder: Path) -> None:
     files.write_json(path, now)
 
 
-def _report(world: World, most: int) -> dict[str, int]:
-    """Write counts.json, dropped.parquet and broken.jsonl; returns the samples of each source."""
+def _report(world: World, outs: Sequence[Path], most: int) -> dict[str, int]:
+    """Write counts.json, dropped.parquet and broken.jsonl; returns the samples of each source, copies too."""
     lines: dict[tuple[str, str, str], dict[str, Any]] = {}
     for one, told in zip(world.parts, world.told, strict=True):
-        written = json.loads(one.file(world.folder, ".written.json").read_text(encoding="utf-8"))
-        for line in (*told["steps"], *written["steps"]):
+        for line in (*told["steps"], *_steps(one, world.folder)):
             _sum(lines, one.source, line)
     order = list(dict.fromkeys(name for name, _, _ in lines))
     steps = sorted(lines.values(), key=lambda line: (order.index(line["name"]), line["source"], line["kind"]))
@@ -125,7 +147,18 @@ def _report(world: World, most: int) -> dict[str, int]:
     _broken(world)
     with files.beside(world.folder / DROPPED) as path:
         pq.write_table(pa.concat_tables([part.DROPPED.empty_table(), *_shown(world, most)]), path, compression="zstd")
-    return _samples(steps)
+    found: Counter[str] = Counter()
+    for one, out in zip(world.parts, outs, strict=True):
+        found[one.source] += pq.read_metadata(out).num_rows
+    return dict(found)
+
+
+def _steps(one: Part, folder: Path) -> Iterator[dict[str, Any]]:
+    """Counts of the steps over all partitions."""
+    for ending in (".written.json", ".weighed.json"):
+        path = one.file(folder, ending)
+        if path.is_file():
+            yield from json.loads(path.read_text(encoding="utf-8"))["steps"]
 
 
 def _sum(lines: dict[tuple[str, str, str], dict[str, Any]], source: str, line: dict[str, Any]) -> None:
@@ -136,13 +169,6 @@ def _sum(lines: dict[tuple[str, str, str], dict[str, Any]], source: str, line: d
     whole["in"] += line["in"]
     whole["out"] += line["out"]
     whole["dropped"] = dict(sorted((Counter(whole["dropped"]) + Counter(line["dropped"])).items()))
-
-
-def _samples(steps: list[dict[str, Any]]) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for line in steps:
-        found[line["source"]] += line["out"] if line["name"] == write.EVALUATION else 0
-    return dict(found)
 
 
 def _broken(world: World) -> None:
@@ -156,8 +182,11 @@ def _shown(world: World, most: int) -> Iterator[pa.Table]:
     """The first few dropped rows of each step, reason and source."""
     kept: Counter[tuple[str, str, str]] = Counter()
     for one in world.parts:
-        for ending in (".dropped.parquet", ".copies.parquet"):
-            table = pq.read_table(one.file(world.folder, ending))
+        every = (
+            one.file(world.folder, ending) for ending in (".dropped.parquet", ".copies.parquet", ".weighed.parquet")
+        )
+        for path in every:
+            table = pq.read_table(path) if path.is_file() else part.DROPPED.empty_table()
             takes = []
             for at, both in enumerate(zip(table["step"].to_pylist(), table["reason"].to_pylist(), strict=True)):
                 kept[one.source, *both] += 1

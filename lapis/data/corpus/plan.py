@@ -133,7 +133,20 @@ def _settings(source: config.Source, corpus: config.Corpus) -> str:
     told = {key: value for key, value in asdict(source).items() if key != "place"}
     steps = [corpus.skip, corpus.languages, asdict(corpus.quality), asdict(corpus.pictures), corpus.examples]
     near = [corpus.near.ngram, corpus.near.bands, corpus.near.rows]
-    return _hash([told, steps, near, _code(source.form)])
+    fitted = [corpus.classifiers.least, *(_fitted(corpus.classifiers, name) for name in ("quality", "subject"))]
+    return _hash([told, steps, near, fitted, _code(source.form)])
+
+
+def _fitted(classifiers: config.Classifiers, name: str) -> list[str]:
+    """What a classifier is. Raises InputError for a folder without one."""
+    folder = Path(getattr(classifiers, name)).expanduser()
+    paths = [folder / part for part in ("weights.safetensors", "classifier.json")]
+    if not getattr(classifiers, name):
+        return []
+    if missing := [path for path in paths if not path.is_file()]:
+        where = f"data.corpus.classifiers.{name}: {missing[0]} is missing"
+        raise InputError(f"{where}; `lapis data fit-quality` makes a classifier")
+    return [hashlib.blake2b(path.read_bytes(), digest_size=10).hexdigest() for path in paths]
 
 
 @cache

@@ -1,7 +1,8 @@
 """Jobs over Daft: one frame of jobs and a column of what became of them, on this machine's processes or on Ray.
 
 A job is a small dict, what it makes is in files: no text passes through here. Unusual: a job is done by a function of
-the project that is named in the frame, so that the same plan runs on every runner.
+the project that is named in the frame, so that the same plan runs on every runner. Daft's runner is chosen once a
+process and before its first frame, so whoever begins the process does it (lapis/data_cluster.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +43,14 @@ class Runner:
     def _frame(self, work: str, jobs: Sequence[Job]) -> Any:
         import daft
 
-        if self.name == "ray":
-            daft.set_runner_ray(noop_if_initialized=True)
-
         class Worker:
             """A process that does one job after the other."""
+
+            def __init__(self) -> None:
+                # On a node of a cluster Daft would else send the small frames of a job back to the cluster. A process
+                # that did jobs before has its runner, which cannot be set twice.
+                with suppress(daft.exceptions.DaftCoreException):
+                    daft.set_runner_native()
 
             @daft.method(return_dtype=daft.DataType.string())
             def do(self, work: str, job: str) -> str:

@@ -1,7 +1,7 @@
 """The row-wise steps in their order, and a table's way through them with every drop counted and some kept to look at.
 
-A step is one line here: a name, and a `judge` that gives each row's reason to be dropped (or null), or a `change` that
-gives the same rows with other columns.
+A step is one line here: a name, a `change` that gives the same rows with other columns, a `judge` that gives each row's
+reason to be dropped (or null), or both, in this order.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,9 @@ import pyarrow.compute as pc
 
 from lapis import config
 from lapis.data.corpus import rows
-from lapis.data.steps import classify, language, normalise, pictures, private, quality
+from lapis.data.linear import Linear
+from lapis.data.steps import classify, language, normalise, pictures, private, quality, scored
+from lapis.types import InputError
 
 Judge = Callable[[pa.Table, config.Corpus], pa.Array]
 Change = Callable[[pa.Table, config.Corpus], pa.Table]
@@ -25,19 +28,56 @@ Change = Callable[[pa.Table, config.Corpus], pa.Table]
 
 @dataclass(frozen=True, slots=True)
 class RowStep:
-    """One step; `judge` or `change` is given."""
+    """One step; `judge`, `change` or both are given."""
 
     name: str
     judge: Judge | None = None
     change: Change | None = None
+    wanted: Callable[[config.Corpus], bool] = lambda settings: True
+    """Whether the recipe has what it needs."""
+
+
+def _spread(mask: pa.Array, found: pa.Array) -> pa.Array:
+    """Values of the rows where a mask is true as values of all rows, null elsewhere."""
+    place = pc.if_else(mask, pc.subtract(pc.cumulative_sum(mask.cast(pa.int64())), 1), pa.scalar(None, pa.int64()))
+    return found.take(place)
 
 
 def _quality(table: pa.Table, settings: config.Corpus) -> pa.Array:
     """Documents without pictures are asked; rules for prose say nothing about conversations."""
     mask = rows.plain(table)
-    reasons = quality.judge(table.filter(mask), settings.quality)
-    place = pc.if_else(mask, pc.subtract(pc.cumulative_sum(mask.cast(pa.int64())), 1), pa.scalar(None, pa.int64()))
-    return reasons.take(place)
+    return _spread(mask, quality.judge(table.filter(mask), settings.quality))
+
+
+def _score(table: pa.Table, settings: config.Corpus) -> pa.Table:
+    """The classifier's quality of the same documents, null for other rows."""
+    mask = rows.plain(table)
+    found = scored.change(table.filter(mask), classifier(settings.classifiers.quality))["quality"]
+    return table.append_column("quality", _spread(mask, found.combine_chunks()))
+
+
+def _low(table: pa.Table, settings: config.Corpus) -> pa.Array:
+    least = settings.classifiers.least
+    return scored.judge(table, threshold(settings.classifiers.quality) if least is None else least)
+
+
+def _classify(table: pa.Table, settings: config.Corpus) -> pa.Table:
+    folder = settings.classifiers.subject
+    return classify.change(table, classifier(folder) if folder else None)
+
+
+@cache
+def classifier(folder: str) -> Linear:
+    """The classifier in a folder. Raises InputError where there is none."""
+    return Linear.load(Path(folder).expanduser())
+
+
+def threshold(folder: str) -> float:
+    """Of a classifier of quality. Raises InputError for one that has none."""
+    about = classifier(folder).about
+    if "threshold" not in about:
+        raise InputError(f"{folder}: no threshold in it; expected one of quality, or data.corpus.classifiers.least")
+    return float(about["threshold"])
 
 
 STEPS = (
@@ -45,9 +85,10 @@ STEPS = (
     RowStep("language", change=lambda table, settings: language.change(table)),
     RowStep("languages", judge=lambda table, settings: language.judge(table, settings.languages)),
     RowStep("quality", judge=_quality),
+    RowStep("scored", _low, _score, lambda settings: bool(settings.classifiers.quality)),
     RowStep("private", change=lambda table, settings: private.change(table)),
     RowStep("pictures", judge=lambda table, settings: pictures.judge(table, settings.pictures)),
-    RowStep("classify", change=lambda table, settings: classify.change(table)),
+    RowStep("classify", change=_classify),
 )
 """Row-wise steps in their order. One that changes a text changes it in `text` and in `turns`."""
 
@@ -108,13 +149,12 @@ def through(table: pa.Table, settings: config.Corpus, tally: Tally) -> pa.Table:
     for step in STEPS:
         if not table.num_rows:
             break
-        if step.name in settings.skip:
+        if step.name in settings.skip or not step.wanted(settings):
             continue
         if step.change:
-            tally.add(step.name, table)
             table = step.change(table, settings)
-        elif step.judge:
-            reasons = step.judge(table, settings)
-            tally.add(step.name, table, reasons)
+        reasons = step.judge(table, settings) if step.judge else None
+        tally.add(step.name, table, reasons)
+        if reasons is not None:
             table = table.filter(pc.is_null(reasons))
     return table

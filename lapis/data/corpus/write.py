@@ -1,4 +1,5 @@
-"""What stays of a partition becomes a file of samples, without the rows that are copies or have read an evaluation.
+"""What stays of a partition becomes a file of samples, without the rows that are copies or have read an evaluation;
+where a model reads them or they are resampled, a file of kept rows, of which weigh.py makes the samples.
 
 A file is kept from one start to the next where its partition, what leaves it and the evaluation sets are the same: that
 is what its `.json` beside the partition says.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +23,22 @@ from lapis import config, files
 from lapis.data import store
 from lapis.data.corpus import part, steps
 from lapis.data.corpus.contamination import Index
+from lapis.data.corpus.plan import Part
 from lapis.data.corpus.world import REASONS, STEPS, World
 
 EVALUATION = "decontaminate"
 """Name of the step that compares with evaluation sets."""
 
 
-def jobs(world: World, data: config.Data, samples: Path, index: Path) -> list[dict[str, Any]]:
-    """One job a partition; which rows of it leave stands in a file."""
+def name(one: Part) -> str:
+    """What the samples file of a partition is called."""
+    return f"{one.source}-{one.number:04d}.parquet"
+
+
+def jobs(world: World, data: config.Data, outs: Sequence[Path], index: Path) -> list[dict[str, Any]]:
+    """One job a partition, which writes its file of `outs`; which rows of it leave stands in a file."""
     made = []
-    for number, one in enumerate(world.parts):
+    for number, (one, out_file) in enumerate(zip(world.parts, outs, strict=True)):
         rows = world.of_part(number)
         gone = one.file(world.folder, ".gone.npz")
         other = _shown(world, rows, data.corpus.examples)
@@ -42,7 +50,6 @@ def jobs(world: World, data: config.Data, samples: Path, index: Path) -> list[di
                 at=np.array(list(other), dtype=np.int64),
                 ids=np.array([*other.values()] or [""]),
             )
-        out_file = samples / f"{one.source}-{one.number:04d}.parquet"
         settings = json.loads(config.dump(data.corpus))
         made.append(
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from lapis.data import store
 from lapis.data.answers.choose import is_known
@@ -43,6 +44,14 @@ def items(samples: Iterable[Sample], bands: Bands, losses: Losses) -> Iterator[S
         losses.keep(STEP, problem)
         meta = {**problem.meta, "band": band, "pass_rate": rate, "answers": answers, "difficulty": round(1 - rate, 4)}
         yield replace(problem, meta=meta)
+
+
+def given(path: Path) -> Iterator[Sample]:
+    """Items of a file as they are. Raises InputError for a file of none, and an item that nothing can check."""
+    for number, sample in enumerate(store.read_samples(path), 1):
+        if not is_known(sample):
+            raise InputError(f"{path}: sample {number} has no verifier and answer; expected RL items (rl.parquet)")
+        yield sample
 
 
 def _wrong(problem: Sample, rate: float, answers: int, bands: Bands) -> str:

@@ -11,6 +11,7 @@ from lapis.data.sources import (
     huggingface,
     images,
     jsonl,
+    made,
     markdown,
     parquet,
     pdf,
@@ -24,6 +25,6 @@ from lapis.data.sources.base import Form
 
 _MODULES = (
     jsonl, parquet, csv, text, markdown, html, html_quality, warc, warc_quality, images, webdataset, huggingface, chat,
-    grounding, screens, pdf,
+    grounding, screens, made, pdf,
 )  # fmt: skip
 FORMS: dict[str, Form] = {module.FORM.name: module.FORM for module in _MODULES}

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from lapis import config
 from lapis.data.corpus import engine
+from lapis.data.models import NONE, Models
 from lapis.types import Silent
 
 WORDS = [f"{first}{rest}" for first in "bcdfghklmnprst" for rest in ("ale", "ime", "ope", "une", "arn", "ent", "ind")]
@@ -64,10 +65,10 @@ def corpus(*words: str) -> config.Corpus:
     return config.check(config.Corpus, tree)
 
 
-def run(settings: config.Data, out: Path) -> dict[str, Any]:
+def run(settings: config.Data, out: Path, models: Models = NONE) -> dict[str, Any]:
     """The engine from sources to samples; returns counts.json."""
     engine.make_parts(settings, out / "corpus", Silent())
-    engine.make_samples(settings, out / "corpus", out / "samples", out / "heldout", Silent())
+    engine.make_samples(settings, out / "corpus", out / "samples", out / "heldout", Silent(), models)
     counts: dict[str, Any] = json.loads((out / "corpus" / "counts.json").read_text(encoding="utf-8"))
     return counts
 

@@ -16,6 +16,7 @@ from PIL import Image as Pixels
 from lapis import config
 from lapis.data import store
 from lapis.data.corpus import engine, part, plan
+from lapis.data.models import Models
 from lapis.types import Embedder, Image, Sample, Silent, Text, Turn
 from tests.data.corpus import made
 from tests.data.corpus.test_words import naive
@@ -68,7 +69,7 @@ def join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[
         data = config.Data(sources={"web": source}, made=False, workers=1, corpus=made.corpus('skip=["pictures"]'))
         monkeypatch.setattr(part, "_read", lambda *words: iter([store.to_table(samples)]))
         engine.make_parts(data, tmp_path / "corpus", Silent())
-        engine.make_samples(data, tmp_path / "corpus", tmp_path / "samples", tmp_path / "held", Silent(), embed)
+        engine.make_samples(data, tmp_path / "corpus", tmp_path / "samples", tmp_path / "held", Silent(), Models(embed))
         assert plan.parts(data)
         return made.dropped(tmp_path)
 

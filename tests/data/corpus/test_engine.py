@@ -6,16 +6,21 @@ import json
 import random
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from lapis import config, files
+from lapis import config, data_cluster, files
 from lapis.data import pipeline, store
 from lapis.data.corpus import engine
 from lapis.data.shards import Shards, fingerprint
+from lapis.rl.fleet import cluster
 from lapis.types import InputError, Silent
+from tests import tiny
+from tests.conftest import lapis
 from tests.data import world
 from tests.data.corpus import made
 
@@ -157,16 +162,32 @@ def test_processes_give_what_one_gives(tmp_path: Path, texts: list[str], built: 
     assert made.contents(tmp_path) == made.contents(built)
 
 
-def test_the_same_plan_on_ray_gives_what_one_process_gives(tmp_path: Path, built: Path) -> None:
+def test_the_same_plan_on_ray_gives_the_same_bytes(tmp_path: Path, built: Path) -> None:
     pytest.importorskip("ray")
-    folder = built.parent
-    script = "import sys; from pathlib import Path; from lapis import config; from tests.data.corpus import made\n"
-    script += "places = {'first': sys.argv[1] + '/a.jsonl', 'second': sys.argv[1] + '/b.jsonl'}\n"
-    script += "tree = __import__('json').loads(config.dump(made.data(places))) | {'runner': 'ray', 'workers': 2}\n"
-    script += "made.run(config.check(config.Data, tree), Path(sys.argv[2]))"
-    words = [sys.executable, "-c", script, str(folder), str(tmp_path)]
-    subprocess.run(words, cwd=Path(__file__).parents[3], check=True)
-    assert made.contents(tmp_path) == made.contents(built)
+    for runner in ("native", "ray"):
+        places = [f"data.sources.{name}.place={built.parent / name[0]}.jsonl" for name in ("a", "b")]
+        forms = ["data.sources.a.form=jsonl", "data.sources.b.form=jsonl", "data.corpus.resample=true"]
+        words = [*forms, *places, f"data.runner={runner}", "data.workers=2", f"out={tmp_path / runner}"]
+        done = lapis("data", "build", "corpus", "--until", "corpus", *words, timeout=1800)
+        assert done.returncode == 0, done.stderr
+    for name in ("samples", "corpus"):
+        assert made.contents(tmp_path / "ray/data" / name) == made.contents(tmp_path / "native/data" / name)
+
+
+def test_a_process_that_used_daft_natively_cannot_go_to_ray(texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    daft = pytest.importorskip("daft")
+    monkeypatch.setattr(cluster, "joined", lambda recipe: nullcontext())
+    monkeypatch.setattr(daft, "set_runner_ray", lambda: None)
+    daft.from_pydict({"a": [1]}).to_arrow()
+    recipe = replace(tiny.tiny_recipe(), data=replace(made.data({"web": "x"}), runner="ray"))
+    with pytest.raises(InputError, match="has used Daft natively"), data_cluster.joined(recipe):
+        pass
+
+
+def test_ray_that_is_not_there_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"data.runner: Ray is not installed"):
+        data_cluster.need(replace(made.data({"web": "x"}), runner="ray"))
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from backports import zstd
 from PIL import Image as Pixels
 from pypdf import PdfWriter
 
+from lapis.data import store
 from lapis.data.sources.base import Broken, Form, Origin
 from lapis.types import Sample
 from tests.data import world
@@ -449,6 +450,31 @@ def pdf(folder: Path, rng: random.Random) -> Corpus:
     return Corpus(folder, [f"{body}\n\nSecond" for body in goods], len(bads))
 
 
+def made(folder: Path, rng: random.Random) -> Corpus:
+    """Samples of our own, and rows in which one column is none."""
+    goods = [text(rng) for _ in range(20)]
+    bads: list[dict[str, Any]] = [
+        {"turns": '[["assistant",null,["cut"'},
+        {"turns": '[["captain",null,["x"]]]'},
+        {"turns": '[["assistant",null,["a\\u0000b"]]]'},
+        {"turns": '[["assistant",null,[" "]]]'},
+        {"turns": '[["assistant",null,[[40,30]]]]'},
+        {"turns": "[]"},
+        {"meta": "[]"},
+        {"cells": "{"},
+        {"kind": ""},
+        {"images": [png(rng)]},
+        {"images": [b"no picture"]},
+    ]
+    whole = store.to_table([world.document("x")]).to_pylist()[0]
+    rows = [
+        store.to_table([world.document(body)]).to_pylist()[0] if good else whole | body
+        for good, body in mixed(rng, goods, bads)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema=store.SCHEMA), folder / "a.parquet", row_group_size=8)
+    return Corpus(folder / "a.parquet", goods, len(bads))
+
+
 Maker = Callable[[Path, random.Random], Corpus]
 CORPORA: dict[str, tuple[str, Maker]] = {
     "jsonl": ("jsonl", jsonl),
@@ -473,6 +499,7 @@ CORPORA: dict[str, tuple[str, Maker]] = {
     "chat": ("chat", chat),
     "grounding": ("grounding", grounding),
     "screens": ("screens", screens),
+    "made": ("made", made),
     "pdf": ("pdf", pdf),
 }
 """Name of a corpus to the name of its form and its maker."""

@@ -1,0 +1,84 @@
+"""The steps of the data stage that a recipe asks for: pages of UI kits, and SFT and RL sets"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lapis import files
+from lapis.data import store
+from lapis.data.gather import Stage
+from lapis.data.screens.kits import asked, kits, shots
+from lapis.data.screens.kits.kits import Kit
+from lapis.data.sets import build, following, items
+from lapis.data_config.sets import Sets
+from lapis.types import Sample
+
+CHUNK = 100
+"""Pages of one file: what a killed run draws again at most."""
+VIEWS = 2
+"""Most screens of a page: more of one page are worth less than another page."""
+CONSTRAINTS = 3
+"""Most constraints of an instruction."""
+
+
+def make_kits(stage: Stage) -> dict[str, Any]:
+    """Draw `data.kit_pages` pages with the kits that lie in the cache; without any with our plain one, and a note."""
+    many = stage.recipe.data.kit_pages
+    if not many:
+        return {}
+    here = tuple(kit for kit in kits.KITS if kit != kits.PLAIN and "phone" in kit.devices and kits.is_there(kit))
+    series = shots.Series(stage.recipe.seed, "train", here or (kits.PLAIN,), ("phone",), VIEWS)
+    screens = 0
+    for start in range(0, many, CHUNK):
+        path, pages = stage.samples / f"kits-{start // CHUNK:04d}.parquet", range(start, min(start + CHUNK, many))
+        if path.is_file():
+            stage.progress.advance(len(pages))
+        else:
+            store.write_samples(path, _drawn(stage, series, pages))
+        screens += len(set(store.read_column(path, "source")))
+    notes = [] if here else ["no UI kit here: pages of our own plain one (`lapis data screens count=1` fetches kits)"]
+    return {"pages": many, "screens": screens, "kits": _sources(here), "notes": notes}
+
+
+def _sources(here: Sequence[Kit]) -> list[str]:
+    return [kit.source for kit in here]
+
+
+def _drawn(stage: Stage, series: shots.Series, pages: Sequence[int]) -> Iterator[Sample]:
+    for _, found in shots.shots(series, pages, stage.recipe.data.workers, stage.progress):
+        for shot in found:
+            yield from asked.samples(shot, stage.recipe.seed)
+
+
+def make_sets(stage: Stage) -> dict[str, Any]:
+    """Questions without copies and in balance, generated instructions, and RL items of the user's own.
+
+    Raises InputError for items that are none.
+    """
+    data, made = stage.recipe.data, dict[str, Any]()
+    if data.sets:
+        made["sft"] = _balanced(stage)
+    if data.instructions:
+        drawn = following.generate(data.instructions, stage.recipe.seed, CONSTRAINTS)
+        made["instructions"] = store.write_samples(stage.fresh / "instructions.parquet", drawn)
+    if data.items:
+        given = items.given(Path(data.items).expanduser())
+        made["items"] = store.write_samples(stage.fresh / "items.parquet", given)
+    return made
+
+
+def _balanced(stage: Stage) -> int:
+    """The questions in `samples/` are replaced by the SFT set of them; what was generated stays in `sets/`."""
+    place, folder = stage.samples / "questions.parquet", stage.out / "sets"
+    whole = folder / "questions.parquet"
+    if not whole.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        os.replace(place, whole)
+    built = build.build(Sets(seed=stage.recipe.seed), [whole], folder)
+    with files.beside(place) as part:
+        shutil.copyfile(folder / "sft.parquet", part)
+    return built.sft
