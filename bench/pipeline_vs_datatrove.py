@@ -15,7 +15,7 @@ PACKAGES = (
     *("datatrove==0.10.1", "spacy==3.8.18", "orjson", "pyarrow", "fasteners", "xxhash<4", "regex", "tldextract"),
     "tokenizers",
 )
-JUICER = ("py-data-juicer==1.6.1", "aiohttp")
+JUICER = ("py-data-juicer==1.6.1", "aiohttp", "ray==2.60.0")
 WORKERS = 2
 
 

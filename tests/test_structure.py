@@ -66,6 +66,8 @@ TOP |= {
     "rl_verb",
     "proxies",
     "building",
+    "data_cluster",
+    "data_models",
     "data_verbs",
     "device_verbs",
     "llama_verbs",

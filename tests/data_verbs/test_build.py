@@ -25,3 +25,12 @@ def test_a_line_a_source(tmp_path: Path) -> None:
         "own: 3 of 3 kept",
     ]
     assert not list(build.told(tmp_path / "none.json"))
+
+
+def test_a_line_on_key_data_where_it_is_resampled(tmp_path: Path) -> None:
+    kinds = {"prose": {"rows": 100, "taken_rows": 80}, "math": {"rows": 10, "taken_rows": 25}}
+    path = tmp_path / "select.json"
+    path.write_text(json.dumps({"kinds": kinds, "scale": 1.2}))
+    assert list(build.taken(path)) == ["key data, times that a sample is taken: prose 0.80, math 2.50"]
+    path.write_text(json.dumps({"kinds": kinds, "scale": 0.0}))
+    assert not list(build.taken(path)) and not list(build.taken(tmp_path / "none.json"))

@@ -1,7 +1,7 @@
 """Samples that Lapis wrote itself (`lapis data sets`, `answers`, `screens`): Parquet in data/store.py's columns.
 
-They stay as they are. Kinds, thoughts, budgets, labels over pictures and what checks an answer stay, so a set that other models helped to make
-goes into a run whole. Files may come from elsewhere all the same, and are looked at like any other's.
+They stay as they are: kinds, thoughts, budgets, labels over pictures and what checks an answer, so that a set which
+other models helped to make goes into a run whole. Files may come from elsewhere, and are looked at like any other's.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def classifier(folder: Path, word: str, **about: object) -> str:
 
 
 def test_a_classifier_drops_what_lies_under_its_threshold_and_tells_quality(tmp_path: Path, texts: list[str]) -> None:
-    made.write(tmp_path / "a.jsonl", [texts[0], f"{texts[1]} {SPAM}", texts[2]])
+    made.write(tmp_path / "a.jsonl", [texts[0], f"{SPAM} {texts[1]}", texts[2]])
     words = [f"classifiers.quality={classifier(tmp_path / 'q', SPAM, threshold=0.5)}"]
     subject = Linear(("art", "food"), np.zeros((1, 1 << linear.BITS), np.float32), np.array([4.0], np.float32))
     subject.save(tmp_path / "s")
@@ -86,13 +86,13 @@ def test_a_classifier_drops_what_lies_under_its_threshold_and_tells_quality(tmp_
     assert rows["text"].to_pylist() == [texts[0], texts[2]]
     assert rows["quality"].to_pylist() == [pytest.approx(1 / (1 + math.exp(-4)), abs=1e-6)] * 2
     assert rows["subject"].to_pylist() == ["food", "food"]
-    assert [row["text"] for row in made.dropped(tmp_path) if row["reason"] == "low quality"] == [f"{texts[1]} {SPAM}"]
+    assert [row["text"] for row in made.dropped(tmp_path) if row["reason"] == "low quality"] == [f"{SPAM} {texts[1]}"]
     made.run(made.data({"web": tmp_path / "a.jsonl"}, *words, "classifiers.least=0"), tmp_path)
     assert len(made.kept(tmp_path)) == 3
 
 
 def test_another_classifier_in_the_same_folder_has_all_scored_again(tmp_path: Path, texts: list[str]) -> None:
-    made.write(tmp_path / "a.jsonl", [texts[0], f"{texts[1]} {SPAM}", f"{texts[2]} other"])
+    made.write(tmp_path / "a.jsonl", [texts[0], f"{SPAM} {texts[1]}", f"other {texts[2]}"])
     settings = made.data(
         {"web": tmp_path / "a.jsonl"}, f"classifiers.quality={classifier(tmp_path / 'q', SPAM, threshold=0.5)}"
     )
@@ -102,7 +102,7 @@ def test_another_classifier_in_the_same_folder_has_all_scored_again(tmp_path: Pa
 
     steps.classifier.cache_clear()
     made.run(settings, tmp_path)
-    assert made.kept(tmp_path) == [texts[0], f"{texts[1]} {SPAM}"]
+    assert made.kept(tmp_path) == [texts[0], f"{SPAM} {texts[1]}"]
     (tmp_path / "q/weights.safetensors").unlink()
     with pytest.raises(InputError, match=r"data.corpus.classifiers.quality: .*weights.safetensors is missing"):
         made.run(settings, tmp_path)
@@ -201,7 +201,7 @@ def run(out, after):
 folder = Path(sys.argv[1])
 settings = made.data({"web": folder / "web/*.jsonl"}, "slice_mb=1e-6", "reader.model=any", "resample=true")
 run(folder / "whole", 0)
-for after in (18, 5, 3, 3):
+for after in (20, 5, 8, 9):
     code = run(folder / "cut", after)
     assert code == -signal.SIGKILL, (after, code)
 run(folder / "cut", 0)
