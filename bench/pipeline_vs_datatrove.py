@@ -28,7 +28,7 @@ def main() -> None:
     print(corpus.told("datatrove", count, theirs))
     print(f"kept sets agree to {corpus.agreement(ours, theirs):.4f} (expected 0.98)")
     if "--full" in sys.argv:
-        third = corpus.peer(environment("juicer", JUICER, alone=True), "with_juicer", source, WORKERS)
+        third = corpus.peer(environment("juicer", JUICER, alone=True, torch=True), "with_juicer", source, WORKERS)
         print(corpus.told("data-juicer", count, third))
         print(f"kept sets agree to {corpus.agreement(ours, third):.4f} (expected 0.98)")
     say("pipeline_vs_datatrove", theirs.seconds / ours.seconds, 3.0, "times as fast as datatrove", 1.0)

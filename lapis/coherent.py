@@ -52,8 +52,9 @@ def check_inputs(recipe: config.Recipe) -> None:
 
         for _ in prose.folder_texts(Path(recipe.data.texts)):
             pass
-    if recipe.data.items and not Path(recipe.data.items).expanduser().is_file():
-        raise InputError(f"data.items: {recipe.data.items} is no file; `lapis data sets` writes one (rl.parquet)")
+    items = recipe.data.sets.items
+    if items and not Path(items).expanduser().is_file():
+        raise InputError(f"data.sets.items: {items} is no file; `lapis data sets` writes one (rl.parquet)")
     if recipe.eval.screenspot:
         from lapis.eval import grounding
 
@@ -197,8 +198,10 @@ def _mixture(entry: Any, data: config.Data) -> None:
 
 def _asked(entry: Any, data: config.Data) -> None:
     """RL's instructions are made, or come with items of the user's own."""
-    if isinstance(entry, config.RL) and "instructions" in entry.mixture and not (data.instructions or data.items):
-        raise InputError(f"stages.{entry.name}.mixture.instructions: nobody makes them; expected data.instructions=200")
+    made = data.sets.instructions or data.sets.items
+    if isinstance(entry, config.RL) and "instructions" in entry.mixture and not made:
+        place = f"stages.{entry.name}.mixture.instructions"
+        raise InputError(f"{place}: nobody makes them; expected data.sets.instructions=200")
 
 
 def _spread(entry: Any, recipe: config.Recipe) -> None:

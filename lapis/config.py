@@ -18,6 +18,7 @@ from pydantic import Discriminator
 from lapis.data_config.corpus import Classifiers, Corpus, Evaluations, Near, Photos, Reader, Source
 from lapis.data_config.judge import Select
 from lapis.data_config.long import Long
+from lapis.data_config.sets import RunSets
 from lapis.machines import Cache, Dist, Floor
 from lapis.overrides import assign, check, flat
 from lapis.rl_fleet import Fleet, Ray
@@ -39,7 +40,7 @@ from lapis.shape import (
 from lapis.types import InputError
 
 __all__ = ["Adapter", "AnyRes", "Cache", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
-__all__ += ["Classifiers", "Corpus", "Evaluations", "Near", "Photos", "Reader", "Select", "Source"]
+__all__ += ["Classifiers", "Corpus", "Evaluations", "Near", "Photos", "Reader", "RunSets", "Select", "Source"]
 __all__ += ["check", "decoder_of", "flat", "tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
@@ -310,12 +311,8 @@ class Data:
     kit_pages: Count = 0
     """Pages for phones drawn with UI kits, up to two screens each: with the kits that `lapis data screens` has fetched,
     or with our plain one."""
-    sets: bool = False
-    """Questions become an SFT set: no copies of instructions, abilities and languages in balance (lapis/data/sets)."""
-    instructions: Count = 0
-    """Instructions with constraints that a program checks, which only RL asks (`instructions`)."""
-    items: str = ""
-    """RL items that `lapis data sets` made (rl.parquet), asked beside the run's own questions; empty names none."""
+    sets: RunSets = field(default_factory=RunSets)
+    """SFT and RL sets that the run makes or takes."""
     workers: Positive = 2
     """Processes that render, generate and work on sources."""
     shards: str = ""

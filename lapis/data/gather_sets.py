@@ -59,14 +59,14 @@ def make_sets(stage: Stage) -> dict[str, Any]:
 
     Raises InputError for items that are none.
     """
-    data, made = stage.recipe.data, dict[str, Any]()
-    if data.sets:
+    wanted, made = stage.recipe.data.sets, dict[str, Any]()
+    if wanted.sft:
         made["sft"] = _balanced(stage)
-    if data.instructions:
-        drawn = following.generate(data.instructions, stage.recipe.seed, CONSTRAINTS)
+    if wanted.instructions:
+        drawn = following.generate(wanted.instructions, stage.recipe.seed, CONSTRAINTS)
         made["instructions"] = store.write_samples(stage.fresh / "instructions.parquet", drawn)
-    if data.items:
-        given = items.given(Path(data.items).expanduser())
+    if wanted.items:
+        given = items.given(Path(wanted.items).expanduser())
         made["items"] = store.write_samples(stage.fresh / "items.parquet", given)
     return made
 

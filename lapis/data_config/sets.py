@@ -75,3 +75,15 @@ class Sets:
     most_constraints: Annotated[int, Ge(1), Le(4)] = 3
     """Constraints of one instruction."""
     seed: Count = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSets:
+    """What a run's own data stage makes of its questions, and what it takes of sets that are there."""
+
+    sft: bool = False
+    """Questions become an SFT set: no copies of instructions, abilities and languages in balance."""
+    instructions: Count = 0
+    """Instructions with constraints that a program checks, which only RL asks (`instructions`)."""
+    items: str = ""
+    """RL items that `lapis data sets` made (rl.parquet), asked beside the run's own questions; empty names none."""

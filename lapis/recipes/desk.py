@@ -3,14 +3,14 @@
 It takes all that the data engine makes: long documents of every kind, pages of UI kits where their packages are here
 (`lapis data screens count=1` fetches them; else our plain kit), questions as an SFT set without copies and in balance,
 and for RL instructions whose constraints a program checks. Sets that other models helped to make come in by
-`data.sources` and `data.items` (docs/answers.md). Its mixture of text is searched with `lapis data mixture desk`.
+`data.sources` and `data.sets.items` (docs/answers.md). Its mixture of text is searched with `lapis data mixture desk`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from lapis.config import RL, Entry, Eval, Export, Join, Long, Prune, Recipe, Start, Train
+from lapis.config import RL, Entry, Eval, Export, Join, Long, Prune, Recipe, RunSets, Start, Train
 from lapis.recipes import pocket
 
 STEPS = {
@@ -62,8 +62,7 @@ def recipe() -> Recipe:
             held_questions=400,
             long=Long(hop=300, order=300, count=300, screens=150, joined=150),
             kit_pages=200,
-            sets=True,
-            instructions=300,
+            sets=RunSets(sft=True, instructions=300),
             minutes=10.0,
         ),
         stages=tuple(_mixed(_longer(entry)) for entry in base.stages),
@@ -76,7 +75,7 @@ def smoke() -> Recipe:
     """Pocket's smoke run with desk's kinds of data."""
     base = pocket.smoke()
     few = Long(hop=6, order=6, count=6, screens=2, joined=2)
-    data = replace(base.data, long=few, kit_pages=4, sets=True, instructions=16)
+    data = replace(base.data, long=few, kit_pages=4, sets=RunSets(sft=True, instructions=16))
     return replace(base, name="desk", data=data, stages=tuple(map(_mixed, base.stages)))
 
 
