@@ -12,6 +12,7 @@ import pytest
 from lapis import verify
 from lapis.data import store
 from lapis.recipes import desk, desk_32k
+from lapis.rl import questions
 from tests.conftest import lapis
 
 LONG = ("hop", "order", "count", "screens")
@@ -62,6 +63,7 @@ def test_rl_asks_instructions_that_a_program_checks(run: Path) -> None:
     items = list(store.read_samples(run / "data/fresh/instructions.parquet"))
     assert len(items) == 16 and {one.meta["verifier"] for one in items} == {"constraints"}
     assert {verify.check(one.meta, "A word.").score for one in items} <= {0.0, 1.0}
+    assert len(questions.draw(run / "data/fresh", {"instructions": 1.0}, 8, 0, lambda sample: True)) == 8
     assert told(run / "rl/done.json")["steps"] == 1
 
 
