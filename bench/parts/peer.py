@@ -13,8 +13,8 @@ CACHE = Path(".cache") / "bench"
 
 def environment(name: str, packages: Sequence[str], alone: bool = False, torch: bool = False) -> Path:
     """The Python of `.cache/bench/NAME`, made where it is missing; packages come without their dependencies, so that no
-    torch is fetched, or `alone` with all of theirs and none of ours. `torch` puts ours behind theirs in the end, for one
-    that would fetch torch and CUDA when it runs."""
+    torch is fetched, or `alone` with all of theirs and none of ours. `torch` puts ours behind theirs in the end, for
+    one that would fetch torch and CUDA when it runs."""
     folder = CACHE / name
     python = (folder / "bin" / "python").absolute()
     if not (folder / "ready").is_file():

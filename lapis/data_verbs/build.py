@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 NAME, ABOUT = "build", "make a recipe's samples and shards, from its sources on"
 EXAMPLE = "lapis data build pocket --smoke"
@@ -53,7 +54,7 @@ def told(counts: Path) -> Iterator[str]:
 
 def taken(path: Path) -> Iterator[str]:
     """A line on what key data resampling did to the kinds; none where it is off."""
-    tree = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"scale": 0}
-    if tree["scale"]:
+    tree: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if tree.get("scale"):
         told = (f"{kind} {one['taken_rows'] / max(one['rows'], 1):.2f}" for kind, one in tree["kinds"].items())
         yield "key data, times that a sample is taken: " + ", ".join(told)
