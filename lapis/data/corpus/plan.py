@@ -139,10 +139,10 @@ def _settings(source: config.Source, corpus: config.Corpus) -> str:
 
 def _fitted(classifiers: config.Classifiers, name: str) -> list[str]:
     """What a classifier is. Raises InputError for a folder without one."""
-    folder = Path(getattr(classifiers, name)).expanduser()
-    paths = [folder / part for part in ("weights.safetensors", "classifier.json")]
-    if not getattr(classifiers, name):
+    folder = getattr(classifiers, name)
+    if not folder:
         return []
+    paths = [Path(folder).expanduser() / part for part in ("weights.safetensors", "classifier.json")]
     if missing := [path for path in paths if not path.is_file()]:
         where = f"data.corpus.classifiers.{name}: {missing[0]} is missing"
         raise InputError(f"{where}; `lapis data fit-quality` makes a classifier")
