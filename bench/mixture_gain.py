@@ -61,7 +61,7 @@ def boosted(folder: Path, found: dict[str, Any]) -> dict[str, float]:
     kinds = list(found["shares"])
     x = [[run["shares"][kind] for kind in kinds] for run in runs]
     y = [[run["losses"]["fit"][kind] for kind in kinds] for run in runs]
-    python = peer.environment("mixture_gain", ("lightgbm", "scipy"))
+    python = peer.environment("mixture_gain", ("lightgbm", "scipy", "narwhals"))
     done = subprocess.run([str(python), str(BOOST)], input=json.dumps({"x": x, "y": y}), capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
