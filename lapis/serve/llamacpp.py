@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -243,7 +244,9 @@ class LlamaCpp:
                     self._done["shared"] += reply.shared
                 if event["stop"] or not (useful or self._ends(reply)):
                     return
-        async for _ in self._fetched(process, reply, number, lost + len(told)):
+        if not reply.prompt.tiles:
+            body["n_predict"] = event["tokens_predicted"]
+        async for _ in self._fetched(process, reply, body, seen):
             yield
 
     def _ends(self, reply: Reply) -> bool:
@@ -266,20 +269,27 @@ class LlamaCpp:
         return None if found is None else [found, *told]
 
     def _took(self, reply: Reply, ids: list[int], event: Json) -> bool:
-        logprob, likely = _logprobs(event)
+        logprob, likely = _logprobs(next(iter(event.get("completion_probabilities", ())), None))
         for token in ids[:-1]:
             if not reply.take(token, 0.0, ()):
                 return False
         return not ids or reply.take(ids[-1], logprob, likely)
 
-    async def _fetched(self, process: Process, reply: Reply, number: int, count: int) -> AsyncIterator[None]:
-        """Tokens that were lost, asked for once more in a form that tells all of them, at once."""
-        fields = {"n_predict": count, "stream": False, "return_tokens": True, "response_fields": ["tokens"]}
-        body = self._body(reply, number) | fields
-        for token in (await process.ask("/completion", body))["tokens"]:
-            if not reply.take(token, 0.0, ()):
-                return
-            yield
+    async def _fetched(self, process: Process, reply: Reply, body: Json, seen: int) -> AsyncIterator[None]:
+        """A stretch once more, in a form that tells the tokens that were lost too, all at once; `seen` are known.
+
+        Behind images it goes on to the end: bytes that are no character would come out as others in another stretch.
+        """
+        fields = {"stream": False, "return_tokens": True, "response_fields": ["tokens", "completion_probabilities"]}
+        whole = await process.ask("/completion", body | fields)
+        told = deque(whole.get("completion_probabilities", ()))
+        for at, token in enumerate(whole["tokens"]):
+            # Of a token that ends inside a character nothing is told here either.
+            entry = told.popleft() if told and told[0]["id"] == token else None
+            if at >= seen:
+                if not reply.take(token, *_logprobs(entry)):
+                    return
+                yield
 
     def _body(self, reply: Reply, number: int) -> Json:
         request = reply.request
@@ -342,10 +352,8 @@ def sampling(request: Request, number: int) -> Json:
     }
 
 
-def _logprobs(event: Json) -> tuple[float, Likely]:
-    """Log-probability of an event's token and the likeliest ones in its place, where they were asked for."""
-    told = event.get("completion_probabilities")
-    if not told:
+def _logprobs(entry: Json | None) -> tuple[float, Likely]:
+    """A token's log-probability and the likeliest ones in its place; nothing where they are not told."""
+    if entry is None:
         return 0.0, ()
-    likely = tuple((entry["id"], entry["logprob"]) for entry in told[0]["top_logprobs"])
-    return told[0]["logprob"], likely
+    return entry["logprob"], tuple((one["id"], one["logprob"]) for one in entry["top_logprobs"])

@@ -61,12 +61,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def tame(model: Lapis, tokenizer: chat.Tokenizer) -> Lapis:
-    """A model that likes whole characters: one drawn at random writes marks and halves of characters everywhere, which
-    a prompt with images cannot go on from token by token (test_llamacpp.py has those)."""
-    strange = [
-        token for token, content in enumerate(budget.token_bytes(tokenizer)) if not content.isascii() or not content
-    ]
+def tame(model: Lapis, tokenizer: chat.Tokenizer, halves: bool = False) -> Lapis:
+    """A model that likes text, and halves of characters only where it should: one drawn at random writes marks
+    everywhere, which a prompt with images cannot go on from token by token (test_llamacpp.py has those)."""
+    contents = enumerate(budget.token_bytes(tokenizer))
+    strange = [token for token, content in contents if not content or not (halves or content.isascii())]
     model.decoder.embedding.weight[[*strange, *range(tokenizer.size, DECODER.vocab)]] *= 0.05
     return model
 
@@ -111,6 +110,20 @@ def test_greedy_answers_are_the_torch_engines(asked: Asked, engine: Engine) -> N
         assert other.closed and (request.budget < 0 or other.thought_tokens <= request.budget)
         if each.equal:
             assert (one.text, one.thought, one.forced) == (other.text, other.thought, other.forced)
+
+
+def test_halves_of_characters_behind_an_image_do_not_change_what_follows(tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(SENTENCES, DECODER.vocab, tmp_path / "tokenizer", SHAPE.tokens_per_tile)
+    model = tame(spread(init.fresh(SHAPE, 0)), tokenizer, halves=True)
+    hf.write(model, tokenizer, tmp_path / "hf")
+    gguf.write(tmp_path / "hf", tmp_path / "gguf", ("f32",))
+    request = Request(user("What is", screen(56, 56), " this?"), max_tokens=48, top_logprobs=agreement.LIKELY)
+    with Asked(LlamaCpp(tmp_path / "gguf", "f32", slots=1, length=LENGTH, threads=1)) as asked:
+        (theirs,) = asked.generate([request])
+    engine = Engine(model, tokenizer, 1, LENGTH)
+    (ours,) = engine.generate([request])
+    assert "\ufffd" in ours.text and ours.token_ids == theirs.token_ids
+    assert agreement.compare(engine, request, ours, theirs).error < 0.1
 
 
 def test_prompts_with_images_have_our_ids(asked: Asked, engine: Engine) -> None:
