@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -17,14 +20,25 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import torch  # noqa: E402  (after the variables that it reads)
 
-from lapis import config  # noqa: E402
+from lapis import cli, config  # noqa: E402
 from lapis.recipes import pocket  # noqa: E402
+from tests.waiting import until  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write tests/goldens anew instead of comparing")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several workers (pytest-xdist) one runs all tests of a file, and one all of the smoke run, the longest, first:
+    what tests share is made once."""
+    for item in items:
+        shares_smoke = "smoke" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("smoke" if shares_smoke else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: "smoke" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,6 +76,22 @@ def lapis(*words: str, cwd: Path = ROOT, typed: str = "", timeout: float = 600) 
     )
 
 
+def here(*words: str, cwd: Path = ROOT, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """Like `lapis`, in this process, whose libraries are loaded already: for commands that are not about processes."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        mock.patch("sys.stdin", io.StringIO(typed)),
+    ):
+        try:
+            code = cli.main(words)
+        except SystemExit as left:  # argparse, after --help
+            code = int(left.code or 0)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
 def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "lapis", *words]
 
@@ -74,8 +104,7 @@ def killed_in(run: Path, stage: str, lines: int, *words: str) -> None:
     """Start a run and kill it with SIGKILL when `stage` has written `lines` lines of metrics."""
     process = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), start_new_session=True)
     metrics = run / stage / "metrics.jsonl"
-    while process.poll() is None and len(metrics.read_bytes().splitlines() if metrics.is_file() else ()) < lines:
-        time.sleep(0.05)
+    until(lambda: process.poll() is not None or (metrics.is_file() and metrics.read_bytes().count(b"\n") >= lines))
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, f"the run ended before stage {stage} could be killed"
