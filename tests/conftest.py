@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -25,20 +26,36 @@ from lapis.recipes import pocket  # noqa: E402
 from tests.waiting import until  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
+SMOKE = ("test_smoke.py", "test_readme_runs.py", "test_launch.py")
+"""Files with tests of the smoke run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write tests/goldens anew instead of comparing")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several workers (pytest-xdist) one runs all tests of a file, and one all of the smoke run, the longest, first:
-    what tests share is made once."""
-    for item in items:
-        shares_smoke = "smoke" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("smoke" if shares_smoke else item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: "smoke" not in getattr(item, "fixturenames", ()))
+    """The smoke run first: it is the longest."""
+    items.sort(key=lambda item: scope_of(item.nodeid) != "smoke")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of several workers (pytest-xdist) one runs all tests of a scope: what tests share is made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scopes(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Scopes(config, log)
+
+
+def scope_of(nodeid: str) -> str:
+    """A test's file, or for all files that look at the smoke run that run."""
+    file = nodeid.partition("::")[0]
+    return "smoke" if file.endswith(SMOKE) else file
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -104,7 +121,9 @@ def killed_in(run: Path, stage: str, lines: int, *words: str) -> None:
     """Start a run and kill it with SIGKILL when `stage` has written `lines` lines of metrics."""
     process = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), start_new_session=True)
     metrics = run / stage / "metrics.jsonl"
-    until(lambda: process.poll() is not None or (metrics.is_file() and metrics.read_bytes().count(b"\n") >= lines))
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        until(lambda: process.poll() is not None or (metrics.is_file() and metrics.read_bytes().count(b"\n") >= lines))
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, f"the run ended before stage {stage} could be killed"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Found = TypeVar("Found")
-LONGEST = 600.0
+LONGEST = 3600.0
 """Seconds; a test that waits so long has failed, however busy the machine is."""
 PAUSE = 0.01
 
