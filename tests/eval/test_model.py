@@ -71,6 +71,7 @@ def test_a_real_model_is_measured_and_keeps_every_budget(run: Path, tmp_path: Pa
     found = evaluation.evaluate(run / "rl" / "model", RECIPE, heldout, tmp_path, progress)
     own = {"ground_seen/direct", "ground_seen/direct/blind", "math/think", "math/direct"}
     assert found["tasks"].keys() - own == {"screenspot", "screenspot_v2", "screenspot_pro"}
+    assert not {"needles", "distil"} & found.keys(), "these compare stages of a run"
     points = found["budgets"]["text"]["points"]
     assert [point["budget"] for point in points] == [0, 4]
     assert all(point["kept"] == point["n"] for point in points)
