@@ -19,10 +19,10 @@ from pathlib import Path
 from bench.parts.line import run_of, say
 from lapis import chat
 from lapis.data import store
+from lapis.data.evenly import spread
 from lapis.data.synth import questions
 from lapis.data.tokenise import train_tokenizer
 from lapis.eval import agreement
-from lapis.eval.harness import spread
 from lapis.export import gguf, hf
 from lapis.model import convert, init
 from lapis.model.vlm import Lapis

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lapis import config, files
+from lapis.said import last_line
 from lapis.types import InputError, Progress, Silent
 
 PACKAGE, VERSION = "llama-cpp-python", "0.3.36"
@@ -196,7 +197,7 @@ def _fetched(scratch: Path) -> Path:
     done = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True)
     found = sorted(scratch.glob("*.tar.gz"))
     if done.returncode or not found:
-        why = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
+        why = last_line(done.stderr, "no archive came")
         raise InputError(f"{PACKAGE} {VERSION}: pip could not fetch its source ({why}); source=FILE takes it from disk")
     return found[0]
 

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from lapis.said import last_line
 from lapis.types import InputError
 
 CACHE = Path("~/.cache/lapis")
@@ -52,16 +53,11 @@ def build(kit: Kit) -> Path:
     try:
         done = subprocess.run(words, stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            raise InputError(f"{kit.name}: pip could not fetch it ({_last(done.stderr)})")
+            raise InputError(f"{kit.name}: pip could not fetch it ({last_line(done.stderr)})")
         beside.replace(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
-
-
-def _last(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "no reason told"
 
 
 def is_built(kit: Kit) -> bool:

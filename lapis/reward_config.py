@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Gt, Lt
 
 from lapis.shape import Count, Positive, Rate, Share
 
@@ -29,28 +29,11 @@ class Rewards:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An OpenAI-compatible server whose model judges."""
-
-    url: Annotated[str, MinLen(1)]
-    """Up to and with its version, `http://127.0.0.1:8000/v1`."""
-    model: str = "lapis"
-    """As the server names it."""
-    seconds: Annotated[float, Gt(0)] = 60.0
-    """Most that one answer may take."""
-    max_tokens: Positive = 512
-    parallel: Positive = 8
-    """Requests at once."""
-
-
-@dataclass(frozen=True, slots=True)
 class Asking:
     """How a model's judgement is got from it."""
 
     retries: Count = 3
-    """Further tries after a reply that is none, or no reply."""
-    pause: Annotated[float, Ge(0)] = 0.5
-    """Seconds before the first of them, doubled each time."""
+    """Further tries after a reply that cannot be read; for one that does not come there are those of the endpoint."""
     cache: str = ""
     """Folder where judgements are kept; empty keeps none."""
 

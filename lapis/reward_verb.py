@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapis import reward_config
+from lapis.data_config.read import read
 from lapis.named import model_folder
-from lapis.overrides import assign, check
 from lapis.types import InputError
 
 if TYPE_CHECKING:
@@ -38,21 +37,11 @@ def train(words: argparse.Namespace) -> None:
     from lapis.verbs import out_of
 
     out = out_of(words)
-    how = settings([word for word in words.words if not word.startswith("out=")])
+    told = [word for word in words.words if not word.startswith("out=")]
+    how = read(reward_config.RewardModel(), None, told)
     folder = model_folder(words.model)
     pairs, held = pairs_of(words.pairs)
     _work(folder, pairs, held, how, out)
-
-
-def settings(words: list[str]) -> reward_config.RewardModel:
-    """The fields with `key=value` words applied. Raises InputError for one that is not there or out of range."""
-    tree = asdict(reward_config.RewardModel())
-    for word in words:
-        path, equals, value = word.partition("=")
-        if not equals:
-            raise InputError(f"{word}: expected key=value")
-        assign(tree, path, value)
-    return check(reward_config.RewardModel, tree)
 
 
 def pairs_of(name: str) -> tuple[list[Pair], list[Pair] | None]:

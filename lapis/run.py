@@ -297,7 +297,7 @@ def _eval(recipe: config.Recipe, folder: Path, progress: Progress) -> None:
     from lapis.eval import run as evaluation
 
     model, heldout = folder / recipe.eval.parent / "model", folder / recipe.data.name / "heldout"
-    evaluation.evaluate(model, recipe, heldout, folder / recipe.eval.name, progress)
+    evaluation.evaluate(model, recipe, heldout, folder / recipe.eval.name, progress, folder)
 
 
 def _export(recipe: config.Recipe, folder: Path, progress: Progress) -> None:

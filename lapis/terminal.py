@@ -14,6 +14,7 @@ from lapis import chat as template
 from lapis import config, files
 from lapis.eval import grounding
 from lapis.eval import run as evaluation
+from lapis.eval.program import Program
 from lapis.model import convert
 from lapis.progress import Bars, Task
 from lapis.serve.engine import Engine
@@ -109,7 +110,7 @@ def heldout(folder: Path, run: Path, recipe: config.Recipe, samples: int | None)
     data = run / recipe.data.name / "heldout"
     out = run / "-".join(("eval", *folder.absolute().relative_to(run.absolute()).parts))
     out.mkdir(exist_ok=True)
-    with Bars([Task("eval", plan.minutes)], {}) as bars, bars.stage("eval", evaluation.total(recipe, data)) as progress:
+    with Bars([Task("eval", plan.minutes)], {}) as bars, bars.stage("eval", evaluation.count(plan, data)) as progress:
         return evaluation.evaluate(folder, recipe, data, out, progress)
 
 
@@ -119,4 +120,5 @@ def screenspot(folder: Path, benchmark: Path) -> dict[str, Any]:
         raise InputError(f"{benchmark}: no such folder")
     total = sum(map(len, grounding.read(benchmark).values()))
     with Bars([Task("screenspot", 0)], {}) as bars, bars.stage("screenspot", total) as progress:
-        return grounding.evaluate(engine(folder), benchmark, evaluation.POINT_TOKENS, progress)[0]
+        generator = Program(folder) if files.is_program(folder) else engine(folder)
+        return grounding.evaluate(generator, benchmark, evaluation.POINT_TOKENS, progress)[0]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -17,14 +21,41 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import torch  # noqa: E402  (after the variables that it reads)
 
-from lapis import config  # noqa: E402
+from lapis import cli, config  # noqa: E402
 from lapis.recipes import pocket  # noqa: E402
+from tests.waiting import until  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
+SMOKE = ("test_smoke.py", "test_readme_runs.py", "test_launch.py")
+"""Files with tests of the smoke run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write tests/goldens anew instead of comparing")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The smoke run first: it is the longest."""
+    items.sort(key=lambda item: scope_of(item.nodeid) != "smoke")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of several workers (pytest-xdist) one runs all tests of a scope: what tests share is made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scopes(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Scopes(config, log)
+
+
+def scope_of(nodeid: str) -> str:
+    """A test's file, or for all files that look at the smoke run that run."""
+    file = nodeid.partition("::")[0]
+    return "smoke" if file.endswith(SMOKE) else file
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,6 +93,22 @@ def lapis(*words: str, cwd: Path = ROOT, typed: str = "", timeout: float = 600) 
     )
 
 
+def here(*words: str, cwd: Path = ROOT, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """Like `lapis`, in this process, whose libraries are loaded already: for commands that are not about processes."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        mock.patch("sys.stdin", io.StringIO(typed)),
+    ):
+        try:
+            code = cli.main(words)
+        except SystemExit as left:  # argparse, after --help
+            code = int(left.code or 0)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
 def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "lapis", *words]
 
@@ -74,8 +121,9 @@ def killed_in(run: Path, stage: str, lines: int, *words: str) -> None:
     """Start a run and kill it with SIGKILL when `stage` has written `lines` lines of metrics."""
     process = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), start_new_session=True)
     metrics = run / stage / "metrics.jsonl"
-    while process.poll() is None and len(metrics.read_bytes().splitlines() if metrics.is_file() else ()) < lines:
-        time.sleep(0.05)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        until(lambda: process.poll() is not None or (metrics.is_file() and metrics.read_bytes().count(b"\n") >= lines))
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, f"the run ended before stage {stage} could be killed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tarfile
 import threading
@@ -18,7 +19,7 @@ XEON = (
     "avx512_vnni avx512_bf16 amx_tile amx_int8 amx_bf16\n"
 )
 CMAKE = """#!{python}
-import pathlib, sys, time
+import pathlib, sys
 words, place = sys.argv[1:], pathlib.Path({place!r})
 with (place / "calls").open("a") as file:
     print(" ".join(words), file=file)
@@ -26,9 +27,9 @@ if (place / "fail").exists() and words[0] == "--build":
     print("ggml.c:1: error: no such thing")
     sys.exit(1)
 if words[0] == "--build":
-    print("[1/4] one")
-    while (place / "wait").exists():
-        time.sleep(0.01)
+    print("[1/4] one", flush=True)
+    if (place / "wait").exists():
+        (place / "wait").read_text()
     binaries = pathlib.Path(words[1]) / "bin"
     binaries.mkdir(parents=True)
     for name in {programs!r}:
@@ -43,13 +44,15 @@ class Notes:
     def __init__(self) -> None:
         self.steps = 0
         self.notes: list[str] = []
-        self.waits = threading.Event()
+        self.begun, self.waits = threading.Event(), threading.Event()
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.steps += steps
         self.notes.append(note)
         if "waiting" in note:
             self.waits.set()
+        if "compile" in note:
+            self.begun.set()
 
 
 @pytest.fixture
@@ -122,16 +125,15 @@ def test_another_source_is_another_build_and_the_newest_is_taken(cmake: Path, so
 
 
 def test_two_builds_at_once_compile_once(cmake: Path, source: Path) -> None:
-    (cmake / "wait").touch()
-    cache, waiting, found = cmake / "cache", Notes(), list[Path]()
-    first = threading.Thread(target=lambda: found.append(native.build(source, 1, None, cache)))
+    os.mkfifo(cmake / "wait")
+    cache, building, waiting, found = cmake / "cache", Notes(), Notes(), list[Path]()
+    first = threading.Thread(target=lambda: found.append(native.build(source, 1, building, cache)))
     first.start()
-    while not (cmake / "calls").exists() or len(calls(cmake)) < 2:
-        assert first.is_alive()
+    assert building.begun.wait(60)
     second = threading.Thread(target=lambda: found.append(native.build(source, 1, waiting, cache)))
     second.start()
     assert waiting.waits.wait(60)
-    (cmake / "wait").unlink()
+    (cmake / "wait").write_text("go on")
     first.join()
     second.join()
     assert found[0] == found[1] and len(calls(cmake)) == 2

@@ -18,7 +18,7 @@ from huggingface_hub import constants
 from lapis import cli, coherent, native, verbs
 from lapis.data import store
 from lapis.eval import screenspot
-from tests.conftest import lapis
+from tests.conftest import here
 from tests.model.test_init import siglip, text_folder
 from tests.serve.started import started
 from tests.test_readme import of
@@ -51,6 +51,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def offline(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub is what lies in its cache."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
 @pytest.fixture(scope="session")
 def home(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which README's words mean something: runs, a picture and published benchmarks."""
@@ -64,10 +71,8 @@ def home(smoke: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("words", SHORT, ids=" ".join)
-def test_a_short_command_works(words: list[str], home: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(hub))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    done = lapis(*words, cwd=home, typed="What is 12 + 30 * 2?\n")
+def test_a_short_command_works(words: list[str], home: Path, offline: None) -> None:
+    done = here(*words, cwd=home, typed="What is 12 + 30 * 2?\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout
     written = "job.*" if words[0] == "launch" else "*.safetensors"
@@ -85,10 +90,8 @@ def test_a_served_model_answers(words: list[str], home: Path) -> None:
 
 @pytest.mark.parametrize("words", LONG, ids=" ".join)
 def test_a_long_command_names_a_recipe_that_holds_together(
-    words: list[str], hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
     for found in (word.partition("=@")[2] for word in words if "=@" in word):
         Path(found).parent.mkdir(parents=True)

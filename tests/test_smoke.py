@@ -17,7 +17,7 @@ import pytest
 
 from lapis import config
 from lapis.types import Progress
-from tests.conftest import ROOT, cut_stage, lapis
+from tests.conftest import ROOT, cut_stage, here, lapis
 
 GOLDENS = ROOT / "tests" / "goldens" / "smoke.txt"
 TOLERANCE = 0.15
@@ -107,14 +107,14 @@ def test_the_timeline_counts_both_starts(smoke: Path) -> None:
 
 def test_a_second_start_does_nothing(smoke: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in smoke.rglob("*") if path.is_file()}
-    assert lapis("run", "pocket", "--smoke", f"out={smoke}").returncode == 0
+    assert here("run", "pocket", "--smoke", f"out={smoke}").returncode == 0
     changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert changed <= {"config.json", "timeline.json", ".lock"}
 
 
 def test_another_config_is_refused_in_one_line(smoke: Path) -> None:
     stage = cut_stage()
-    done = lapis("run", "pocket", "--smoke", f"out={smoke}", f"stages.{stage.name}.steps={stage.steps + 1}")
+    done = here("run", "pocket", "--smoke", f"out={smoke}", f"stages.{stage.name}.steps={stage.steps + 1}")
     assert done.returncode == 2 and f"stage {stage.name}: {stage.name}.steps was" in done.stderr
     assert done.stderr.count("\n") == 1
 
@@ -141,15 +141,15 @@ def test_chat_reads_a_picture(smoke: Path) -> None:
     sample = next(iter(store.read_samples(smoke / "data" / "heldout" / "ground_seen.parquet")))
     picture = smoke.parent / "picture.png"
     picture.write_bytes(sample.images[0].data)
-    done = lapis("chat", str(smoke), "--image", str(picture), "--prompt", "Where?", "--max-tokens", "8")
+    done = here("chat", str(smoke), "--image", str(picture), "--prompt", "Where?", "--max-tokens", "8")
     assert done.returncode == 0, done.stderr
 
 
 def test_export_writes_elsewhere_and_a_cut_shard_is_one_line(smoke: Path, tmp_path: Path) -> None:
     out = tmp_path / "hf"
-    assert lapis("export", str(smoke), "--to", "hf", f"out={out}").returncode == 0
+    assert here("export", str(smoke), "--to", "hf", f"out={out}").returncode == 0
     weights = next(out.glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:1000])
-    done = lapis("chat", str(out), "--prompt", "1+1?")
+    done = here("chat", str(out), "--prompt", "1+1?")
     assert done.returncode == 2 and weights.name in done.stderr and done.stderr.count("\n") == 1
     shutil.rmtree(out)

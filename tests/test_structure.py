@@ -17,27 +17,30 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
-BASE |= {"constraints", "data_config", "sandbox", "reward_config", "rl_fleet"}
+BASE = {"types", "files", "said", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
+BASE |= {"constraints", "data_config", "sandbox", "reward_config", "rl_fleet", "endpoint", "remote"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
+    "said": set(),
     "overrides": {"types"},
     "shape": set(),
-    "data_config": {"types", "overrides", "shape"},
+    "endpoint": {"shape"},
+    "data_config": {"types", "overrides", "shape", "endpoint"},
     "machines": {"shape"},
     "rl_fleet": {"shape"},
     "config": {"types", "overrides", "shape", "machines", "data_config", "rl_fleet"},
     "chat": {"types"},
     "constraints": {"types"},
     "actions": {"types"},
-    "sandbox": {"types"},
+    "sandbox": {"types", "said"},
     "reward_config": {"types", "shape"},
+    "remote": {"types", "chat", "endpoint"},
     "verify": {"types", "config", "chat", "actions", "constraints", "sandbox"},
-    "hub": {"types"},
+    "hub": {"types", "said"},
     "plug": {"types"},
-    "outside": {"types"},
-    "native": {"types", "files", "config"},
+    "outside": {"types", "said"},
+    "native": {"types", "files", "config", "said"},
     "model": {"types", "config"},
     "model.adapter": {"types", "config", "plug"},
     "model.init": {"types", "config", "chat", "hub"},
@@ -158,7 +161,7 @@ def test_what_is_public_has_a_docstring(path: Path) -> None:
 
 def test_every_option_is_read() -> None:
     """Each field of the config dataclasses is an attribute that some other file reads, or is passed on whole."""
-    files = [ROOT / "lapis" / name for name in ("config.py", "shape.py", "rl_fleet.py")]
+    files = [ROOT / "lapis" / name for name in ("config.py", "shape.py", "rl_fleet.py", "endpoint.py")]
     files += [path for path in FILES if path.parent.name == "data_config"]
     read = {
         node.attr

@@ -13,7 +13,7 @@ from transformers import AutoModelForImageTextToText
 from lapis import chat
 from lapis.model import convert
 from lapis.model.vlm import Lapis
-from tests.conftest import lapis
+from tests.conftest import here, lapis
 from tests.model.test_init import siglip, text_folder
 
 CLOCK = """
@@ -42,7 +42,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text_folder("qwen3", root / "text")
     (root / "clock.py").write_text(CLOCK)
     words = ("init", "--vision", "tower", "--decoder", "text", "--tile", "56", "out=begin")
-    assert lapis(*words, cwd=root).returncode == 0
+    assert here(*words, cwd=root).returncode == 0
     done = lapis("run", "tune", "--smoke", "start=begin", *SHORT, "out=run", cwd=root)
     assert (done.returncode, done.stdout) == (0, "run/report.html\n"), done.stderr
     return root
@@ -78,7 +78,7 @@ def test_the_users_own_kind_is_trained_measured_and_asked(home: Path) -> None:
 def test_the_export_is_a_stock_model_again(home: Path) -> None:
     stock = AutoModelForImageTextToText.from_pretrained(home / "run" / "export" / "hf")
     assert stock.config.text_config.model_type == "qwen3" and stock.config.lapis["anyres"]["columns"] == 2
-    done = lapis("chat", "run", "--prompt", "1+1?", "--max-tokens", "4", cwd=home)
+    done = here("chat", "run", "--prompt", "1+1?", "--max-tokens", "4", cwd=home)
     assert done.returncode == 0, done.stderr
 
 

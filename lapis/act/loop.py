@@ -18,6 +18,7 @@ from lapis.act import draw, tasks
 from lapis.act.step import Decision, How, decide
 from lapis.act.surface import Surface
 from lapis.act.tasks import Task, touch
+from lapis.data.evenly import spread
 from lapis.data.screens.browser import installed_fonts
 from lapis.eval.stats import wilson
 from lapis.types import Generator, Image, Progress
@@ -151,14 +152,8 @@ def _share(episodes: Sequence[Episode]) -> dict[str, Any]:
 def contact_sheet(episodes: Sequence[Episode], most: int = SHOWN) -> Picture.Image:
     """Steps of some episodes, a row each: the screenshots with their actions, and what came out."""
     rows = []
-    for episode in _spread(episodes, most):
+    for episode in spread(episodes, most):
         row = [draw.picture(shot.image, shot.decision.action, shot.decision.error) for shot in episode.shots]
         goal = f"{'✓' if episode.success else '✗'} {episode.task.goal}"
         rows.append([draw.label(goal, min(row[0].width, LABEL), row[0].height), *row])
     return draw.sheet(rows)
-
-
-def _spread(episodes: Sequence[Episode], most: int) -> list[Episode]:
-    """So many, evenly over all of them."""
-    count = min(most, len(episodes))
-    return [episodes[number * len(episodes) // count] for number in range(count)]

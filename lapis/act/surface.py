@@ -18,6 +18,7 @@ from lapis import actions
 from lapis.act.draw import Place, pixel
 from lapis.actions import Action
 from lapis.data.screens.browser import ARGUMENTS, find_browser
+from lapis.said import first_line
 from lapis.types import Image, InputError
 
 ORIGIN = "http://screen.test/"
@@ -44,7 +45,7 @@ class Surface:
             self._browser = self._playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
         except Error as error:
             self._playwright.stop()
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise InputError(f"chromium: cannot be started ({reason}); install it (Debian: chromium)") from None
         context = self._browser.new_context(device_scale_factor=self.scale)
         context.route("**/*", self._answer)

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lapis.said import first_line
 from lapis.types import InputError
 
 HELD = 0.2
@@ -69,7 +70,7 @@ def _records(path: Path, columns: tuple[str, str]) -> Iterator[tuple[str, Any]]:
         try:
             table = pq.read_table(path, columns=list(columns))
         except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]})") from None
+            raise InputError(f"{path}: not a whole Parquet file ({first_line(error)})") from None
         yield from ((f"{path}, row {row}", record) for row, record in enumerate(table.to_pylist()))
         return
     with path.open("rb") as file:
@@ -82,7 +83,7 @@ def _parsed(place: str, line: bytes) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise InputError(f"{place}: no JSON ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{place}: no JSON ({first_line(error)})") from None
 
 
 def _example(place: str, record: Any, text: str, label: str) -> Example:

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from lapis import files
 from lapis.data import measure
 from lapis.data.measure import Block, Places
+from lapis.said import first_line
 from lapis.types import InputError, Progress
 
 BITS = 18
@@ -87,7 +88,7 @@ class Linear:
         except FileNotFoundError:
             raise InputError(f"{folder}: no classifier there; `lapis data fit-quality` makes one") from None
         except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
-            raise InputError(f"{folder}: not a whole classifier ({str(error).splitlines()[0]})") from None
+            raise InputError(f"{folder}: not a whole classifier ({first_line(error)})") from None
         if made.weights.shape != (len(made.labels) - 1, 1 << BITS):
             raise InputError(
                 f"{folder}: weights of {made.weights.shape}, expected {len(made.labels) - 1} x {1 << BITS}"

@@ -24,6 +24,7 @@ from lapis.data.cache import Cache, Shelf, is_url
 from lapis.data.labels import LABELS
 from lapis.data.looks import COLUMNS
 from lapis.data.tokenise import Example, unpng
+from lapis.said import first_line
 from lapis.types import InputError
 
 SAMPLES = pa.schema(
@@ -226,7 +227,7 @@ def _map(path: Path) -> pa.Table:
     try:
         return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a whole Arrow file ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: not a whole Arrow file ({first_line(error)})") from None
 
 
 def _read(path: Path) -> bytes:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lapis import files
+from lapis.said import first_line
 from lapis.types import Image, InputError, Part, Sample, Text, Turn
 
 SCHEMA = pa.schema(
@@ -118,7 +119,7 @@ def _open(path: Path) -> pq.ParquetFile:
     except FileNotFoundError:
         raise InputError(f"{path}: no samples there") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a whole Parquet file of samples ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: not a whole Parquet file of samples ({first_line(error)})") from None
 
 
 def _row(sample: Sample) -> dict[str, Any]:

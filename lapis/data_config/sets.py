@@ -7,8 +7,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from lapis.data_config.answers import STRICT, Endpoint
-from lapis.shape import Count, Positive, Rate, Share
+from lapis.endpoint import Endpoint
+from lapis.shape import STRICT, Count, Positive, Rate, Share
 
 
 @STRICT

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
 
-from PIL import Image as Pixels
-
+from lapis.data.thumbnail import jpeg
 from lapis.data_pages.shown import Box, Piece, Shown
+from lapis.remote.request import data_uri
 from lapis.report_parts.page import Section, page
+from lapis.types import InputError
 
 SIDE = 460
 """Longest side of a picture on a page, in pixels."""
@@ -87,22 +87,12 @@ def _words(pieces: Sequence[Piece]) -> str:
 
 def _shot(data: bytes, boxes: Sequence[Box]) -> str:
     try:
-        small, width, height = _small(data)
-    except (OSError, ValueError, Pixels.DecompressionBombError):
+        small = jpeg(data, SIDE, SIDE)
+    except InputError:
         return '<span class="chip why">a picture that cannot be read</span>'
     drawn = "".join(
         f'<i style="left:{x / 10:.2f}%;top:{y / 10:.2f}%;width:{w / 10:.2f}%;height:{h / 10:.2f}%"></i>'
         for x, y, w, h in boxes
     )
-    source = f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
-    return f'<span class="shot"><img alt="" width="{width}" height="{height}" src="{source}">{drawn}</span>'
-
-
-def _small(data: bytes) -> tuple[bytes, int, int]:
-    """A JPEG of at most SIDE pixels, with its width and height."""
-    with Pixels.open(io.BytesIO(data)) as opened:
-        picture = opened.convert("RGB")
-    picture.thumbnail((SIDE, SIDE), Pixels.Resampling.LANCZOS)
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=82)
-    return out.getvalue(), picture.width, picture.height
+    shown = f'<img alt="" width="{small.width}" height="{small.height}" src="{data_uri(small)}">'
+    return f'<span class="shot">{shown}{drawn}</span>'

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from lapis import chat
 from lapis.data import store
+from lapis.data.evenly import spread
 from lapis.data.mixture import belongs
 from lapis.data.shards import Shards
 from lapis.data_pages.shown import Shown, of_example, of_sample
@@ -22,7 +23,6 @@ from lapis.types import InputError
 
 EXTRA = ("step", "reason", "other", "quality", "subject", "difficulty")
 """Columns beside those of every sample that are told where they are there."""
-Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,6 @@ def data_of(path: Path) -> Path:
 def samples_files(place: Path) -> list[Path]:
     """The samples files of a folder, or the one that is named."""
     return [place] if place.is_file() else sorted(place.glob("*.parquet"))
-
-
-def spread(entries: Sequence[Entry], many: int) -> list[Entry]:
-    """At most `many` entries, evenly over all."""
-    many = min(many, len(entries))
-    return [entries[at * len(entries) // many] for at in range(many)]
 
 
 def _of_shards(folder: Path, wanted: Filter, many: int, words: Path) -> list[Shown]:

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 
 from lapis import files
 from lapis.data import store
+from lapis.data.evenly import spread
 from lapis.data_pages import classes, counts, measures
 from lapis.data_pages.counts import Flow, Place, Step
 from lapis.data_pages.entries import browser, document
-from lapis.data_pages.read import rows_of, spread
+from lapis.data_pages.read import rows_of
 from lapis.data_pages.shown import Piece, Shown, clean
 from lapis.report_parts.page import clip, number, section, table
 

@@ -28,10 +28,10 @@ import torch.multiprocessing as mp
 import lapis
 from lapis import config
 from lapis.dist import guard
+from lapis.dist.speed import product
+from lapis.said import last_line
 from lapis.types import InputError
 
-SIDE = {"cuda": 8192, "cpu": 512}
-"""Of the square matrices whose product is timed."""
 SUMMED = {"cuda": 2**26, "cpu": 2**20}
 """Numbers (fp32) that the node's processes sum up."""
 REPEATS = 10
@@ -130,7 +130,7 @@ def _together(recipe: config.Recipe) -> Iterator[Check]:
         try:
             _spawn(recipe, place)
         except (mp.ProcessRaisedException, mp.ProcessExitedException, TimeoutError) as error:
-            yield Check("processes", str(error).strip().splitlines()[-1], False)
+            yield Check("processes", last_line(str(error)), False)
             return
         found = [Found(**json.loads((Path(place) / f"{rank}").read_text())) for rank in range(recipe.dist.nproc)]
     floor = recipe.dist.floor
@@ -189,7 +189,8 @@ def _probe(rank: int, text: str, place: str) -> None:
     store = dist.FileStore(f"{place}/store", processes)
     dist.init_process_group(backend, store=store, rank=rank, world_size=processes, timeout=patience)
     summed, speed = _sum(device, processes)
-    found = {"right": _right(device), "tflops": _tflops(device), "summed": summed, "link": speed}
+    tflops = product(device, torch.bfloat16 if device.type == "cuda" else torch.float32) / 1e12
+    found = {"right": _right(device), "tflops": tflops, "summed": summed, "link": speed}
     dist.destroy_process_group()
     (Path(place) / f"{rank}").write_text(json.dumps(found))
 
@@ -201,12 +202,6 @@ def _right(device: torch.device) -> bool:
     x_N = torch.randint(-4, 5, (1024,), generator=draw)
     product_NN = (a_NN.to(device) @ b_NN.to(device)).cpu().long()
     return bool((product_NN @ x_N == a_NN.long() @ (b_NN.long() @ x_N)).all())
-
-
-def _tflops(device: torch.device) -> float:
-    side = SIDE[device.type]
-    a_NN = torch.ones(side, side, dtype=torch.bfloat16 if device.type == "cuda" else torch.float32, device=device)
-    return 2 * side**3 * REPEATS / 1e12 / _seconds(lambda: a_NN @ a_NN, device)
 
 
 def _sum(device: torch.device, processes: int) -> tuple[bool, float]:

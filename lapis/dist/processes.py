@@ -34,6 +34,7 @@ from lapis import config
 from lapis.dist import agree, guard, mesh, nodes
 from lapis.dist.board import HERE
 from lapis.dist.meeting import BACKEND, Meeting
+from lapis.said import last_line
 from lapis.types import InputError, Progress, Silent
 
 Work = Callable[[config.Recipe, Path, str, Progress], None]
@@ -138,7 +139,7 @@ def _tell(ear: socket.socket, progress: Progress) -> None:
 
 def _cause(error: ChildFailedError) -> str:
     _, failure = error.get_first_failure()
-    return str(failure.message).strip().splitlines()[-1]
+    return last_line(str(failure.message))
 
 
 def _begin(work: Work, text: str, folder: str, stage: str, port: int) -> str:

@@ -25,11 +25,14 @@ import torch.nn.functional as F
 
 from lapis import chat, config, files, native
 from lapis.data import store
-from lapis.eval.harness import Ask, Record, measure, request_of, right, share, spread
+from lapis.data.evenly import spread
+from lapis.eval import tables
+from lapis.eval.harness import Ask, Record, measure, request_of, right, share
 from lapis.eval.scores import scores
 from lapis.eval.tasks.base import Mode
 from lapis.model import convert
 from lapis.model.vlm import Lapis, text_of
+from lapis.said import last_line
 from lapis.serve.asked import Asked
 from lapis.serve.engine import Engine
 from lapis.serve.llamacpp import Files, LlamaCpp
@@ -47,7 +50,6 @@ SPEED, SPEED_TOKENS = 8, 96
 """Requests by which speed is measured, one at a time and SLOTS at once, and most tokens of each."""
 BASELINE = "bf16"
 HEAD = "## How good, how large, how fast"
-COLUMNS = ("MB", "MB in memory", "loss", "answers as bf16", "tokens/s", f"tokens/s, {SLOTS} at once", "first token, s")
 
 
 def report(
@@ -215,8 +217,7 @@ def perplexity(loaded: Files, text: str, threads: int) -> float:
         done = subprocess.run(words, capture_output=True, text=True)
     means = dict(re.findall(r"\[(\d+)\]([0-9.]+),", done.stdout))
     if done.returncode or str(windows) not in means:
-        last = (done.stderr.strip().splitlines() or ["?"])[-1]
-        raise InputError(f"{loaded.model.name}: llama-perplexity failed ({last})")
+        raise InputError(f"{loaded.model.name}: llama-perplexity failed ({last_line(done.stderr)})")
     return math.log(float(means[str(windows)]))
 
 
@@ -235,23 +236,6 @@ def tell(path: Path, content: Json) -> None:
 
 def table(content: Json) -> Iterator[str]:
     """Lines of a table: a line a format."""
-    tasks = list(content["formats"][content["baseline"]]["tasks"])
     yield f"{content['samples']} held-out samples a task, with 95% intervals; loss is that of held-out prose."
     yield ""
-    heads = ["format", *tasks, *COLUMNS]
-    yield f"| {' | '.join(heads)} |"
-    yield "|" + " --- |" * len(heads)
-    for form, each in content["formats"].items():
-        yield f"| {' | '.join([form, *_shown(each, tasks)])} |"
-
-
-def _shown(each: Json, tasks: Sequence[str]) -> Iterator[str]:
-    for task in tasks:
-        yield "{:.0f}% ({:.0f}-{:.0f})".format(*(100 * each["tasks"][task][side] for side in ("value", "low", "high")))
-    yield f"{each['megabytes']:.1f}"
-    yield f"{each['memory_megabytes']:.0f}" if each.get("memory_megabytes") else ""
-    yield f"{each['loss']:.4f}" if each["loss"] is not None else ""
-    yield f"{100 * each['same']:.0f}%"
-    yield f"{each['tokens_a_second']:.0f}"
-    yield f"{each['tokens_a_second_together']:.0f}"
-    yield f"{each['first_token']:.3f}" if each["first_token"] is not None else ""
+    yield from tables.markdown(*tables.formats(content))

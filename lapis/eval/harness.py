@@ -12,7 +12,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from lapis import verify
 from lapis.eval import causes
@@ -26,7 +26,6 @@ DIRECT_TOKENS = 64
 """Most tokens of an answer without a thought."""
 
 Record = dict[str, Any]
-Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +145,6 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
 def share(records: Sequence[Record], test: Callable[[Record], bool] = right) -> dict[str, Any]:
     """Share of records that pass `test`, with Wilson's 95% interval."""
     return dataclasses.asdict(wilson(sum(map(test, records)), len(records)))
-
-
-def spread(samples: Sequence[Entry], count: int) -> list[Entry]:
-    """`count` samples evenly spaced over the set, so that no template or kind at its end is lost."""
-    count = min(count, len(samples))
-    return [samples[number * len(samples) // count] for number in range(count)]
 
 
 def swap_images(samples: Sequence[Sample]) -> list[Sample] | None:

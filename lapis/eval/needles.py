@@ -9,7 +9,8 @@ from typing import Any
 
 from lapis import config
 from lapis.data import store
-from lapis.eval.harness import Ask, Record, measure, share, spread
+from lapis.data.evenly import spread
+from lapis.eval.harness import Ask, Record, measure, share
 from lapis.eval.tasks.reading import NEEDLE
 from lapis.types import Generator, Progress, Sample
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lapis import chat, config
-from lapis.eval import run
+from lapis.eval import run, tables
 from lapis.eval.harness import Ask, Record, measure, request_of, right, share
 from lapis.eval.scores import scores
 from lapis.eval.sized import Sized
@@ -208,14 +208,18 @@ def table(told: Mapping[str, Any]) -> str:
     forms: Mapping[str, Any] = told["forms"]
     tasks = list(next(iter(forms.values()))["tasks"])
     heads = ["form", "loss", "loss more", "cosine of logits", "same next token", "s a question", *tasks]
-    lines = ["| " + " | ".join(heads) + " |", "| --- " * len(heads) + "|"]
-    for name, form in forms.items():
-        more = form["loss_more"]
-        cells = [name, f"{form['loss']:.3f}", f"{more['value']:+.1%} ({more['low']:+.1%} to {more['high']:+.1%})"]
-        cells += [f"{form['cosine']['mean']:.4f}", f"{form['same_token']:.0%}", f"{form['seconds']:.3f}"]
-        cells += [_cell(form["tasks"][task], name == told["reference"]) for task in tasks]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rows = ([name, *_cells(form, tasks, name == told["reference"])] for name, form in forms.items())
+    return "\n".join(tables.markdown(heads, rows))
+
+
+def _cells(form: Mapping[str, Any], tasks: Sequence[str], reference: bool) -> Iterator[str]:
+    more = form["loss_more"]
+    yield f"{form['loss']:.3f}"
+    yield f"{more['value']:+.1%} ({more['low']:+.1%} to {more['high']:+.1%})"
+    yield f"{form['cosine']['mean']:.4f}"
+    yield f"{form['same_token']:.0%}"
+    yield f"{form['seconds']:.3f}"
+    yield from (_cell(form["tasks"][task], reference) for task in tasks)
 
 
 def _cell(task: Mapping[str, Any], reference: bool) -> str:

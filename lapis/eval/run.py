@@ -22,8 +22,10 @@ from PIL import Image as Picture
 
 from lapis import chat, config, files
 from lapis.data import store
+from lapis.data.evenly import spread
 from lapis.eval import grounding, losses, needles, screenspot
-from lapis.eval.harness import Ask, Record, kept, measure, right, share, spread, summary, swap_images
+from lapis.eval.harness import Ask, Record, kept, measure, right, share, summary, swap_images
+from lapis.eval.program import Program
 from lapis.eval.sized import Sized
 from lapis.eval.stats import difference, relative
 from lapis.eval.tasks import ALL, Task
@@ -41,8 +43,11 @@ PICTURE_SIDE = 420
 """Longest side of a picture kept for the report, in pixels."""
 
 
-def evaluate(folder: Path, recipe: config.Recipe, heldout: Path, out: Path, progress: Progress) -> dict[str, Any]:
-    """Measure the model in `folder` on `heldout`; writes results.json, answers.jsonl and pictures/ into `out`.
+def evaluate(
+    folder: Path, recipe: config.Recipe, heldout: Path, out: Path, progress: Progress, run: Path | None = None
+) -> dict[str, Any]:
+    """Measure the model in `folder` on `heldout`; writes results.json, answers.jsonl and pictures/ into `out`. With
+    `run`, also what compares stages of that run: distillation, and needles before and after longer positions.
 
     Returns what results.json holds. A finished part is not asked again as long as weights, settings and held-out
     files are the same. Raises InputError where `folder` is no model or `heldout` holds none of the tasks' files.
@@ -50,24 +55,30 @@ def evaluate(folder: Path, recipe: config.Recipe, heldout: Path, out: Path, prog
     key = _key(folder, recipe.eval, heldout)
     done = _finished(out, key)
     if done is not None:
-        progress.advance(total(recipe, heldout), "eval")
+        progress.advance(total(recipe, heldout) if run else count(recipe.eval, heldout), "eval")
         return done
     results = measure_all(load(folder, recipe), recipe.eval, heldout, out, progress, key)
-    run = folder.parent.parent
-    compared = losses.distillation(run, recipe, heldout)
-    if compared is not None:
-        results["distil"] = compared
-    results["needles"] = needles.compare(lambda model: load(model, recipe), run, recipe, heldout, progress)
+    if run is not None:
+        results |= _of_stages(run, recipe, heldout, progress)
     files.write_json(out / "results.json", results)
     shutil.rmtree(out / "parts")
     return results
 
 
-def load(folder: Path, recipe: config.Recipe) -> Sized:
-    """A run's model on the recipe's device, in fp32 so that figures do not hang on the machine's bf16.
+def _of_stages(run: Path, recipe: config.Recipe, heldout: Path, progress: Progress) -> dict[str, Any]:
+    distilled = losses.distillation(run, recipe, heldout)
+    found = needles.compare(lambda model: load(model, recipe), run, recipe, heldout, progress)
+    return ({} if distilled is None else {"distil": distilled}) | {"needles": found}
 
-    Raises InputError where `folder` is no model.
+
+def load(folder: Path, recipe: config.Recipe) -> Generator:
+    """A run's model on the recipe's device, in fp32 so that figures do not hang on the machine's bf16; or a program
+    of `lapis export --to executorch`.
+
+    Raises InputError where `folder` is neither.
     """
+    if files.is_program(folder):
+        return Program(folder)
     model = convert.read(folder)
     shape = convert.config_of(folder)
     tiles = shape.tokens_per_tile if isinstance(shape, config.Model) else recipe.model.tokens_per_tile
@@ -97,7 +108,7 @@ def measure_all(
 
 
 def total(recipe: config.Recipe, heldout: Path) -> int:
-    """Requests of a whole evaluation at most: the length of its progress bar."""
+    """Requests of a run's own evaluation at most: the length of its progress bar."""
     return count(recipe.eval, heldout) + needles.count(recipe, heldout)
 
 
@@ -254,9 +265,9 @@ def _picture(sample: Sample, record: Record, folder: Path, task: str) -> dict[st
 
 
 def _key(folder: Path, plan: config.Eval, heldout: Path) -> str:
-    """What the answers depend on: weights by content, settings, held-out files by name, size and time."""
+    """What the answers depend on: weights or program by content, settings, held-out files by name, size and time."""
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(plan), sort_keys=True).encode())
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.pte")]):
         digest.update(path.read_bytes())
     for path in sorted(heldout.glob("*.parquet")):
         stat = path.stat()

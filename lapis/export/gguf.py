@@ -26,6 +26,7 @@ from torch import Tensor
 from lapis import config, files, native
 from lapis.export import gguf_words
 from lapis.model import convert
+from lapis.said import last_line
 from lapis.types import InputError
 
 FORMATS = ("f32", "f16", "q8_0", "q4_k_m")
@@ -278,7 +279,7 @@ def _quantised(source: Path, folder: Path, quantiser: Path) -> None:
     path = folder / "model-q4_k_m.gguf"
     done = subprocess.run([quantiser, full, path, "q4_k_m"], capture_output=True, text=True)
     if done.returncode:
-        raise InputError(f"{path.name}: llama-quantize failed ({(done.stderr.strip().splitlines() or ['?'])[-1]})")
+        raise InputError(f"{path.name}: llama-quantize failed ({last_line(done.stderr)})")
     _read_back(path, [(name, tuple(tensor.shape)) for name, tensor in decoder_tensors(source)])
     if not kept:
         full.unlink()

@@ -15,12 +15,14 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from unittest import mock
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.distributed._functional_collectives import AsyncCollectiveTensor
 from torch.distributed.distributed_c10d import GroupName, _resolve_process_group
 from torch.distributed.tensor import DTensor
@@ -28,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-ATEN = torch.ops.aten
+ATEN, DEVICE = torch.ops.aten, torch.ops.prim.device.default
 NAMES = {
     "_allgather_base_": "all-gather",
     "all_gather_into_tensor": "all-gather",
@@ -146,13 +148,15 @@ class Count(TorchDispatchMode):
         self.events: list[Event] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if (device := device_of(func, args)) is not None:
+            return device
         kwargs = kwargs or {}
         if any(issubclass(kind, INNER) for kind in types):
             return NotImplemented
         out = func(*args, **kwargs)
         if func.namespace == "prim":
             return out
-        tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        tensors = [*tensors_in(out)]
         if func.namespace in ("c10d", "_c10d_functional"):
             self._heard(func, args, kwargs, tensors)
         elif func.namespace == "aten" and not _is_view(func):
@@ -166,10 +170,25 @@ class Count(TorchDispatchMode):
         name = func._overloadpacket.__name__
         if name in SILENT:
             return
-        leaves = tree_leaves((args, kwargs))
-        size = max(_size(one) for one in (*leaves, *tensors) if isinstance(one, Tensor))
-        ranks = tuple(dist.get_process_group_ranks(_group(leaves)))
+        size = max(map(_size, (*tensors_in((args, kwargs)), *tensors)))
+        ranks = tuple(dist.get_process_group_ranks(_group(tree_leaves((args, kwargs)))))
         self.events.append(Message(NAMES.get(name, name), _purpose(), ranks, size))
+
+
+def device_of(func: Any, args: Any) -> torch.device | None:
+    """The answer to what most calls ask: where a fake tensor is. Each mode that passed them on cost as much again."""
+    return args[0].device if func is DEVICE and isinstance(args[0], FakeTensor) else None
+
+
+def tensors_in(tree: Any) -> Iterator[Tensor]:
+    """Tensors among a call's arguments or results."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, list | tuple):
+        for one in tree:
+            yield from tensors_in(one)
+    elif isinstance(tree, dict):
+        yield from tensors_in([*tree.values()])
 
 
 def _size(tensor: Tensor) -> int:
@@ -196,6 +215,7 @@ def _purpose() -> str:
     return next((text for name, text in ASKERS.items() if any(one.startswith(name) for one in modules)), "others")
 
 
+@cache
 def _is_view(func: Any) -> bool:
     returns = func._schema.returns
     return any(one.alias_info is not None and not one.alias_info.is_write for one in returns)
@@ -208,15 +228,17 @@ def _work(func: Any, args: Any, kwargs: Any, out: Any, tensors: list[Tensor]) ->
     given = sum(map(_size, tensors))
     if packet in PICKED:
         return Work(name, 0, 2 * given)
-    taken = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
-    changed = [
-        value
-        for value, argument in zip(args, func._schema.arguments, strict=False)
-        if argument.alias_info is not None and argument.alias_info.is_write
-    ]
     # What is changed in place is read and written; where it is given back as well, it was counted as given.
-    written = sum(_size(one) for one in tree_leaves(changed) if isinstance(one, Tensor)) if not tensors else 0
-    return Work(name, _flops(packet, args, kwargs, out), given + written + sum(map(_size, taken)))
+    changed = [args[place] for place in _changed(func) if place < len(args)] if not tensors else []
+    moved = given + sum(map(_size, tensors_in(changed))) + sum(map(_size, tensors_in((args, kwargs))))
+    return Work(name, _flops(packet, args, kwargs, out), moved)
+
+
+@cache
+def _changed(func: Any) -> tuple[int, ...]:
+    """Places of the arguments that a call writes to."""
+    infos = [argument.alias_info for argument in func._schema.arguments]
+    return tuple(place for place, info in enumerate(infos) if info is not None and info.is_write)
 
 
 def _flops(packet: Any, args: Any, kwargs: Any, out: Any) -> int:

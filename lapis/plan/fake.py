@@ -19,9 +19,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.overrides import TorchFunctionMode
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from lapis.plan.count import INNER
+from lapis.plan.count import INNER, device_of, tensors_in
 
 ATEN = torch.ops.aten
 LARGEST = 2**20
@@ -42,12 +41,14 @@ class Apart(TorchDispatchMode):
     """Keeps real what is made of real tensors alone; its place is above a FakeTensorMode."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if (device := device_of(func, args)) is not None:
+            return device
         kwargs = kwargs or {}
         if any(issubclass(kind, INNER) for kind in types):
             return NotImplemented
         if func.namespace == "prim" and isinstance(args[0], FakeTensor):
             return func(*args, **kwargs)
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        tensors = [*tensors_in((args, kwargs))]
         if not tensors:
             made = func(*args, **kwargs)
             return made if isinstance(made, FakeTensor) and _is_state(func, made) else _really(func, args, kwargs)

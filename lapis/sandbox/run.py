@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from lapis.said import last_line
 from lapis.types import InputError
 
 CALLS = (
@@ -111,7 +112,7 @@ def _once(code: str, stdin: str, calls: Sequence[str], limits: Limits) -> Ran:
 
 def _ran(code: int, slow: bool, stdout: bytes, stderr: bytes, values: bytes, limits: Limits) -> Ran:
     said, wrong, found = (text.decode("utf-8", "replace") for text in (stdout, stderr, values))
-    last = (wrong.strip().splitlines() or [""])[-1][:200]
+    last = last_line(wrong, "")[:200]
     fault = ""
     if slow:
         fault = f"took more than {limits.wall:g} s"

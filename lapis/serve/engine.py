@@ -26,6 +26,7 @@ from lapis.model import anyres
 from lapis.model.cache import BLOCK, KVCache, whole
 from lapis.model.decoder import Decoder, Rotation, rotation
 from lapis.model.vlm import Lapis, text_of
+from lapis.said import first_line
 from lapis.serve import budget, sampler
 from lapis.serve.errors import ConfigFault, MemoryFault
 from lapis.serve.grammar import Grammars
@@ -247,7 +248,7 @@ class Engine:
             try:
                 self._cache = KVCache(self.decoder.config, tokens, weight.dtype, self.device)
             except RuntimeError as error:
-                raise MemoryFault(f"cache: no memory for {tokens} tokens ({str(error).splitlines()[0]})") from None
+                raise MemoryFault(f"cache: no memory for {tokens} tokens ({first_line(error)})") from None
         return self._cache
 
 

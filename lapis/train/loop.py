@@ -20,11 +20,11 @@ from lapis import config
 from lapis.dist import checkpoint
 from lapis.dist.checkpoint import Saver
 from lapis.dist.guard import WINDOW, Fault, Skips, Stop
+from lapis.dist.speed import product
 from lapis.train import optim
 from lapis.train.alarms import Told
 from lapis.train.ledger import NAME, Ledger, account, read
 from lapis.train.metrics import Metrics, last_loss, line_of, recent
-from lapis.train.monitor import peak
 from lapis.train.online import Online, Questions
 from lapis.train.step import Trainer
 from lapis.types import Batch, Progress
@@ -129,7 +129,7 @@ def _attempt(job: Job, trainer: Trainer, skips: Skips, bar: _Bar) -> Finished:
         Told(job.folder, job.stage.name, trainer.mesh.first) as told,
         closing(_batches(job, tally.step)) as batches,
     ):
-        full = peak(trainer.place) * trainer.mesh.world
+        full = product(trainer.place.device, trainer.place.dtype) * trainer.mesh.world
         ledger.working()
         began = time.perf_counter()
         for batch in batches:

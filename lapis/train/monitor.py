@@ -2,7 +2,7 @@
 
 Unusual: norms are measured around one update of every few, on each process's own pieces, and added up in one sum over
 processes, so that watching costs next to nothing. The machine's peak is what a large matrix product reaches on it, in
-the same precision and with the same threads, not what its maker states.
+the same precision and with the same threads (dist/speed.py), not what its maker states.
 
 Shape legend: B rows, T tokens, R runs of equal document numbers.
 """
@@ -10,7 +10,6 @@ Shape legend: B rows, T tokens, R runs of equal document numbers.
 from __future__ import annotations
 
 import statistics
-import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,15 +20,12 @@ import torch
 from torch import Tensor
 
 from lapis.data.deal import Cost
-from lapis.dist.guard import Place
 from lapis.dist.mesh import Mesh
 from lapis.train.optim import Optimizer
 from lapis.types import Batch
 
 PASSES = 3
 """A forward, and a backward that costs two."""
-SIZES = {"cpu": 1024, "cuda": 8192}
-"""Side of the matrices whose product is the peak."""
 USUAL, LATE, JUMP, DEAD, STILL = 20, 10.0, 10.0, 1e-9, 3
 """Steps that alarms compare with, times the usual seconds and the usual gradient norm that are too many, the share of
 its weights that a module's update must reach, and after how many measures below that it is told: a step without images
@@ -105,18 +101,6 @@ def flops(batch: Batch, cost: Cost) -> int:
     lengths_R = kept.unique_consecutive(return_counts=True)[1]
     pairs = int(lengths_R.square().sum())
     return PASSES * (int(lengths_R.sum()) * cost.token + pairs * cost.pair + len(batch.tiles_NSS3) * cost.tile)
-
-
-def peak(place: Place) -> float:
-    """FLOPs per second of a large matrix product here."""
-    side = SIZES[place.device.type]
-    matrix = torch.ones(side, side, dtype=place.dtype, device=place.device)
-    best = 0.0
-    for _ in range(3):
-        began = time.perf_counter()
-        float((matrix @ matrix)[0, 0])
-        best = max(best, 2 * side**3 / (time.perf_counter() - began))
-    return best
 
 
 @dataclass(slots=True)

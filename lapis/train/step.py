@@ -27,6 +27,7 @@ from lapis.dist.guard import Place
 from lapis.dist.mesh import Mesh, alone
 from lapis.model.decoder import Decoder, Tap
 from lapis.model.vlm import Lapis, Output
+from lapis.said import first_line
 from lapis.train import look, micro, optim
 from lapis.train import loss as losses
 from lapis.train.monitor import Monitor, flops, rates
@@ -346,7 +347,7 @@ def compile_layers(network: Network) -> None:
     try:
         torch.compile(torch.sin)(torch.zeros(8))
     except (RuntimeError, OSError) as error:
-        log.warning("torch.compile does not work here (%s); training goes on without it", str(error).split("\n")[0])
+        log.warning("torch.compile does not work here (%s); training goes on without it", first_line(error))
         return
     for name, part in network.named_modules():
         if name.split(".")[-2:-1] == ["layers"]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lapis.eval.harness import Ask, kept, measure, request_of, share, spread, summary, swap_images
+from lapis.data.evenly import spread
+from lapis.eval.harness import Ask, kept, measure, request_of, share, summary, swap_images
 from lapis.types import Completion, Request
 from tests.eval.scripted import Scripted, Silent, ground, picture, question
 

@@ -22,6 +22,7 @@ from lapis.model.vlm import Lapis
 from lapis.serve.engine import Engine
 from lapis.types import InputError, Request, Sample, Text, Turn
 from tests.eval.scripted import Silent, ground, picture, question
+from tests.serve.small import spread
 from tests.tiny import tiny_recipe
 
 SHAPE = config.Model(
@@ -37,12 +38,7 @@ RECIPE = dataclasses.replace(tiny_recipe(), model=SHAPE, eval=PLAN, device="cpu"
 def random_model(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
     """Weights wide enough that what is written depends on the question."""
     torch.manual_seed(seed)
-    model = build()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() == 2:
-                parameter.normal_(std=0.3)
-    return model.requires_grad_(False)
+    return spread(build())
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +71,7 @@ def test_a_real_model_is_measured_and_keeps_every_budget(run: Path, tmp_path: Pa
     found = evaluation.evaluate(run / "rl" / "model", RECIPE, heldout, tmp_path, progress)
     own = {"ground_seen/direct", "ground_seen/direct/blind", "math/think", "math/direct"}
     assert found["tasks"].keys() - own == {"screenspot", "screenspot_v2", "screenspot_pro"}
+    assert not {"needles", "distil"} & found.keys(), "these compare stages of a run"
     points = found["budgets"]["text"]["points"]
     assert [point["budget"] for point in points] == [0, 4]
     assert all(point["kept"] == point["n"] for point in points)

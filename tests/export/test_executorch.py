@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from lapis import chat, config, device_verbs, files, outside, terminal
+from lapis import chat, cli, config, device_verbs, files, outside, terminal
+from lapis.data import store
 from lapis.export import executorch
 from lapis.export.executorch import Embedding, Size, Text, Vision
 from lapis.export.quantise import Forms, on_grid, quantised
 from lapis.model.vlm import Lapis
+from lapis.recipes import pocket
 from lapis.serve.errors import ConfigFault, DecodeTooLong, MemoryFault, PromptTooLong, Released
 from lapis.serve.executorch import Device
 from lapis.types import Image, InputError, Request, Turn
 from lapis.types import Text as Words
-from tests.eval.scripted import picture
+from tests.eval.scripted import picture, question
 from tests.serve.small import byte_tokenizer, small_shape, spread
 
 built = pytest.mark.skipif(
@@ -279,6 +281,30 @@ def test_the_terminal_asks_a_program(folder: Path, tmp_path: Path, capsys: pytes
 
 
 @built
+def test_it_is_measured_like_a_model_on_its_runs_questions(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`lapis eval RUN/export/executorch`: its own answers are judged, and what its cache has no room for is wrong."""
+    recipe = pocket.smoke()
+    plan = dataclasses.replace(recipe.eval, max_tokens=12, budgets=(0,))
+    run = tmp_path / "run"
+    program = run / "export" / "executorch"
+    shutil.copytree(folder, program)
+    (run / "config.json").write_text(config.dump(dataclasses.replace(recipe, eval=plan)))
+    said = Device(folder).forward(ask("1 + 1?", most=12)).text
+    asked = [question("1 + 1?", said), question("what? " * 40, "no")]
+    store.write_samples(run / recipe.data.name / "heldout" / "math.parquet", asked)
+    for _ in range(2):  # the second start finds what the first one measured
+        assert cli.main(["eval", str(program), "--samples", "2", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert {*found["tasks"]} == {"math/think", "math/direct"} and found["tasks"]["math/direct"]["n"] == 2
+        assert "needles" not in found
+    lines = [json.loads(line) for line in (run / "eval-export-executorch" / "answers.jsonl").open(encoding="utf-8")]
+    answers = {line["prompt"]: line["answer"] for line in lines if line["ask"] == "math/direct"}
+    assert answers == {"1 + 1?": said, "what? " * 40: ""}
+
+
+@built
 def test_the_folder_says_what_it_holds(folder: Path, model: Lapis, tokenizer: chat.Tokenizer, tmp_path: Path) -> None:
     about = json.loads((folder / "program.json").read_text())
     assert about["forms"] == dataclasses.asdict(Forms()) and about["size"] == dataclasses.asdict(SIZE)
@@ -332,8 +358,6 @@ def test_packages_come_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_options_belong_to_their_form() -> None:
-    from lapis import cli
-
     for words in (["--vit", "int8"], ["--length", "99"], ["--samples", "0"]):
         assert cli.main(["export", "tests", "--to", "hf", *words]) == 2
     with pytest.raises(InputError, match="chunk: 128, expected at most the length, 64"):

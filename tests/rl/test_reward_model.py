@@ -11,9 +11,10 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from lapis import chat, config, reward_verb
+from lapis import chat, config, reward_config, reward_verb
 from lapis.data.pairs import Pair
 from lapis.data.synth import preferences
+from lapis.data_config.read import read
 from lapis.dist.guard import Place
 from lapis.export import hf
 from lapis.model import convert
@@ -169,5 +170,5 @@ def test_a_folder_that_is_no_reward_model_is_named(tmp_path: Path) -> None:
 )
 def test_wrong_words_are_one_line(pairs: str, words: list[str], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        reward_verb.settings(words)
+        read(reward_config.RewardModel(), None, words)
         reward_verb.pairs_of(pairs)

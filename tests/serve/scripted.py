@@ -7,8 +7,7 @@ import asyncio
 import base64
 import io
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -179,15 +178,6 @@ def serving(
         made.force_exit = made.should_exit = True
         thread.join(20)
     assert not thread.is_alive()
-
-
-def wait(done: Callable[[], bool]) -> None:
-    """Until something is so; a minute at most."""
-    for _ in range(6000):
-        if done():
-            return
-        time.sleep(0.01)
-    raise AssertionError("never came to be")
 
 
 def png(red: int = 10, width: int = 40, height: int = 30) -> bytes:

@@ -13,7 +13,8 @@ import pytest
 from lapis.serve.faults import Fault
 from lapis.serve.gate import check_depth, host_of
 from lapis.serve.limits import Limits
-from tests.serve.scripted import FOREVER, Scripted, Served, data_uri, png, serving, wait
+from tests.serve.scripted import FOREVER, Scripted, Served, data_uri, png, serving
+from tests.waiting import until
 
 CHAT = "/v1/chat/completions"
 KEY = "a long key"
@@ -131,10 +132,10 @@ def test_all_bodies_together_are_bounded(served: Served) -> None:
     host, port = served.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as first:
         first.sendall(head("Content-Length: 90000") + b" " * 80_000)
-        wait(lambda: served.server.service.desk.held == 80_000)
+        until(lambda: served.server.service.desk.held == 80_000)
         told = raw(served, head("Content-Length: 90000", "Connection: close") + b" " * 80_000)
     assert told.startswith(b"HTTP/1.1 429") and b"retry-after: 1" in told.lower()
-    wait(lambda: served.server.service.desk.held == 0)
+    until(lambda: served.server.service.desk.held == 0)
 
 
 def test_a_body_that_never_comes_ends(served: Served) -> None:
@@ -164,20 +165,20 @@ def test_a_request_that_takes_too_long_is_cancelled(served: Served, stream: bool
     assert answer.status_code == (200 if stream else 504)
     last = answer.text.strip().split("\n\n")[-1].removeprefix("data: ")
     assert json.loads(last)["error"]["code"] == "timeout"
-    wait(lambda: served.backend.live == 0)
+    until(lambda: served.backend.live == 0)
 
 
 def test_connections_are_bounded(served: Served) -> None:
     host, port = served.url.removeprefix("http://").split(":")
     lines = [socket.create_connection((host, int(port))) for _ in range(SMALL.connections)]
     try:
-        wait(lambda: len(served.server.server_state.connections) >= SMALL.connections)
+        until(lambda: len(served.server.server_state.connections) >= SMALL.connections)
         told = raw(served)
         assert told.startswith(b"HTTP/1.1 503") and b"too_many_connections" in told
     finally:
         for line in lines:
             line.close()
-    wait(lambda: not served.server.server_state.connections)
+    until(lambda: not served.server.server_state.connections)
     assert knock(served).status_code == 200
 
 

@@ -15,7 +15,8 @@ import httpx
 
 from lapis.serve.faults import KINDS
 from lapis.serve.limits import Limits
-from tests.serve.scripted import Scripted, data_uri, png, serving, wait
+from tests.serve.scripted import Scripted, data_uri, png, serving
+from tests.waiting import until
 
 COUNT = 1000
 LIMITS = Limits(body=300_000)
@@ -157,6 +158,6 @@ def test_a_thousand_hostile_requests_break_nothing() -> None:
                 assert "Traceback" not in answer.text and ".py" not in answer.text
             found[answer.status_code] += 1
         desk = served.server.service.desk
-        wait(lambda: (served.backend.live, served.backend.waiting, desk.held, desk.running) == (0, 0, 0, 0))
+        until(lambda: (served.backend.live, served.backend.waiting, desk.held, desk.running) == (0, 0, 0, 0))
         assert client.post("/v1/chat/completions", json=plain()).status_code == 200
     assert found[200] < COUNT // 3 and {400, 413, 422} <= set(found)

@@ -15,8 +15,9 @@ import pytest
 
 from lapis.serve import api
 from lapis.serve.limits import Limits
-from tests.serve.scripted import FOREVER, Scripted, Served, serving, wait
+from tests.serve.scripted import FOREVER, Scripted, Served, serving
 from tests.serve.test_gate import CHAT, asked
+from tests.waiting import until
 
 DROPS = 200
 
@@ -46,7 +47,7 @@ def test_clients_that_leave_free_their_slots() -> None:
     with serving(Scripted(slots=4, queue=100)) as served:
         for number in range(DROPS):
             leave(served, number)
-        wait(lambda: served.server.service.desk.running == 0)
+        until(lambda: served.server.service.desk.running == 0)
         assert (served.backend.live, served.backend.waiting) == (0, 0)
         assert served.backend.slots._value == 4 and served.server.service.desk.held == 0
         assert len(served.backend.requests) >= DROPS // 2
@@ -68,7 +69,7 @@ def test_past_the_queue_is_429_for_streams_too() -> None:
         assert first.recv(1000).startswith(b"HTTP/1.1 200")
         with socket.create_connection(place(served)) as second:
             second.sendall(said("x"))
-            wait(lambda: served.backend.waiting == 1)
+            until(lambda: served.backend.waiting == 1)
             for stream in (False, True):
                 answer = httpx.post(served.url + CHAT, json=asked(stream=stream))
                 assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
@@ -78,12 +79,12 @@ def test_past_the_queue_is_429_for_streams_too() -> None:
             assert refused.status_code == 429 and len(served.backend.requests) == before
             many = httpx.post(served.url + CHAT, json=asked(n=3))
             assert many.status_code == 429 and served.backend.waiting == 1
-        wait(lambda: served.backend.waiting == 0)
+        until(lambda: served.backend.waiting == 0)
         before = len(served.backend.requests)
         client = openai.OpenAI(base_url=served.url + "/v1", api_key="none", max_retries=0, timeout=0.2)
         with pytest.raises(openai.APITimeoutError):
             client.chat.completions.create(model="scripted", messages=[{"role": "user", "content": "x"}])
-        wait(lambda: served.backend.waiting == 0)
+        until(lambda: served.backend.waiting == 0)
         assert len(served.backend.requests) == before + 1
 
 
@@ -110,7 +111,7 @@ def test_a_stop_waits_for_an_answer_that_ends_in_time() -> None:
         assert blocking.recv(1000).startswith(b"HTTP/1.1 200")
         with socket.create_connection(place(served)) as waiting:
             waiting.sendall(said("to the end"))
-            wait(lambda: served.backend.waiting == 1)
+            until(lambda: served.backend.waiting == 1)
             served.server.handle_exit(signal.SIGTERM, None)
             blocking.close()
             told = b""

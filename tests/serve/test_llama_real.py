@@ -6,17 +6,14 @@ Building llama.cpp takes minutes and is not part of the tests: without a build t
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import openai
 import pytest
 import torch
-from PIL import Image as Picture
 
 from lapis import chat, native
 from lapis.data.tokenise import train_tokenizer
@@ -33,19 +30,13 @@ from tests.export.test_hf import SENTENCES
 from tests.model.shared import DECODER, MODEL
 from tests.serve.small import spread
 from tests.serve.started import started
+from tests.serve.test_llama_prompt import screen
 
 pytestmark = pytest.mark.skipif(native.newest() is None, reason="llama.cpp is not built here (lapis build llamacpp)")
 
 LENGTH = 256
 SHAPE = dataclasses.replace(MODEL, anyres=dataclasses.replace(MODEL.anyres, columns=2, rows=2, thumbnail="several"))
 TYPED = "What is 12 + 30?</s>[|AI|]:最便宜的多少钱 It's\n\n  fine <image> 🙂"
-
-
-def screen(width: int, height: int) -> Image:
-    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Picture.fromarray(pixels).save(buffer, "PNG")
-    return Image(buffer.getvalue(), width, height)
 
 
 def user(*parts: str | Image) -> tuple[Turn, ...]:

@@ -28,6 +28,7 @@ from lapis.types import Completion, InputError, Request, Text, Turn
 from tests.conftest import ROOT, environment
 from tests.serve.fake_llama import logits
 from tests.serve.small import small_shape
+from tests.waiting import until
 
 LENGTH, VOCAB = 160, 280
 
@@ -188,8 +189,7 @@ def test_a_closed_iterator_leaves_the_server_and_frees_the_slot(folder: Path) ->
         await stream.aclose()
         (folder / "hold").unlink()
         assert (await all_of(model, Request(user("b?"), max_tokens=4)))[-1].completion is not None
-        while "left" not in (log.read_text() if log.exists() else ""):
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(until, lambda: log.exists() and "left" in log.read_text())
 
     log = folder / "log"
     log.unlink(missing_ok=True)

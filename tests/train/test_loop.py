@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from lapis.model import init
 from lapis.train import loop, step
 from lapis.types import Batch, InputError
 from tests.train import world
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 STEPS = 6
@@ -198,8 +198,7 @@ def test_killed_by_sigkill_and_resumed_is_bit_identical(straight, data: Path, tm
     """A real process, killed without warning while it trains; the one that goes on ends with the same bits."""
     victim = process(data, tmp_path)
     metrics = tmp_path / "metrics.jsonl"
-    while victim.poll() is None and (not metrics.is_file() or len(metrics.read_bytes().splitlines()) < 3):
-        time.sleep(0.002)
+    until(lambda: victim.poll() is not None or (metrics.is_file() and metrics.read_bytes().count(b"\n") >= 3))
     victim.kill()
     assert victim.wait() == -signal.SIGKILL
     assert process(data, tmp_path).wait() == 0

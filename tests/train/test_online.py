@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from lapis.train import online, stages
 from lapis.types import Sample, Text, Turn
 from tests.conftest import ROOT, environment
 from tests.train import world
+from tests.waiting import gone, until
 
 STEPS, EVERY = 60, 30
 ASKED = config.Online(("math/direct", "math/think"), EVERY, samples=8, wait=120.0)
@@ -167,13 +167,10 @@ def children(pid: int) -> list[int]:
 def test_a_killed_trainer_leaves_no_evaluator_and_the_curve_goes_on(data: Path, plain: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-c", SCRIPT, str(data), str(tmp_path / "run")]
     victim = subprocess.Popen(words, cwd=ROOT, env=environment())
-    while victim.poll() is None and not (others := children(victim.pid)):
-        time.sleep(0.01)
+    others = until(lambda: children(victim.pid))
     victim.kill()
     victim.wait()
-    assert others
-    while any(Path(f"/proc/{pid}").exists() for pid in others):
-        time.sleep(0.01)
+    gone(others)
 
 
 def test_a_resumed_curve_has_no_step_twice_and_none_beyond_its_checkpoint(measured: Path, data: Path) -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from lapis.data.answers import client as one
-from lapis.data.answers import request as wire
 from lapis.data.answers.log import Log
-from lapis.data.answers.request import Reply
-from lapis.data_config.answers import Endpoint
+from lapis.endpoint import Endpoint
+from lapis.remote import client as one
+from lapis.remote import request as wire
+from lapis.remote.request import Reply
 from lapis.types import Generator, InputError, Progress, Request, Silent
 
 STRIKES = 8

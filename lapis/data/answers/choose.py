@@ -9,9 +9,9 @@ from typing import Any
 
 from lapis import verify
 from lapis.data.answers import judge
-from lapis.data.answers.request import Reply
 from lapis.data.synth.problem import GRACE, MARGIN
 from lapis.data_config.answers import Answers
+from lapis.remote.request import Reply
 from lapis.types import Sample, Text, Turn
 
 Count = Callable[[str], int]

@@ -16,7 +16,7 @@ from typing import Any
 
 from lapis import chat, verify
 from lapis.data.answers.problems import lang_of, verifier_of
-from lapis.data.answers.request import Reply
+from lapis.remote.request import Reply
 
 FORCED = ("Time is up.", "give the solution based on the thinking directly now.")
 """How thoughts end that a budget closed (our engine, Qwen3's): they teach to stop in the middle."""

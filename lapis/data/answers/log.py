@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from lapis import files
-from lapis.data.answers.request import Reply, from_json, to_json
+from lapis.remote.request import Reply, from_json, to_json
 from lapis.types import InputError
 
 

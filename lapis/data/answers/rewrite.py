@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from lapis.data import store
 from lapis.data.answers import problems
-from lapis.data.answers.request import Reply
 from lapis.data_config.answers import Answers, Way
+from lapis.remote.request import Reply
 from lapis.types import Request, Sample, Text, Turn
 
 ASKED = {

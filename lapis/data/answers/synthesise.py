@@ -17,10 +17,10 @@ from lapis.data import store
 from lapis.data.answers import rewrite
 from lapis.data.answers.ask import Asker, Tally
 from lapis.data.answers.choose import Count, Judged, judged
-from lapis.data.answers.request import Reply
 from lapis.data.losses import Losses
 from lapis.data.synth.problem import bytes_of
 from lapis.data_config.answers import Answers, Way
+from lapis.remote.request import Reply
 from lapis.types import InputError, Progress, Request, Sample, Silent, Text, Turn
 
 LOG = "log.jsonl"

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lapis.data.check import checks, drawn
+from lapis.remote.request import media_type
 from lapis.types import Sample
 
 PAGE = Path(__file__).parent / "page"
@@ -85,8 +86,7 @@ class Desk:
         if place >= len(images):
             raise HTTPException(404)
         data = images[place].data
-        form = "png" if data.startswith(b"\x89PNG") else "webp" if data.startswith(b"RIFF") else "jpeg"
-        return Response(data, media_type=f"image/{form}")
+        return Response(data, media_type=media_type(data))
 
     async def check(self, request: Request) -> Response:
         """Keep what was said of a sample."""

@@ -21,6 +21,7 @@ from PIL import Image as Pictures
 from playwright.sync_api import Error, sync_playwright
 
 from lapis.data.screens.style import Fonts
+from lapis.said import first_line
 from lapis.types import InputError
 
 SHEET = 24
@@ -78,7 +79,7 @@ def chromium(path: str | None) -> Iterator[Any]:
         try:
             browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         except Error as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise InputError(f"chromium: cannot be started ({reason}); install it (Debian: chromium)") from None
         try:
             yield browser

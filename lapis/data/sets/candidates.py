@@ -18,8 +18,8 @@ from lapis.data.answers import judge
 from lapis.data.answers.ask import Asker
 from lapis.data.answers.choose import is_known
 from lapis.data.answers.problems import problem_of
-from lapis.data.answers.request import Reply
 from lapis.data_config.sets import Candidates
+from lapis.remote.request import Reply
 from lapis.types import Progress, Request, Sample, Text, Turn
 
 RUBRIC = {

@@ -11,9 +11,8 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from lapis.data.screens.page import LICENCE, Word
+from lapis.data.screens.page import LICENCE, Screen
 from lapis.types import Image, Part, Sample, Text, Turn
 
 GROUP = (2, 3, 4)
@@ -31,26 +30,6 @@ SUM = {
 }
 
 
-class Shown(Protocol):
-    """What is needed of a rendered screen (lapis/data/screens/page.py)."""
-
-    @property
-    def image(self) -> Image: ...
-    @property
-    def lang(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def words(self) -> tuple[Word, ...]: ...
-    @property
-    def letters(self) -> tuple[tuple[float, ...], ...]: ...
-    @property
-    def lines(self) -> tuple[Word, ...]: ...
-    def quantities(self) -> list[tuple[str, int, str]]:
-        """(item, value, unit) of comparable whole numbers, in screen order."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """One question with its number."""
@@ -61,7 +40,7 @@ class Question:
 
 
 def conversations(
-    screens: Iterable[Shown], seed: int, split: str, tiles: Callable[[Image], int], most: int, many: int
+    screens: Iterable[Screen], seed: int, split: str, tiles: Callable[[Image], int], most: int, many: int
 ) -> Iterator[Sample]:
     """At most `many` conversations over the screens in their order, each screen in one of them at most.
 
@@ -69,7 +48,7 @@ def conversations(
     held: held-out ones ask once, and meta has `answer`, `verifier`, `template` and `screens`, how many there are.
     """
     rng = random.Random(f"long/screens {split} {seed}")
-    waiting: dict[str, list[Shown]] = {}
+    waiting: dict[str, list[Screen]] = {}
     wanted, made = rng.choice(GROUP), 0
     for screen in screens:
         group = waiting.setdefault(screen.lang, [])
@@ -86,7 +65,7 @@ def conversations(
             return
 
 
-def questions(group: Sequence[Shown], rng: random.Random) -> list[Question]:
+def questions(group: Sequence[Screen], rng: random.Random) -> list[Question]:
     """Every kind of question that the screens allow, in a drawn order, some kinds twice."""
     makers = [*MAKERS, *MAKERS]
     rng.shuffle(makers)
@@ -94,7 +73,7 @@ def questions(group: Sequence[Shown], rng: random.Random) -> list[Question]:
     return list({question.text: question for question in found}.values())
 
 
-def _which(group: Sequence[Shown], rng: random.Random) -> Question | None:
+def _which(group: Sequence[Screen], rng: random.Random) -> Question | None:
     """A text of one screen alone."""
     texts = [text for text, there in _texts(group).items() if len(there) == 1]
     if not texts:
@@ -104,7 +83,7 @@ def _which(group: Sequence[Shown], rng: random.Random) -> Question | None:
     return Question(WHICH[group[0].lang].format(text=text), str(number), "screens/which")
 
 
-def _how_many(group: Sequence[Shown], rng: random.Random) -> Question | None:
+def _how_many(group: Sequence[Screen], rng: random.Random) -> Question | None:
     """A text that some screens show; those on several are drawn as often as those on one."""
     texts = _texts(group)
     by_count: dict[int, list[str]] = {}
@@ -117,7 +96,7 @@ def _how_many(group: Sequence[Shown], rng: random.Random) -> Question | None:
     return Question(HOW_MANY[group[0].lang].format(text=text), str(many), "screens/count")
 
 
-def _sum(group: Sequence[Shown], rng: random.Random) -> Question | None:
+def _sum(group: Sequence[Screen], rng: random.Random) -> Question | None:
     """Two numbers of different screens."""
     shown = {number: items for number, screen in enumerate(group, 1) if (items := screen.quantities())}
     if len(shown) < 2:
@@ -128,11 +107,11 @@ def _sum(group: Sequence[Shown], rng: random.Random) -> Question | None:
     return Question(words, str(one + other), "screens/sum")
 
 
-MAKERS: tuple[Callable[[Sequence[Shown], random.Random], Question | None], ...] = (_which, _how_many, _sum)
+MAKERS: tuple[Callable[[Sequence[Screen], random.Random], Question | None], ...] = (_which, _how_many, _sum)
 """Every kind of question; each gives None where the screens do not fit it."""
 
 
-def _texts(group: Sequence[Shown]) -> dict[str, list[int]]:
+def _texts(group: Sequence[Screen]) -> dict[str, list[int]]:
     """Texts that may be asked for, and the numbers (from 0) of the screens that show them."""
     lines = [[line[0].strip() for line in screen.lines] for screen in group]
     folded = [Counter(text.casefold() for text in texts) for texts in lines]
@@ -151,7 +130,7 @@ def _askable(text: str) -> bool:
     return SHORTEST <= len(text) <= LONGEST and not any(char.isdigit() or char in '"“”' for char in text)
 
 
-def _sample(group: Sequence[Shown], asked: Sequence[Question]) -> Sample:
+def _sample(group: Sequence[Screen], asked: Sequence[Question]) -> Sample:
     lang = group[0].lang
     parts: list[Part] = []
     for number, screen in enumerate(group, 1):

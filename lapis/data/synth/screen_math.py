@@ -10,12 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
+from lapis.data.screens.page import Screen
 from lapis.data.synth import program, screen_frames
 from lapis.data.synth.problem import Box, Count, Problem, bytes_of, sample
 from lapis.data.synth.screen_frames import COUNTS, LIST
-from lapis.types import Image, Sample, Text, Turn
+from lapis.types import Sample, Text, Turn
 from lapis.verify import point_text
 
 Quantity = tuple[str, int, Box | None]
@@ -31,34 +31,8 @@ HIGHEST = 999
 """Largest sum asked for."""
 
 
-class Shown(Protocol):
-    """What is needed of a rendered screen (lapis/data/screens/page.py)."""
-
-    @property
-    def image(self) -> Image: ...
-    @property
-    def lang(self) -> str: ...
-    @property
-    def split(self) -> str: ...
-    @property
-    def template(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    def quantities(self) -> list[tuple[str, int, str]]:
-        """(item, value, unit) of comparable whole numbers, in screen order."""
-        ...
-
-    def item_boxes(self) -> dict[str, Box]:
-        """Where each of these items stands, by its name."""
-        ...
-
-    def value_boxes(self) -> dict[str, Box]:
-        """Where a number stands, by its text, if one alone shows it."""
-        ...
-
-
 def questions(
-    screen: Shown, rng: random.Random, split: str | None = None, most: int = 3, tokens: Count = bytes_of
+    screen: Screen, rng: random.Random, split: str | None = None, most: int = 3, tokens: Count = bytes_of
 ) -> list[Sample]:
     """Up to `most` questions of different kinds about one screen; none where it shows no two comparable numbers.
 
@@ -73,7 +47,7 @@ def questions(
     return [replace(one, meta={**one.meta, "values": screen.value_boxes()}) for one in made]
 
 
-def told(screen: Shown, rng: random.Random, tokens: Count = bytes_of) -> list[Sample]:
+def told(screen: Screen, rng: random.Random, tokens: Count = bytes_of) -> list[Sample]:
     """Up to three training questions (`math/told`) about the same numbers told as text: the same work without eyes."""
     items = [(name, value, None) for name, value, _ in screen.quantities()]
     lines = Text("".join(f"{name} {value}\n" for name, value, _ in items))
@@ -81,7 +55,7 @@ def told(screen: Shown, rng: random.Random, tokens: Count = bytes_of) -> list[Sa
     return [sample(one, "math/told", screen.source, rng, tokens, None, (lines,)) for one in problems]
 
 
-def listed(screen: Shown, rng: random.Random) -> list[Sample]:
+def listed(screen: Screen, rng: random.Random) -> list[Sample]:
     """One training conversation (`screen/list`), or none: every number of the screen beside its item, with the place,
     as thoughts begin. Reading many numbers of a picture costs little more than reading two."""
     items = _shown(screen)[:MOST_LISTED]
@@ -93,7 +67,7 @@ def listed(screen: Shown, rng: random.Random) -> list[Sample]:
     return [Sample("screen/list", screen.lang, screen.source, "CC0-1.0", (asked, said), meta=meta)]
 
 
-def _shown(screen: Shown) -> list[Quantity]:
+def _shown(screen: Screen) -> list[Quantity]:
     boxes = screen.item_boxes()
     return [(name, value, boxes[name]) for name, value, _ in screen.quantities()]
 

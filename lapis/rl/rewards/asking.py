@@ -1,27 +1,27 @@
 """Judgements by a model that is asked in words: sent, read strictly, asked again where the reply is none, and kept.
 
-Any model will do: a server of OpenAI's kind (`Server`) or a Generator of this process (`Local`). Temperature is 0 at
-the first try and 1 afterwards, with another seed, so that asking again can bring another reply.
+Any model will do: one behind an endpoint (`Server`, over the client of lapis/remote) or a Generator of this process
+(`Local`). Temperature is 0 at the first try and 1 afterwards, with another seed, so that asking again can bring another
+reply.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import re
 import threading
-import time
+import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-import httpx
-
 from lapis import files, reward_config
-from lapis.data.answers.request import data_uri
+from lapis.endpoint import Endpoint
+from lapis.remote.client import Client, Unanswered, opened
 from lapis.rl.rewards.book import Failed
 from lapis.types import Generator, Image, InputError, Request, Text, Turn
 
@@ -50,49 +50,47 @@ class Ask:
 
 
 class Model(Protocol):
-    """Replies to questions, in order; a `Failed` where there is none."""
+    """Replies to questions, in order; a `Failed`, which is not asked again, where there is none."""
 
     def __call__(self, asks: Sequence[Ask]) -> Sequence[str | Failed]: ...
 
 
 class Server:
-    """A model behind an OpenAI-compatible server. `key` is its secret, if it wants one."""
+    """A model behind an endpoint, asked with the endpoint's pace, retries and key.
 
-    def __init__(self, how: reward_config.Endpoint, key: str = "", transport: httpx.BaseTransport | None = None):
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        self.how = how
-        self.client = httpx.Client(headers=headers, timeout=how.seconds, transport=transport, trust_env=False)
+    Any thread may call, at once with others: requests run in a loop of their own thread, which ends with the object, so
+    that all calls together keep the pace. `opened` makes the client; tests give one without a network. Raises
+    InputError for a poor URL or key.
+    """
+
+    def __init__(self, endpoint: Endpoint, max_tokens: int = 512, opened: Callable[[Endpoint], Client] = opened):
+        self.max_tokens = max_tokens
+        self.client = opened(endpoint)
+        self.turns = asyncio.Semaphore(endpoint.concurrency)
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=_run, args=(self.loop,), name="asking", daemon=True).start()
+        weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
 
     def __call__(self, asks: Sequence[Ask]) -> list[str | Failed]:
-        with ThreadPoolExecutor(self.how.parallel) as threads:
-            return list(threads.map(self._one, asks))
+        return asyncio.run_coroutine_threadsafe(self._all(asks), self.loop).result()
 
-    def _one(self, ask: Ask) -> str | Failed:
-        body = {
-            "model": self.how.model,
-            "messages": [{"role": "system", "content": ask.system}, {"role": "user", "content": _content(ask)}],
-            "max_tokens": self.how.max_tokens,
-            "temperature": float(ask.attempt > 0),
-            "seed": ask.attempt,
-        }
+    async def _all(self, asks: Sequence[Ask]) -> list[str | Failed]:
+        return await asyncio.gather(*(self._one(request_of(ask, self.max_tokens)) for ask in asks))
+
+    async def _one(self, request: Request) -> str | Failed:
         try:
-            answer = self.client.post(self.how.url.rstrip("/") + "/chat/completions", json=body)
-            if answer.is_error:
-                return Failed(f"{self.how.url}: status {answer.status_code}")
-            text = answer.json()["choices"][0]["message"]["content"]
-        except httpx.HTTPError as error:
-            return Failed(f"{self.how.url}: {type(error).__name__} {error}")
-        except (ValueError, LookupError, TypeError) as error:
-            return Failed(f"{self.how.url}: no chat completion ({error!r:.80})")
-        return text if isinstance(text, str) else Failed(f"{self.how.url}: a reply without text")
+            async with self.turns:
+                reply = await self.client.ask(request)
+        except Unanswered as why:
+            return Failed(f"{self.client.endpoint.url}: {why}")
+        except InputError as error:
+            return Failed(str(error))
+        return Failed(f"{self.client.endpoint.url}: {reply.refused}") if reply.refused else reply.text
 
 
-def _content(ask: Ask) -> str | list[dict[str, Any]]:
-    """Text alone, or pictures as data URLs before it."""
-    if not ask.images:
-        return ask.user
-    pictures = ({"type": "image_url", "image_url": {"url": data_uri(one)}} for one in ask.images)
-    return [*pictures, {"type": "text", "text": ask.user}]
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
 
 
 class Local:
@@ -102,13 +100,14 @@ class Local:
         self.generator, self.schema, self.max_tokens = generator, schema, max_tokens
 
     def __call__(self, asks: Sequence[Ask]) -> list[str | Failed]:
-        answers = self.generator.generate([self._request(ask) for ask in asks])
+        answers = self.generator.generate([request_of(ask, self.max_tokens, self.schema) for ask in asks])
         return [answer.text for answer in answers]
 
-    def _request(self, ask: Ask) -> Request:
-        turns = (Turn("system", (Text(ask.system),)), Turn("user", (*ask.images, Text(ask.user))))
-        warm = float(ask.attempt > 0)
-        return Request(turns, max_tokens=self.max_tokens, temperature=warm, seed=ask.attempt, schema=self.schema)
+
+def request_of(ask: Ask, max_tokens: int, schema: str = "") -> Request:
+    """A question as a request: greedy at the first try, else at temperature 1 and with another seed."""
+    turns = (Turn("system", (Text(ask.system),)), Turn("user", (*ask.images, Text(ask.user))))
+    return Request(turns, max_tokens=max_tokens, temperature=float(ask.attempt > 0), seed=ask.attempt, schema=schema)
 
 
 class Judgements(Generic[T]):
@@ -125,15 +124,17 @@ class Judgements(Generic[T]):
     def __call__(self, asks: Sequence[Ask]) -> list[T | Failed]:
         """What each reply says, in order; a `Failed` where all tries brought none."""
         found: list[T | Failed] = [self._kept(ask) for ask in asks]
+        open_ = [place for place, one in enumerate(found) if isinstance(one, Failed)]
         for attempt in range(1 + self.how.retries):
-            open_ = [place for place, one in enumerate(found) if isinstance(one, Failed)]
             if not open_:
                 break
-            if attempt and self.how.pause:
-                time.sleep(self.how.pause * 2 ** (attempt - 1))
             replies = self.model([replace(asks[place], attempt=attempt) for place in open_])
+            unread = []
             for place, reply in zip(open_, replies, strict=True):
                 found[place] = reply if isinstance(reply, Failed) else self._read(asks[place], reply)
+                if isinstance(found[place], Failed) and not isinstance(reply, Failed):
+                    unread.append(place)
+            open_ = unread
         return found
 
     def _read(self, ask: Ask, reply: str) -> T | Failed:

@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
-from lapis.data.answers import client
 from lapis.data.answers.ask import ByHTTP
-from lapis.data.answers.pace import Pace
-from lapis.data_config.answers import Endpoint
+from lapis.endpoint import Endpoint
+from lapis.remote import client
+from lapis.remote.pace import Pace
 from lapis.types import Request, Text, Turn
 
 PLACE = Endpoint(name="teacher", url="http://127.0.0.1:9/v1", model="m", price_prompt=1.0, price_answer=10.0)

@@ -9,14 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from lapis.data.answers import client
-from lapis.data.answers import request as wire
 from lapis.data.answers.ask import ByHTTP
 from lapis.data.answers.log import Log
-from lapis.data_config.answers import Endpoint
-from lapis.types import Image, InputError, Request, Text, Turn
+from lapis.endpoint import Endpoint
+from lapis.remote import request as wire
+from lapis.types import InputError
 from tests.data.answers.endpoint import PLACE, Scripted, question, said, text_of
-from tests.serve.scripted import png
 
 ECHO = Scripted(lambda body, before: said(text_of(body)[::-1]))
 
@@ -152,62 +150,6 @@ def test_a_line_that_a_kill_cut_is_asked_again(tmp_path: Path) -> None:
     replies, tally = there.asker(tmp_path / "log").ask(asked)
     assert (tally.known, tally.asked) == (1, 1) and [reply and reply.text for reply in replies] == ["eno", "owt"]
     assert (tmp_path / "log").read_bytes() == whole
-
-
-def test_bodies_say_how_to_think_in_each_form() -> None:
-    ask = question("?", think=True, budget=64, max_tokens=100)
-    forms = {name: wire.body(ask, Endpoint(model="m", thinking=name)) for name in ("budget", "effort", "plain")}
-    assert forms["budget"]["thinking_token_budget"] == 64 and forms["budget"]["max_tokens"] == 100
-    assert forms["budget"]["chat_template_kwargs"] == {"enable_thinking": True}
-    assert forms["effort"]["reasoning_effort"] == "low" and forms["effort"]["max_completion_tokens"] == 100
-    assert not {"thinking_token_budget", "reasoning_effort", "chat_template_kwargs"} & forms["plain"].keys()
-    free = wire.body(question("?"), Endpoint(model="m"))
-    assert free["chat_template_kwargs"] == {"enable_thinking": False} and "thinking_token_budget" not in free
-    assert wire.body(question("?"), Endpoint(model="m", thinking="effort"))["reasoning_effort"] == "none"
-
-
-def test_pictures_go_as_data_uris_in_their_place() -> None:
-    parts = (Text("Left: "), Image(png(), 40, 30), Text(" what?"))
-    content = wire.message(Turn("user", parts))["content"]
-    assert [part["type"] for part in content] == ["text", "image_url", "text"]
-    assert content[1]["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
-
-
-@pytest.mark.parametrize(
-    "message, finish, found",
-    [
-        ({"content": "42", "reasoning_content": "six by seven"}, "stop", ("six by seven", "42", True)),
-        ({"content": "42", "reasoning": "six by seven"}, "stop", ("six by seven", "42", True)),
-        ({"content": "<think>\nsix by seven\n</think>\n\n42"}, "stop", ("six by seven", "42", True)),
-        ({"content": "<think>\nsix by"}, "length", ("six by", "", False)),
-        ({"content": "", "reasoning_content": "six by"}, "length", ("six by", "", False)),
-        ({"content": "42"}, "stop", ("", "42", True)),
-    ],
-)
-def test_thoughts_are_found_where_apis_put_them(
-    message: dict[str, str], finish: str, found: tuple[str, str, bool]
-) -> None:
-    answer = {"choices": [{"message": message, "finish_reason": finish}]}
-    reply = wire.reply_of(answer, question("?", think=True), PLACE)
-    assert (reply.thought, reply.text, reply.closed) == found
-    assert reply.prompt > 0 and reply.written == len("".join(message.values()))  # no usage: bytes
-
-
-def test_a_key_is_the_request_and_who_is_asked() -> None:
-    one = question("?")
-    others: list[tuple[Request, Endpoint]] = [
-        (question("!"), PLACE),
-        (question("?", seed=1), PLACE),
-        (question("?", temperature=0.5), PLACE),
-        (one, Endpoint(url=PLACE.url, model="n")),
-        (one, Endpoint(url="http://127.0.0.1:8/v1", model="m")),
-    ]
-    keys = {wire.key(*pair) for pair in [(one, PLACE), *others]}
-    assert len(keys) == 6 and wire.key(question("?"), PLACE) in keys
-
-
-def test_retry_after_of_any_sort() -> None:
-    assert [client._seconds(told) for told in ("3", "1.5", "", "Wed, 21 Oct", "999")] == [3.0, 1.5, 0.0, 0.0, 60.0]
 
 
 def test_the_log_is_lines_of_json(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from lapis.data.answers import judge
 from lapis.data.answers.choose import judged
-from lapis.data.answers.request import Reply, refused
 from lapis.data.synth.problem import MARGIN, bytes_of
 from lapis.data_config.answers import Answers
+from lapis.remote.request import Reply, refused
 from lapis.types import Sample, Text, Turn
 from tests.data.answers.endpoint import question
 

@@ -14,9 +14,10 @@ from lapis.data import store
 from lapis.data.answers import judge
 from lapis.data.losses import read_counts
 from lapis.data.sets.ability import ABILITIES
-from lapis.data_config.answers import Answers, Endpoint
+from lapis.data_config.answers import Answers
 from lapis.data_config.read import read
 from lapis.data_config.sets import Sets
+from lapis.endpoint import Endpoint
 from lapis.model.vlm import Lapis
 from lapis.serve.engine import Engine
 from lapis.serve.local import Local

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lapis.data.answers.request import Reply, refused
 from lapis.data.answers.rewrite import request, rewritten, ways
 from lapis.data_config.answers import Answers, Way
+from lapis.remote.request import Reply, refused
 from lapis.types import Image, Sample, Text, Turn
 from tests.data.answers.endpoint import question
 from tests.serve.scripted import png

@@ -19,16 +19,17 @@ import httpx
 import pytest
 import uvicorn
 from PIL import Image as Picture
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from lapis import cli
 from lapis.data import store
 from lapis.data.check import app, checks, drawn
-from lapis.data.screens.browser import ARGUMENTS, find_browser
 from lapis.types import Image, InputError, Sample, Text, Turn
+from tests.browsing import chromium, contrast, luminances
 from tests.conftest import ROOT, command, environment
 from tests.serve.scripted import png
 
+__all__ = ["chromium"]
 HOSTILE = "<img src=x onerror=alert(1)><b>bold</b>"
 BOX = (250, 200, 500, 400)
 
@@ -69,14 +70,6 @@ def served(file: Path) -> Iterator[str]:
     finally:
         made.should_exit = made.force_exit = True
         thread.join(20)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -146,17 +139,8 @@ def test_pictures_have_their_boxes_and_points_and_words_can_be_read(chromium: Br
         assert mark and abs((mark["x"] + mark["width"] / 2 - image["x"]) / image["width"] - 0.5) < 0.01
         shot = Picture.open(io.BytesIO(page.screenshot())).convert("RGB")
         assert (sum(shot.getpixel((500, 3))) < 200) == (scheme == "dark")  # type: ignore[arg-type]
-        script = "(node) => [getComputedStyle(node).color, getComputedStyle(document.body).backgroundColor]"
         for place in (".turn p", "dl dt", "#place"):
-            ink, paper = (luminance(colour) for colour in page.locator(place).first.evaluate(script))
-            assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5
-
-
-def luminance(colour: str) -> float:
-    """WCAG's relative luminance of `rgb(r, g, b)`."""
-    parts = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
-    r, g, b = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+            assert contrast(*luminances(page.locator(place).first)) >= 4.5
 
 
 def test_a_phone_has_all_of_it_and_every_control_a_name(chromium: Browser, file: Path) -> None:

@@ -14,7 +14,6 @@ import pytest
 from lapis import cli, verify
 from lapis.data import store
 from lapis.data.answers.ask import Asker, Tally
-from lapis.data.answers.request import Reply
 from lapis.data.check import checks
 from lapis.data.losses import Losses, read_counts
 from lapis.data.sets import balance, instructions, items
@@ -22,8 +21,9 @@ from lapis.data.sets.ability import ABILITIES, BY_KIND, ability, modality
 from lapis.data.sets.build import Askers, build
 from lapis.data.sets.candidates import answered, score_of
 from lapis.data.synth import questions
-from lapis.data_config.answers import Endpoint
 from lapis.data_config.sets import Balance, Bands, Candidates, Sets
+from lapis.endpoint import Endpoint
+from lapis.remote.request import Reply
 from lapis.types import KINDS, Image, InputError, Progress, Request, Sample, Silent, Text, Turn
 from tests.serve.scripted import png
 

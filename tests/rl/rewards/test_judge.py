@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from lapis.endpoint import Endpoint
 from lapis.eval.stats import wilson
-from lapis.reward_config import Asking, Endpoint
+from lapis.remote import client
+from lapis.remote.pace import Pace
+from lapis.reward_config import Asking
 from lapis.rl.rewards.asking import Ask, Judgements, Local, Server, strict_json
 from lapis.rl.rewards.book import Failed, Item
 from lapis.rl.rewards.checker import Checker, agreement, is_right
@@ -19,7 +25,7 @@ from lapis.rl.rewards.judge import NAMES, RUBRIC, SCHEMA, Judge, ask, grades
 from lapis.types import Completion, Image, InputError, Request, Verdict
 from tests.rl.rewards.items import answer, item, sample
 
-NOW = Asking(retries=2, pause=0)
+NOW = Asking(retries=2)
 GOOD = json.dumps({"relevance": 10, "accuracy": 8, "helpfulness": 7.5, "redundancy": 1})
 
 
@@ -67,13 +73,15 @@ def test_strict_json_names_what_is_wrong() -> None:
 
 
 def test_the_judge_is_asked_again_until_its_reply_can_be_read() -> None:
-    model = Scripted("no idea", Failed("status 503"), GOOD)
+    model = Scripted("no idea", "8", GOOD)
     assert Judge(model, "m", NOW)([item({"answer": "42"})]) == [
         Verdict(grades(GOOD).total, "relevance 10, accuracy 8, helpfulness 7.5, redundancy 1")
     ]
     assert [calls[0].attempt for calls in model.calls] == [0, 1, 2]
     (failed,) = Judge(Scripted("no idea", GOOD.replace("8", "80"), "still none"), "m", NOW)([item({})])
     assert isinstance(failed, Failed) and "still none" in str(failed)
+    gone = Scripted(Failed("no connection"), GOOD)
+    assert isinstance(Judge(gone, "m", NOW)([item({})])[0], Failed) and len(gone.calls) == 1, "its client asked again"
 
 
 def test_only_those_without_a_reply_are_asked_again() -> None:
@@ -88,7 +96,7 @@ def test_only_those_without_a_reply_are_asked_again() -> None:
 
 
 def test_judgements_are_kept_by_model_prompt_and_pictures(tmp_path: Path) -> None:
-    how = Asking(retries=0, pause=0, cache=str(tmp_path))
+    how = Asking(retries=0, cache=str(tmp_path))
     shot = Image(b"\x89PNG one", 1, 1)
     first = Scripted(GOOD)
     assert isinstance(Judge(first, "m", how)([item({})])[0], Verdict)
@@ -121,27 +129,43 @@ def test_what_the_judge_is_told() -> None:
     }
 
 
-def server(act: Any, **how: Any) -> Server:
-    return Server(Endpoint("http://judge/v1/", "big", **how), "secret", httpx.MockTransport(act))
+class At:
+    """Servers of judges without a network: `act` answers, and nobody sleeps."""
+
+    def __init__(self, act: Callable[[httpx.Request], httpx.Response]):
+        self.act, self.waits = act, list[float]()
+
+    def server(self, url: str = "http://127.0.0.1:9/v1", **how: Any) -> Server:
+        return Server(Endpoint(url, "big", **how), opened=self._opened)
+
+    def _opened(self, endpoint: Endpoint) -> client.Client:
+        pace = Pace(endpoint.requests_minute, 0, lambda: sum(self.waits), self._sleep)
+        return client.opened(endpoint, self._sleep, pace, transport=httpx.MockTransport(self.act))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
 
 
 def said(content: Any) -> httpx.Response:
     return httpx.Response(200, json={"choices": [{"message": {"content": content}}]})
 
 
-def test_a_server_is_asked_as_openais_clients_do() -> None:
+def test_a_server_is_asked_as_openais_clients_do(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[httpx.Request] = []
 
     def act(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return said(GOOD)
 
+    monkeypatch.setenv("JUDGES_KEY", "secret")
+    server = At(act).server("https://judge/v1/", key_from="JUDGES_KEY", thinking="plain")
     picture = Image(b"RIFF....WEBP", 1, 1)
-    assert isinstance(Judge(server(act), "big", NOW)([item({}, "42", picture)])[0], Verdict)
+    assert isinstance(Judge(server, "big", NOW)([item({}, "42", picture)])[0], Verdict)
     body = json.loads(seen[0].content)
-    assert str(seen[0].url) == "http://judge/v1/chat/completions"
+    assert str(seen[0].url) == "https://judge/v1/chat/completions"
     assert seen[0].headers["authorization"] == "Bearer secret"
     assert body["model"] == "big" and body["temperature"] == 0 and body["messages"][0]["content"] == RUBRIC
+    assert body["max_tokens"] == 512 and "chat_template_kwargs" not in body
     url, text = body["messages"][1]["content"]
     assert url["image_url"]["url"].startswith("data:image/webp;base64,") and json.loads(text["text"])["answer"] == "42"
 
@@ -163,9 +187,50 @@ def test_a_server_that_fails_once_is_asked_again(reply: httpx.Response | Excepti
             raise found
         return found
 
-    assert isinstance(Judge(server(act), "big", NOW)([item({})])[0], Verdict)
-    (failed,) = server(lambda request: httpx.Response(500))([Ask("", "")])
-    assert str(failed) == "http://judge/v1/: status 500"
+    assert isinstance(Judge(At(act).server(), "big", NOW)([item({})])[0], Verdict)
+
+
+@pytest.mark.parametrize(
+    "reply, asked, told",
+    [
+        (httpx.Response(500), 3, "http://127.0.0.1:9/v1: 500 Internal Server Error"),
+        (httpx.Response(404), 1, "model at http://127.0.0.1:9/v1: 404 Not Found"),
+        (httpx.Response(400, json={"error": {"message": "too long"}}), 1, "http://127.0.0.1:9/v1: 400 too long"),
+    ],
+)
+def test_a_server_without_a_reply_is_a_reason_and_no_error(reply: httpx.Response, asked: int, told: str) -> None:
+    calls: list[httpx.Request] = []
+
+    def act(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        return reply
+
+    (failed,) = At(act).server(retries=2)([Ask("", "")])
+    assert isinstance(failed, Failed) and str(failed) == told and len(calls) == asked
+    with pytest.raises(InputError, match="expected a url"):
+        Server(Endpoint(model="big"))
+
+
+def test_calls_of_many_threads_share_one_pace_and_keep_their_order() -> None:
+    def act(request: httpx.Request) -> httpx.Response:
+        return said(json.loads(request.content)["messages"][1]["content"])
+
+    place = At(act)
+    server = place.server(requests_minute=4, concurrency=3)
+    with ThreadPoolExecutor(5) as threads:
+        found = list(threads.map(lambda first: server([Ask("", f"{first} {n}") for n in range(4)]), range(5)))
+    assert found == [[f"{first} {n}" for n in range(4)] for first in range(5)]
+    assert sum(place.waits) == 4 * 60.0
+
+
+def test_a_servers_thread_ends_with_it() -> None:
+    before = {*threading.enumerate()}
+    server = At(lambda request: said("")).server()
+    (thread,) = {*threading.enumerate()} - before
+    del server
+    gc.collect()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 class Writer:

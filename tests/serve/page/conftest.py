@@ -6,22 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from lapis.data.screens.browser import ARGUMENTS, find_browser
+from tests.browsing import chromium
 from tests.serve.page.site import Say, Site
 
+__all__ = ["chromium"]
 LOADING = "Failed to load resource"
 """How Chromium itself tells a status above 399 or a server that is gone."""
 Opener = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

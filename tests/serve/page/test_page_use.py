@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browsing import contrast, luminances
 from tests.serve.page.hands import POINT, ask, attach, screen, state
 from tests.serve.page.site import PAGE, Gone, Refuse, Say, Site, Think
 
@@ -61,18 +62,9 @@ def test_colours_follow_the_system_and_can_be_read(opened: Opener, site: Site, s
     page = opened(color_scheme=scheme)
     ask(page, "Hello?")
     state(page, "done")
-    script = "(node) => [getComputedStyle(node).color, getComputedStyle(document.body).backgroundColor]"
     for place in (".words", ".figures", "#hint"):
-        ink, paper = (luminance(colour) for colour in page.locator(place).evaluate(script))
-        assert (paper < 0.05) == (scheme == "dark")
-        assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5
-
-
-def luminance(colour: str) -> float:
-    """WCAG's relative luminance of `rgb(r, g, b)`."""
-    parts = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
-    r, g, b = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+        ink, paper = luminances(page.locator(place))
+        assert (paper < 0.05) == (scheme == "dark") and contrast(ink, paper) >= 4.5
 
 
 def test_a_phone_of_360_pixels_has_all_of_it(opened: Opener, site: Site) -> None:

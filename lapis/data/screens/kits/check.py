@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import random
 import re
@@ -12,10 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as Pictures
-
 from lapis import files
 from lapis.data import store
+from lapis.data.thumbnail import jpeg
+from lapis.remote.request import data_uri
 from lapis.types import InputError, Sample
 
 PAGE = Path(__file__).parent / "js" / "check.html"
@@ -65,21 +63,13 @@ def _item(sample: Sample, turn: int) -> dict[str, Any]:
     return {
         "id": f"{sample.fingerprint[:16]}/{turn}", "kind": sample.kind, "source": sample.source, "question": question,
         "answer": answer, "box": wholes[turn] if turn < len(wholes) else None, "points": points(f"{question} {answer}"),
-        "picture": _small(sample),
+        "picture": data_uri(jpeg(sample.images[0].data, 4 * TALLEST, TALLEST)),
     }  # fmt: skip
 
 
 def points(text: str) -> list[list[int]]:
     """Every place in thousandths that a text writes."""
     return [[int(a or c), int(b or d)] for a, b, c, d in POINT.findall(text)]
-
-
-def _small(sample: Sample) -> str:
-    picture = Pictures.open(io.BytesIO(sample.images[0].data)).convert("RGB")
-    picture.thumbnail((4 * TALLEST, TALLEST))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
 
 def read(path: Path) -> dict[str, bool]:

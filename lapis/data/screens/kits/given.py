@@ -21,6 +21,7 @@ from lapis.data.screens.kits.draw import DARK, viewport
 from lapis.data.screens.kits.shots import Shot, looks_like, screen_of
 from lapis.data.screens.kits.tab import ORIGIN, Seen, Tab, View
 from lapis.data.sources.base import Broken
+from lapis.said import first_line
 from lapis.types import InputError, Progress
 
 PATIENCE = 30_000
@@ -75,7 +76,7 @@ def shots(given: Given, pages: Sequence[int], progress: Progress) -> Iterator[tu
             try:
                 made: list[Shot | Broken] = list(tab.views(number))
             except Error as error:
-                made = [Broken(given.places[number], f"cannot be shown ({str(error).splitlines()[0]})")]
+                made = [Broken(given.places[number], f"cannot be shown ({first_line(error)})")]
             progress.advance(1, given.places[number])
             yield number, made
 

@@ -1,7 +1,6 @@
 """`lapis data screens` as a user runs it, and the page on which its labels are checked by hand."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,20 @@ import pytest
 from lapis.data import store
 from lapis.data.screens.kits import check
 from lapis.types import InputError
-from tests.conftest import lapis
+from tests.conftest import here, lapis
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("screens") / "out"
-    done = run(out, "count=2", "views=2")
+    done = lapis(*words(out))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{out}: ") and " samples" in done.stdout
     return out
 
 
-def run(out: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return lapis("data", "screens", "kits=plain", "devices=phone", "workers=1", f"out={out}", *words)
+def words(out: Path) -> tuple[str, ...]:
+    return "data", "screens", "kits=plain", "devices=phone", "workers=1", f"out={out}", "count=2", "views=2"
 
 
 def test_samples_and_what_each_screen_is(made: Path) -> None:
@@ -35,9 +34,9 @@ def test_samples_and_what_each_screen_is(made: Path) -> None:
 def test_a_rerun_keeps_what_is_there_and_other_settings_are_refused(made: Path) -> None:
     path = made / "samples-000000.parquet"
     before = path.stat().st_mtime_ns
-    assert run(made, "count=2", "views=2").returncode == 0
+    assert here(*words(made)).returncode == 0
     assert path.stat().st_mtime_ns == before
-    done = run(made, "count=2", "views=2", "seed=1")
+    done = here(*words(made), "seed=1")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "other settings" in done.stderr
 
 
@@ -83,7 +82,7 @@ def test_the_check_page_holds_questions_with_their_boxes(made: Path) -> None:
 def test_ticks_are_told_with_their_interval_and_kept(made: Path, tmp_path: Path) -> None:
     ticks = tmp_path / "checked.json"
     ticks.write_text(json.dumps({"ticks": {f"a/{number}": number > 0 for number in range(20)}}), encoding="utf-8")
-    done = lapis("data", "screens", f"out={made}", "--checked", str(ticks))
+    done = here("data", "screens", f"out={made}", "--checked", str(ticks))
     assert done.stdout.startswith("95.0% right (76.4% to 99.1%, n = 20); kept in ")
     kept = [json.loads(line) for line in (made / check.KEPT).read_text(encoding="utf-8").splitlines()]
     assert len(kept) == 20 and kept[0] == {"id": "a/0", "right": False}

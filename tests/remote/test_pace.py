@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapis.data.answers.pace import WINDOW, Pace
+from lapis.remote.pace import WINDOW, Pace
 
 
 class Clock:

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from lapis.data.answers import request as wire
-from lapis.data.answers.pace import Pace, Sleep
-from lapis.data.answers.request import Reply
-from lapis.data_config.answers import Endpoint
+from lapis.endpoint import Endpoint
+from lapis.remote import request as wire
+from lapis.remote.pace import Pace, Sleep
+from lapis.remote.request import Reply
 from lapis.types import InputError, Request
 
 AGAIN = (408, 409, 425, 429)

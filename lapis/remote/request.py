@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lapis import chat
-from lapis.data_config.answers import Endpoint
+from lapis.endpoint import Endpoint
 from lapis.types import Image, InputError, Part, Request, Text, Turn
 
 IMAGE_TOKENS = 4096
@@ -92,9 +92,13 @@ def _part(part: Part) -> dict[str, Any]:
 
 def data_uri(image: Image) -> str:
     """An encoded picture as `data:image/png;base64,...`."""
+    return f"data:{media_type(image.data)};base64,{base64.b64encode(image.data).decode()}"
+
+
+def media_type(data: bytes) -> str:
+    """`image/png`, `image/jpeg` or `image/webp`, by a picture's first bytes."""
     names = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
-    form = next((name for magic, name in names.items() if image.data.startswith(magic)), "png")
-    return f"data:image/{form};base64,{base64.b64encode(image.data).decode()}"
+    return f"image/{next((name for magic, name in names.items() if data.startswith(magic)), 'png')}"
 
 
 def key(request: Request, endpoint: Endpoint) -> str:
