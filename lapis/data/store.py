@@ -42,6 +42,8 @@ SCHEMA = pa.schema(
 GROUP = 512
 """Samples of a row group: the unit in which samples are read back and tokenised."""
 _DICTIONARY = 64 << 20
+_ONCE = frozenset(("id", "key", "source", "text", "turns", "meta"))
+"""Columns whose values seldom stand twice, so that no dictionary is looked for."""
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> int:
@@ -80,7 +82,11 @@ def read_column(path: Path, name: str) -> list[Any]:
 
 def normal(text: str) -> str:
     """Text as duplicates are compared: NFKC, case-folded, runs of white space as one space."""
-    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    flat = text.replace("\n", " ")
+    if "  " not in flat and flat.isascii() and flat.isprintable():  # no white space but single spaces
+        return flat.strip(" ").casefold()
     return " ".join(text.split()).casefold()
 
 
@@ -109,7 +115,8 @@ def writer_of(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer of samples whose schema is SCHEMA, or that and more columns. Pictures are compressed already."""
     names = {field.name: "ZSTD" for field in schema if field.name != "images"}
     how = {**names, "images.list.element": "NONE"}
-    return pq.ParquetWriter(path, schema, compression=how, dictionary_pagesize_limit=_DICTIONARY)
+    again = [name for name in how if name not in _ONCE]
+    return pq.ParquetWriter(path, schema, compression=how, use_dictionary=again, dictionary_pagesize_limit=_DICTIONARY)
 
 
 def _open(path: Path) -> pq.ParquetFile:

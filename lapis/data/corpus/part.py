@@ -112,7 +112,7 @@ def _read(
         batch.add(item)
         if batch.full:
             yield batch.take()
-    if batch.order:
+    if batch.rows:
         yield batch.take()
 
 

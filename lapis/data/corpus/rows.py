@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring  # json.dumps' own, without a dumps a row
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,13 +14,17 @@ from lapis.data import store
 
 KEY = 16
 """Bytes of a key's digest, as in store.key."""
+OPEN, CLOSE = '[["assistant",null,["', '"]]]'
+"""What stands around the text in a document's turns."""
+ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
+"""In this order, since an escape begins with the first."""
 
 
-def documents(columns: Mapping[str, Sequence[str]], kind: str) -> pa.Table:
+def documents(columns: Mapping[str, Sequence[str] | pa.ChunkedArray], kind: str) -> pa.Table:
     """Documents in store.SCHEMA of their `text`, `lang`, `source`, `licence` and `meta` (JSON); ids and keys are empty
     yet."""
     count = len(columns["text"])
-    given = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    given = {name: _array(values) for name, values in columns.items()}
     same = {"id": "", "key": "", "kind": kind, "document": True, "think": False, "cells": "[]"}
     table = given | {name: pa.repeat(pa.scalar(value), count) for name, value in same.items()}
     table |= {"budget": pa.nulls(count, pa.int32()), "turns": _turns(given["text"])}
@@ -29,9 +34,23 @@ def documents(columns: Mapping[str, Sequence[str]], kind: str) -> pa.Table:
     return pa.table([table[name] for name in store.SCHEMA.names], schema=store.SCHEMA)
 
 
+def _array(values: Sequence[str] | pa.ChunkedArray) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        return values.combine_chunks()
+    return pa.array(values, pa.string())
+
+
 def _turns(texts: pa.Array) -> pa.Array:
-    escaped = [f'[["assistant",null,[{encode_basestring(text)}]]]' for text in texts.to_pylist()]
-    return pa.array(escaped, pa.string())
+    """A document's turns as JSON; Arrow escapes what texts usually have, encode_basestring everything."""
+    first, last = (texts.offset, texts.offset + len(texts))
+    ends = np.frombuffer(texts.buffers()[1] or b"\0" * 4, dtype=np.int32)
+    data = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)[ends[first] : ends[last]]
+    if ((data < 32) & (data != ord("\n"))).any():
+        return pa.array([f"{OPEN[:-1]}{encode_basestring(text)}{CLOSE[1:]}" for text in texts.to_pylist()], pa.string())
+    for mark, escaped in ESCAPES.items():
+        if (data == ord(mark)).any():
+            texts = pc.replace_substring(texts, mark, escaped)
+    return pc.binary_join_element_wise(OPEN, texts, CLOSE, "")
 
 
 def plain(table: pa.Table) -> pa.Array:

@@ -69,15 +69,17 @@ def _words(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools,
     yield "few words", spaced & (count < rules.words)
     yield "many words", count > rules.most_words
     length, parted = block.characters(block.words), ~measure.ALONE[block.bytes[block.words.start]]
-    mean = _sum(block, length * parted) / np.maximum(_sum(block, parted), 1)
+    mean = block.sums(length * parted) / np.maximum(block.sums(parted), 1)
     yield "word length", spaced & ((mean < least) | (mean > most))
     hashes, dots = (block.per(places) for places in (np.flatnonzero(block.bytes == 35), _ellipses(block)))
     yield "symbols", spaced & (np.maximum(hashes, dots) > rules.symbols * words)
     yield "letters", spaced & (_lettered(block) < rules.letters * words)
-    yield "stop words", english & (_stops(block) < rules.stops)
-    han = block.per(np.flatnonzero(measure.HAN[block.bytes]))
-    yield "few Chinese characters", zh & (han < rules.least_han)
-    yield "share of Chinese", zh & (han < rules.han * _sum(block, length))
+    if english.any():
+        yield "stop words", english & (_stops(block) < rules.stops)
+    if zh.any():
+        han = block.per(block.alone[measure.HAN[block.bytes[block.alone]]])
+        yield "few Chinese characters", zh & (han < rules.least_han)
+        yield "share of Chinese", zh & (han < rules.han * block.sums(length))
     if rules.broken < 1:
         yield "broken characters", _lost(block) > rules.broken * block.size
 
@@ -121,11 +123,6 @@ def _repeated(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Boo
     yield "repeated words", repeated
 
 
-def _sum(block: Block, values: Places | Bools) -> Places:
-    """Sum of a value of words over each document [D]."""
-    return np.bincount(block.words.document, values, minlength=block.count).astype(np.int64)
-
-
 def _count(block: Block, spans: Spans) -> Places:
     return np.bincount(spans.document, minlength=block.count)
 
@@ -141,11 +138,13 @@ def _ellipses(block: Block) -> Places:
 
 
 def _lettered(block: Block) -> Places:
-    """Words with a letter [D]."""
-    letters = (measure.LETTER | measure.TERM & (np.arange(256) >= 0xC3))[block.bytes]
-    starts = block.words.start
-    some = np.logical_or.reduceat(letters, starts) if len(starts) else letters[:0]
-    return _count(block, block.words.only(some))
+    """Words with a letter [D]: nearly all begin with one, and the others are looked into."""
+    letters = block.are(measure.LETTER)
+    first = letters[block.words.start]
+    rest = block.words.only(~first)
+    within = np.stack([rest.start, rest.end], axis=1).ravel()
+    some = np.logical_or.reduceat(letters, within)[::2] if len(rest) else first[:0]
+    return block.sums(first) + _count(block, rest.only(some))
 
 
 def _stops(block: Block) -> Places:
