@@ -186,6 +186,14 @@ class Block:
         """How many of some places in order lie in each document [D]."""
         return np.asarray(np.searchsorted(places, self.last) - np.searchsorted(places, self.first))
 
+    def parts(self, last: Places) -> Block:
+        """The documents up to some places in them, as a block of their own."""
+        data = memoryview(self.bytes)
+        pieces = [data[begin:end] for begin, end in zip(self.first.tolist(), last.tolist(), strict=True)]
+        ends = np.cumsum(last - self.first + 1)
+        joined = b"\n".join((b"", *pieces, b"\n" * PAD))
+        return Block(np.frombuffer(joined, dtype=np.uint8), ends - (last - self.first), ends)
+
     def sums(self, values: Places | Bools) -> Places:
         """Sum of a value of words over each document [D]."""
         total = np.concatenate(([0], np.cumsum(values)))

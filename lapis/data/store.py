@@ -82,11 +82,7 @@ def read_column(path: Path, name: str) -> list[Any]:
 
 def normal(text: str) -> str:
     """Text as duplicates are compared: NFKC, case-folded, runs of white space as one space."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    flat = text.replace("\n", " ")
-    if "  " not in flat and flat.isascii() and flat.isprintable():  # no white space but single spaces
-        return flat.strip(" ").casefold()
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
     return " ".join(text.split()).casefold()
 
 

@@ -9,6 +9,7 @@ Shape legend: L lines of a block.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import numpy as np
@@ -22,10 +23,12 @@ from lapis.data.sources.lines import Block
 
 TEXTS, MORE = ("text", "licence", "lang", "url"), ("turns", "box", "elements", "image")
 """Fields of records that are read here, and those that make one more than a text."""
-_SHOWN = r"[!-~\p{L}\p{N}]"
-"""What no text of white space has."""
-_LICENCE, _URL = r"^[!-~]([ -~]*[!-~])?$", r'^[^\x00-\x20"\\\x{85}\p{Z}]+$'
+_SPACES = r"\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+_SHOWN = r"[!-~\x{a1}-\x{167f}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fffd}]"
+"""What no text of white space has; spans, since to compile a class of Unicode takes longer than to look for it."""
+_LICENCE, _URL = r"^[!-~]([ -~]*[!-~])?$", rf'^[^\x00-\x20"\\{_SPACES}]+$'
 """Licences that need no trimming, addresses that are the same in JSON."""
+_NO_NUMBER = re.compile(rb"(?:NaN|Inf(?:inity)?)\s*[,}\]]")
 _NOTHING = pa.scalar(None, pa.string())
 _LANG = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
@@ -45,7 +48,7 @@ def read(block: Block, part: Slice, origin: Origin) -> pa.Table | None:
         found = _parsed(data, _schema(origin.columns))
     except (pa.ArrowException, UnicodeDecodeError):
         return None
-    if found.num_rows != lines or b"\\u0000" in data:
+    if found.num_rows != lines or b"\\u0000" in data or _numbers(data):
         return None
     texts, licence, lang, url = (_first(found, records.names_of(origin.columns)[name]) for name in TEXTS)
     licence = pc.fill_null(licence, origin.licence)
@@ -67,13 +70,18 @@ def _schema(columns: tuple[tuple[str, str], ...]) -> pa.Schema:
 
 def _parsed(data: bytes, schema: pa.Schema) -> pa.Table:
     """The fields of a schema, null where a record has none. Raises ArrowException and UnicodeDecodeError."""
-    ascii = data.isascii() or not data.decode()
+    plain = data.isascii() or not data.decode()
     how = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    read = json.ReadOptions(use_threads=False, block_size=len(data) + 1)
-    found = json.read_json(pa.BufferReader(data), read, how)
-    if not ascii:
+    once = json.ReadOptions(use_threads=False, block_size=len(data) + 1)
+    found = json.read_json(pa.BufferReader(data), once, how)
+    if not plain:
         found.validate(full=True)
     return found
+
+
+def _numbers(data: bytes) -> bool:
+    """Whether a value may be no number or infinity, which Arrow reads and JSON has not."""
+    return (b"NaN" in data or b"Inf" in data) and _NO_NUMBER.search(data) is not None
 
 
 def _first(found: pa.Table, keys: tuple[str, ...]) -> pa.Array:

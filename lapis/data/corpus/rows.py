@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from json.encoder import encode_basestring  # json.dumps' own, without a dumps a row
 
 import numpy as np
@@ -42,9 +43,7 @@ def _array(values: Sequence[str] | pa.ChunkedArray) -> pa.Array:
 
 def _turns(texts: pa.Array) -> pa.Array:
     """A document's turns as JSON; Arrow escapes what texts usually have, encode_basestring everything."""
-    first, last = (texts.offset, texts.offset + len(texts))
-    ends = np.frombuffer(texts.buffers()[1] or b"\0" * 4, dtype=np.int32)
-    data = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)[ends[first] : ends[last]]
+    data = np.frombuffer(_bytes(texts)[0], dtype=np.uint8)
     if ((data < 32) & (data != ord("\n"))).any():
         return pa.array([f"{OPEN[:-1]}{encode_basestring(text)}{CLOSE[1:]}" for text in texts.to_pylist()], pa.string())
     for mark, escaped in ESCAPES.items():
@@ -72,9 +71,32 @@ def finish(table: pa.Table) -> pa.Table:
 def _documents(table: pa.Table) -> pa.Table:
     """store.key and Sample.fingerprint, column-wise."""
     texts = table["text"].combine_chunks()
-    ids = [hashlib.sha256(b"\0assistant\0None\0" + text).hexdigest() for text in texts.cast(pa.binary()).to_pylist()]
-    keys = [_key(text) for text in texts.to_pylist()]
-    return _set(table, {"id": pa.array(ids, pa.string()), "key": pa.array(keys, pa.string())})
+    data, ends = _bytes(pc.binary_join_element_wise("\0assistant\0None\0", texts, ""))
+    ids = [hashlib.sha256(data[first:last]).hexdigest() for first, last in pairwise(ends)]
+    return _set(table, {"id": pa.array(ids, pa.string()), "key": pa.array(_keys(texts), pa.string())})
+
+
+def _keys(texts: pa.Array) -> list[str]:
+    """store.key of each text: of printable ASCII with single spaces by its bytes, of another by itself."""
+    data, ends = _bytes(pc.binary_join_element_wise(texts, "\0", ""))
+    small = data.tobytes().lower().replace(b"\n", b" ")
+    byte = np.frombuffer(b"\0" + small, dtype=np.uint8)
+    before, now = byte[:-1], byte[1:]
+    odd = (now > 126) | (now < 32) & (now != 0) | (now == 32) & (before <= 32) | (now == 0) & (before == 32)
+    others = set(np.searchsorted(ends, np.flatnonzero(odd), side="right").tolist())
+    return [
+        _key(texts[at - 1].as_py()) if at in others else hashlib.blake2b(small[first:last], digest_size=KEY).hexdigest()
+        for at, (first, last) in enumerate(pairwise(ends), 1)
+    ]
+
+
+def _bytes(texts: pa.Array) -> tuple[memoryview, list[int]]:
+    """The bytes of texts one after the other, and where each begins and the last ends."""
+    if not len(texts):
+        return memoryview(b""), [0]
+    _, ends, data = texts.buffers()
+    places = np.frombuffer(ends, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return memoryview(data or b"")[places[0] : places[-1]], (places - places[0]).tolist()
 
 
 def _key(text: str) -> str:

@@ -41,7 +41,9 @@ def sign(table: pa.Table, near: config.Near) -> pa.Table:
     keys = np.frombuffer(b"".join(bytes.fromhex(key) for key in table["key"].to_pylist()), dtype="<u8").reshape(-1, 2)
     columns: dict[str, Any] = {"id": table["id"], "key_a": pa.array(keys[:, 0]), "key_b": pa.array(keys[:, 1])}
     mask = np.asarray(rows.plain(table))
-    columns |= _spread(mask, dict(zip(bands(near), _minhash(table.filter(mask)["text"], near).T, strict=True)))
+    columns |= _spread(
+        mask, dict(zip(bands(near), _minhash(table["text"].filter(pa.array(mask)), near).T, strict=True))
+    )
     return pa.table(columns | _looks(table, mask))
 
 

@@ -157,6 +157,15 @@ def test_processes_give_what_one_gives(tmp_path: Path, texts: list[str], built: 
     assert made.contents(tmp_path) == made.contents(built)
 
 
+def test_hashes_joined_in_many_rounds_give_what_one_gives(
+    tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapis.data.corpus.world.ROUND", 3)
+    folder = built.parent
+    made.run(made.data({"first": folder / "a.jsonl", "second": folder / "b.jsonl"}), tmp_path)
+    assert made.contents(tmp_path) == made.contents(built)
+
+
 def test_the_same_plan_on_ray_gives_what_one_process_gives(tmp_path: Path, built: Path) -> None:
     pytest.importorskip("ray")
     folder = built.parent
