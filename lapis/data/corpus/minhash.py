@@ -24,11 +24,11 @@ _NONE = np.uint32(0xFFFFFFFF)
 def bands(hashes_G: Hashes, ends: Ints, count: int, rows: int) -> Hashes:
     """A hash of each of `count` bands of `rows` rows [D, B], of n-grams and where each document's begin [D + 1]."""
     documents = len(ends) - 1
-    first = np.repeat(np.arange(documents) * count, np.diff(ends)).astype(np.uint64)
+    first = np.repeat(np.arange(documents) * count, np.diff(ends))
     total = np.zeros((documents, count), dtype=np.uint64)
     for factor in words.mixed(np.arange(1, rows + 1, dtype=np.uint64)) | np.uint64(1):
         values = hashes_G * factor >> _HALF
-        band = (first + (values * np.uint64(count) >> _HALF)).astype(np.int64)
+        band = first + (values * np.uint64(count) >> _HALF).view(np.int64)
         least = np.full(documents * count, _NONE)
         np.minimum.at(least, band, values.astype(np.uint32))
         total = total * words.POWER + _filled(least.reshape(documents, count))

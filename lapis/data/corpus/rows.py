@@ -15,6 +15,8 @@ from lapis.data import store
 
 KEY = 16
 """Bytes of a key's digest, as in store.key."""
+SMALL = bytes(32 if chr(byte).isspace() and byte < 128 else byte for byte in bytes(range(256)).lower())
+"""Of each byte its small letter; all white space of ASCII is a space."""
 OPEN, CLOSE = '[["assistant",null,["', '"]]]'
 """What stands around the text in a document's turns."""
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
@@ -77,16 +79,20 @@ def _documents(table: pa.Table) -> pa.Table:
 
 
 def _keys(texts: pa.Array) -> list[str]:
-    """store.key of each text: of printable ASCII with single spaces by its bytes, of another by itself."""
+    """store.key of each text: of ASCII by its bytes in small letters with single spaces, of another by itself."""
     data, ends = _bytes(pc.binary_join_element_wise(texts, "\0", ""))
-    small = data.tobytes().lower().replace(b"\n", b" ")
-    byte = np.frombuffer(b"\0" + small, dtype=np.uint8)
+    byte = np.frombuffer(b"\0" + data.tobytes().translate(SMALL), dtype=np.uint8)
     before, now = byte[:-1], byte[1:]
-    odd = (now > 126) | (now < 32) & (now != 0) | (now == 32) & (before <= 32) | (now == 0) & (before == 32)
+    spare = (now == 32) & ((before == 32) | (before == 0))
+    odd = (now > 127) | (now == 0) & (before == 32)
+    if np.count_nonzero(now == 0) > len(texts):
+        odd[:] = True
     others = set(np.searchsorted(ends, np.flatnonzero(odd), side="right").tolist())
+    places = (np.array(ends) - np.searchsorted(np.flatnonzero(spare), ends)).tolist()
+    small = memoryview(now[~spare] if spare.any() else now)
     return [
         _key(texts[at - 1].as_py()) if at in others else hashlib.blake2b(small[first:last], digest_size=KEY).hexdigest()
-        for at, (first, last) in enumerate(pairwise(ends), 1)
+        for at, (first, last) in enumerate(pairwise(places), 1)
     ]
 
 

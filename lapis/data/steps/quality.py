@@ -156,7 +156,8 @@ def _lettered(block: Block) -> Places:
 def _stops(block: Block, least: int) -> Places:
     """How many of the stop words a document has [D], or its beginning where that has the least."""
     starts = np.append(block.words.start, len(block.bytes))
-    heads = np.minimum(starts[np.searchsorted(starts, block.first + HEAD)], block.last)
+    wanted = np.minimum(block.first + HEAD, block.last)
+    heads = np.minimum(starts[np.searchsorted(starts, wanted)], block.last)
     seen = _seen(block.parts(heads))
     more = (seen < least) & (heads < block.last)
     if more.any():

@@ -179,7 +179,7 @@ def test_the_same_plan_on_ray_gives_what_one_process_gives(tmp_path: Path, built
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, schema: object) -> object:
+    def full(*words: object) -> object:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store, "writer_of", full)
