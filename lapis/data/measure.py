@@ -188,7 +188,7 @@ class Block:
 
     def parts(self, last: Places) -> Block:
         """The documents up to some places in them, as a block of their own."""
-        data = memoryview(self.bytes)
+        data = memoryview(self.bytes.tobytes())
         pieces = [data[begin:end] for begin, end in zip(self.first.tolist(), last.tolist(), strict=True)]
         ends = np.cumsum(last - self.first + 1)
         joined = b"\n".join((b"", *pieces, b"\n" * PAD))

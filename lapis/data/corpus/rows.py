@@ -89,7 +89,7 @@ def _keys(texts: pa.Array) -> list[str]:
         odd[:] = True
     others = set(np.searchsorted(ends, np.flatnonzero(odd), side="right").tolist())
     places = (np.array(ends) - np.searchsorted(np.flatnonzero(spare), ends)).tolist()
-    small = memoryview(now[~spare] if spare.any() else now)
+    small = memoryview((now[~spare] if spare.any() else now).tobytes())
     return [
         _key(texts[at - 1].as_py()) if at in others else hashlib.blake2b(small[first:last], digest_size=KEY).hexdigest()
         for at, (first, last) in enumerate(pairwise(places), 1)

@@ -42,8 +42,8 @@ def judge(rows: pa.Table, rules: Quality = LIMITS) -> pa.Array:
     """Why a row (columns `text`, `lang`) is dropped, one of REASONS, or null where it stays."""
     spoken = pc.fill_null(rows["lang"], "")
     asked = np.zeros((3, rows.num_rows), dtype=bool)
-    for number, some in enumerate((("zh",), CLOSED, ("en",))):
-        asked[number] = pc.is_in(spoken, value_set=pa.array(some, spoken.type))
+    for one, some in zip(asked, (("zh",), CLOSED, ("en",)), strict=True):
+        one[:] = pc.is_in(spoken, value_set=pa.array(some, spoken.type))
     number = np.full(rows.num_rows, len(REASONS))
     at = 0
     for block in measure.blocks(rows["text"]):
