@@ -18,6 +18,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from lapis import chat, config, files
 from lapis.data import dedup, store
 from lapis.data.models import NONE, Models
@@ -152,17 +155,14 @@ def _enough(samples: Generator[Sample, None, None], wanted: float) -> Iterator[S
 
 def judge(path: Path, report: Path) -> dict[str, str]:
     """Why each dropped sample of a file is dropped, by id; counts and examples per reason go to `report`."""
-    import daft
-
-    columns = ("id", "key", "lang", "text", "source")
-    rows = daft.read_parquet(str(path)).select(*columns).to_arrow()
-    frame = daft.from_arrow(rows.append_column("reason", quality.judge(rows, PAGES)))
-    good = frame.where(daft.col("reason").is_null())
-    judged = frame.where(daft.col("reason").not_null()).select("id", "reason").to_pydict()
-    dropped = dict(zip(judged["id"], judged["reason"], strict=True))
+    rows = pq.read_table(path, columns=["id", "key", "lang", "text", "source"])
+    reasons = quality.judge(rows, PAGES)
+    good = rows.filter(pc.is_null(reasons))
+    names = rows["id"].to_pylist()
+    dropped = {name: reason for name, reason in zip(names, reasons.to_pylist(), strict=True) if reason}
     dropped |= dict.fromkeys(dedup.near(good), "near copy") | dict.fromkeys(dedup.exact(good), "exact copy")
-    shown = frame.select("id", "source", "text").where(daft.col("id").is_in(list(dropped) or [""])).to_pydict()
-    _report(report, dropped, zip(shown["id"], shown["source"], shown["text"], strict=True))
+    columns = (rows[name].to_pylist() for name in ("source", "text"))
+    _report(report, dropped, (row for row in zip(names, *columns, strict=True) if row[0] in dropped))
     return dropped
 
 

@@ -38,20 +38,24 @@ def _table(*spans: tuple[int, int]) -> Bools:
     return np.logical_or.reduce([(byte >= first) & (byte <= last) for first, last in spans])
 
 
-SOLID = ~_table((9, 13), (32, 32))
-LETTER = _table((65, 90), (97, 122))
 ALONE = _table((0xE3, 0xE9), (0xEF, 0xEF))
 """First bytes of what is a word by itself: kana, Chinese characters and their punctuation, full-width forms."""
 HAN = _table((0xE4, 0xE9))
 """First bytes of U+4000 to U+9FFF, nearly all Chinese characters."""
-INSIDE = _table((0x80, 0xBF))
-"""Bytes after the first of a character."""
-TERM = _table((48, 57), (65, 90), (95, 95), (97, 122), (0x80, 0xBF), (0xC3, 0xE1), (0xE3, 0xED))
-"""Bytes of what terms are made of: letters and digits, not punctuation."""
-MARK = _table((0xC2, 0xC2), (0xE2, 0xE3), (0xEE, 0xF4))
-"""First bytes of punctuation and symbols, whose other bytes are no terms either (of 0xE3 only U+3000 to U+303F)."""
-LOWER = np.arange(256, dtype=np.uint8)
-LOWER[65:91] += 32
+SOLID, STANDS, INSIDE, TERM, MARK, LETTER = (np.uint8(1 << bit) for bit in range(6))
+"""Classes of bytes: no white space; ALONE; after the first of a character; of terms (letters and digits, not
+punctuation); first of punctuation and symbols, whose other bytes are no terms either (of 0xE3 only U+3000 to U+303F);
+of a letter."""
+_TERM = _table((48, 57), (65, 90), (95, 95), (97, 122), (0x80, 0xBF), (0xC3, 0xE1), (0xE3, 0xED))
+_KINDS = (
+    ~_table((9, 13), (32, 32)),
+    ALONE,
+    _table((0x80, 0xBF)),
+    _TERM,
+    _table((0xC2, 0xC2), (0xE2, 0xE3), (0xEE, 0xF4)),
+    _table((65, 90), (97, 122)) | _TERM & _table((0xC3, 0xFF)),
+)
+_CLASSES = np.packbits(np.stack(_KINDS), axis=0, bitorder="little").tobytes()
 _KEEP = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
 _ODD, _OTHER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _HALF = np.uint64(32)
@@ -104,28 +108,47 @@ class Block:
         return len(self.first)
 
     @cached_property
-    def inside(self) -> Places:
+    def ascii(self) -> bool:
+        """Whether there is nothing but ASCII: every byte is a character, and none stands alone."""
+        return bool(self.bytes.max() < 128)
+
+    @cached_property
+    def _classes(self) -> Bytes:
+        """Classes of every byte: one pass, where a look into a table of numpy's takes longer for each."""
+        return np.frombuffer(self.bytes.tobytes().translate(_CLASSES), dtype=np.uint8)
+
+    def are(self, kind: np.uint8) -> Bools:
+        """Which bytes are of a class [N]."""
+        return np.asarray((self._classes & kind) != 0)
+
+    @cached_property
+    def _inside(self) -> npt.NDArray[np.int32]:
         """Of every place, how many bytes before it are not the first of their character [N + 1]."""
-        found = np.zeros(len(self.bytes) + 1, dtype=np.int64)
-        np.cumsum(INSIDE[self.bytes], out=found[1:])
+        found = np.zeros(len(self.bytes) + 1, dtype=np.int32)
+        np.cumsum(self.are(INSIDE), dtype=np.int32, out=found[1:])
         return found
 
     @cached_property
     def alone(self) -> Places:
         """Places of characters that are words by themselves."""
-        found = np.flatnonzero(ALONE[self.bytes])
+        found = np.zeros(0, dtype=np.int64) if self.ascii else np.flatnonzero(self.are(STANDS))
         return found[found + 3 < len(self.bytes)]
 
     @cached_property
     def words(self) -> Spans:
         """Runs without white space, cut at characters that stand alone."""
-        return self._spans(SOLID[self.bytes], self.alone)
+        return self._spans(self.are(SOLID), self.alone)
+
+    @cached_property
+    def runs(self) -> Spans:
+        """Runs without white space."""
+        return self._spans(self.are(SOLID), self.alone[:0])
 
     @cached_property
     def terms(self) -> Spans:
         """Runs of letters and digits, without punctuation, cut at characters that stand alone."""
-        solid = TERM[self.bytes]
-        marks = np.flatnonzero(MARK[self.bytes])
+        solid = self.are(TERM)
+        marks = self.alone if self.ascii else np.flatnonzero(self.are(MARK))
         marks = marks[(self.bytes[marks] != 0xE3) | (self.bytes[marks + 1] == 0x80)]
         for at in range(4):
             within = marks if at == 0 else marks[_width(self.bytes[marks]) > at]
@@ -152,24 +175,38 @@ class Block:
     @cached_property
     def lower(self) -> Bytes:
         """The bytes in small letters (ASCII alone)."""
-        return np.asarray(LOWER[self.bytes])
+        return np.frombuffer(self.bytes.tobytes().lower(), dtype=np.uint8)
 
     def characters(self, spans: Spans) -> Places:
         """Characters of each span."""
-        inner = self.inside
-        return np.asarray(spans.end - spans.start - (inner[spans.end] - inner[spans.start]))
+        length = np.asarray(spans.end - spans.start)
+        return length if self.ascii else length - (self._inside[spans.end] - self._inside[spans.start])
 
     def per(self, places: Places) -> Places:
         """How many of some places in order lie in each document [D]."""
         return np.asarray(np.searchsorted(places, self.last) - np.searchsorted(places, self.first))
+
+    def parts(self, last: Places) -> Block:
+        """The documents up to some places in them, as a block of their own."""
+        data = memoryview(self.bytes.tobytes())
+        pieces = [data[begin:end] for begin, end in zip(self.first.tolist(), last.tolist(), strict=True)]
+        ends = np.cumsum(last - self.first + 1)
+        joined = b"\n".join((b"", *pieces, b"\n" * PAD))
+        return Block(np.frombuffer(joined, dtype=np.uint8), ends - (last - self.first), ends)
+
+    def sums(self, values: Places | Bools) -> Places:
+        """Sum of a value of words over each document [D]."""
+        total = np.concatenate(([0], np.cumsum(values)))
+        starts = self.words.start
+        return np.asarray(total[np.searchsorted(starts, self.last)] - total[np.searchsorted(starts, self.first)])
 
     def documents(self, starts: Places) -> Places:
         """The document of each of some places in order."""
         return np.repeat(np.arange(self.count), self.per(starts))
 
     def _spans(self, solid: Bools, alone: Places) -> Spans:
-        edges = np.flatnonzero(solid[1:] != solid[:-1]) + 1
-        starts, ends = edges[0::2], edges[1::2]
+        edges = np.flatnonzero(solid[1:] != solid[:-1])
+        starts, ends = edges[0::2] + 1, edges[1::2] + 1
         if len(alone):
             begins = np.zeros(len(solid), dtype=bool)
             begins[starts] = begins[alone] = True
@@ -203,9 +240,9 @@ def hashes(data: Bytes, spans: Spans) -> Hashes:
 
 def text_hash(text: str, lower: bool = True) -> np.uint64:
     """The hash of one word or term, to look for it."""
-    data = np.frombuffer(text.encode() + b"\n" * PAD, dtype=np.uint8).copy()
+    data = (text.encode().lower() if lower else text.encode()) + b"\n" * PAD
     one = np.array([0]), np.array([len(data) - PAD]), np.array([0])
-    return np.uint64(hashes(LOWER[data] if lower else data, Spans(*one))[0])
+    return np.uint64(hashes(np.frombuffer(data, dtype=np.uint8), Spans(*one))[0])
 
 
 def grams(words: Hashes, size: int) -> Hashes:

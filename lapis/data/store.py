@@ -43,6 +43,9 @@ SCHEMA = pa.schema(
 GROUP = 512
 """Samples of a row group: the unit in which samples are read back and tokenised."""
 _DICTIONARY = 64 << 20
+_ONCE = frozenset(("id", "key", "source", "text", "turns", "meta"))
+"""Columns whose values seldom stand twice, so that no dictionary is looked for."""
+_PACKED = _ONCE | {"cells"}
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> int:
@@ -106,11 +109,15 @@ def from_table(table: pa.Table) -> list[Sample]:
     return [_sample(row) for row in table.to_pylist()]
 
 
-def writer_of(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A writer of samples whose schema is SCHEMA, or that and more columns. Pictures are compressed already."""
-    names = {field.name: "ZSTD" for field in schema if field.name != "images"}
-    how = {**names, "images.list.element": "NONE"}
-    return pq.ParquetWriter(path, schema, compression=how, dictionary_pagesize_limit=_DICTIONARY)
+def writer_of(path: Path, schema: pa.Schema, codec: str = "ZSTD") -> pq.ParquetWriter:
+    """A writer of samples whose schema is SCHEMA, or that and more columns, or of other columns.
+
+    Texts are packed by `codec`; pictures are compressed already, and numbers and short words are not worth it.
+    """
+    leaves = {"images.list.element" if name == "images" else name: name in _PACKED for name in schema.names}
+    how = {leaf: codec if packed else "NONE" for leaf, packed in leaves.items()}
+    again = [leaf for leaf, packed in leaves.items() if leaf not in _ONCE]
+    return pq.ParquetWriter(path, schema, compression=how, use_dictionary=again, dictionary_pagesize_limit=_DICTIONARY)
 
 
 def _open(path: Path) -> pq.ParquetFile:

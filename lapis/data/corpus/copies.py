@@ -10,7 +10,7 @@ Shape legend: N rows, P pairs, G n-grams.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,17 @@ def near(world: World, settings: config.Near, runner: Runner) -> None:
 
 def candidates(world: World, settings: config.Near) -> Ints:
     """Pairs [P, 2] of documents that meet in a band, each once, in order."""
+    rounds = (one for band in signatures.bands(settings) for one in world.columns(band))
+    return met(rounds, len(world.why))
+
+
+def met(rounds: Iterable[tuple[Hashes, Ints]], count: int) -> Ints:
+    """Pairs [P, 2] of `count` rows that have equal values in some round, each once, in order."""
     found = np.zeros(0, dtype=np.int64)
-    count = len(world.why)
-    for band in signatures.bands(settings):
-        for values, rows in world.columns(band):
-            met = [first * count + later for first, later in meet(values, rows, REACH)]
-            found = np.unique(np.concatenate([found, *met]))
-    return np.stack([found // count, found % count], axis=1) if count else found.reshape(0, 2)
+    for values, rows in rounds:
+        pairs = [first * count + later for first, later in meet(values, rows, REACH)]
+        found = np.unique(np.concatenate([found, *pairs]))
+    return np.stack([found // max(count, 1), found % max(count, 1)], axis=1)
 
 
 def _wanted(world: World, rows: Ints, ngram: int) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ class Growing:
     def add(self, table: pa.Table) -> None:
         """Add rows; all tables have the columns of the first."""
         if self.writer is None:
-            self.writer = store.writer_of(self.part, table.schema)
+            self.writer = store.writer_of(self.part, table.schema, "LZ4")
         self.writer.write_table(table.select(self.writer.schema.names).cast(self.writer.schema), row_group_size=GROUP)
         self.rows += table.num_rows
         if "images" in table.column_names:
@@ -112,7 +112,7 @@ def _read(
         batch.add(item)
         if batch.full:
             yield batch.take()
-    if batch.order:
+    if batch.rows:
         yield batch.take()
 
 

@@ -23,7 +23,8 @@ from lapis.data.sources.base import Form, Origin, Slice
 from lapis.data.sources.forms import FORMS
 from lapis.types import InputError
 
-CODE = tuple(f"corpus/{name}.py" for name in ("part", "rows", "columns", "signatures", "steps", "words"))
+_OWN = ("part", "rows", "columns", "quick", "signatures", "minhash", "steps", "words")
+CODE = tuple(f"corpus/{name}.py" for name in _OWN)
 CODE = (*CODE, "store.py", "measure.py", "repeats.py", "topics.py", "linear.py", "steps/*.py")
 """What a partition's bytes depend on, below lapis/data; and the source's form."""
 FULL = 0.25

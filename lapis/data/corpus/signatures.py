@@ -1,6 +1,6 @@
 """What copies are found by, without their texts and pictures: a few 64-bit numbers a row, in columns of their own.
 
-A document has bands of MinHash values (Daft computes them); a photograph its perceptual hash (imagehash's DCT hash of
+A document has bands of MinHash values (corpus/minhash.py); a photograph its perceptual hash (imagehash's DCT hash of
 64 bits); a screen a hash of its pixels and one of its elements' texts and places. Samples with pictures are copies only
 where they ask the same, which `prompt` stands for; captions ask nothing.
 
@@ -22,12 +22,11 @@ from PIL import Image as Pixels
 
 from lapis import config
 from lapis.data import store
-from lapis.data.corpus import rows, words
+from lapis.data.corpus import minhash, rows, words
 from lapis.data.corpus.words import Hashes
 
 PICTURES = ("photo", "pixels", "elements", "prompt")
 """Columns of samples with pictures; `photo` and `elements` are null where there is no such hash."""
-SEED = 1
 MOST_PIXELS = 50_000_000
 """Pictures of more pixels are not decoded here."""
 
@@ -42,7 +41,9 @@ def sign(table: pa.Table, near: config.Near) -> pa.Table:
     keys = np.frombuffer(b"".join(bytes.fromhex(key) for key in table["key"].to_pylist()), dtype="<u8").reshape(-1, 2)
     columns: dict[str, Any] = {"id": table["id"], "key_a": pa.array(keys[:, 0]), "key_b": pa.array(keys[:, 1])}
     mask = np.asarray(rows.plain(table))
-    columns |= _spread(mask, dict(zip(bands(near), _minhash(table.filter(mask)["text"], near).T, strict=True)))
+    columns |= _spread(
+        mask, dict(zip(bands(near), _minhash(table["text"].filter(pa.array(mask)), near).T, strict=True))
+    )
     return pa.table(columns | _looks(table, mask))
 
 
@@ -54,18 +55,9 @@ def _spread(mask: np.ndarray[Any, Any], columns: Mapping[str, Hashes]) -> dict[s
 
 def _minhash(texts: pa.ChunkedArray, near: config.Near) -> Hashes:
     """Hash of each band of each document [D, bands]."""
-    import daft
-
-    if not len(texts):
-        return np.zeros((0, near.bands), dtype=np.uint64)
-    frame = daft.from_arrow(pa.table({"row": np.arange(len(texts)), "text": words.spaced(texts.combine_chunks())}))
-    hashes = daft.col("text").minhash(num_hashes=near.bands * near.rows, ngram_size=near.ngram, seed=SEED)
-    made = frame.select("row", hashes.alias("hashes")).to_arrow().sort_by("row")["hashes"].combine_chunks()
-    values_DH = np.asarray(made.flatten()).reshape(len(texts), near.bands, near.rows).astype(np.uint64)
-    total = np.zeros(values_DH.shape[:2], dtype=np.uint64)
-    for row in range(near.rows):
-        total = total * words.POWER + values_DH[:, :, row]
-    return words.mixed(total)
+    found = (words.grams(*one, near.ngram) for one in words.cut(words.spaced(texts.combine_chunks())))
+    none = np.zeros((0, near.bands), dtype=np.uint64)
+    return np.concatenate([none, *(minhash.bands(*one, near.bands, near.rows) for one in found)])
 
 
 def _looks(table: pa.Table, plain: np.ndarray[Any, Any]) -> dict[str, pa.Array]:

@@ -46,7 +46,7 @@ def _spread(mask: pa.Array, found: pa.Array) -> pa.Array:
 def _quality(table: pa.Table, settings: config.Corpus) -> pa.Array:
     """Documents without pictures are asked; rules for prose say nothing about conversations."""
     mask = rows.plain(table)
-    return _spread(mask, quality.judge(table.filter(mask), settings.quality))
+    return _spread(mask, quality.judge(table.select(["text", "lang"]).filter(mask), settings.quality))
 
 
 def _score(table: pa.Table, settings: config.Corpus) -> pa.Table:
@@ -107,11 +107,18 @@ class Tally:
 
     def add(self, step: str, table: pa.Table, reasons: pa.Array | None = None) -> None:
         """Rows that came to a step, and why some left there (null where they stay)."""
-        for kind in pc.value_counts(table["kind"]).to_pylist():
+        self.came(step, table["kind"])
+        if reasons is not None and reasons.null_count < len(reasons):
+            gone = pc.is_valid(reasons)
+            self.left(step, table.filter(gone).append_column("reason", reasons.filter(gone)))
+
+    def came(self, step: str, kinds: pa.ChunkedArray) -> None:
+        """Kinds of the rows that came to a step."""
+        for kind in pc.value_counts(kinds).to_pylist():
             self.taken[step, kind["values"]] += kind["counts"]
-        if reasons is None or reasons.null_count == len(reasons):
-            return
-        gone = table.append_column("reason", reasons).filter(pc.is_valid(reasons))
+
+    def left(self, step: str, gone: pa.Table) -> None:
+        """Rows that left there, with a column `reason`."""
         for both in gone.group_by(["kind", "reason"]).aggregate([([], "count_all")]).to_pylist():
             self.dropped[step, both["kind"]][both["reason"]] += both["count_all"]
         for reason in pc.unique(gone["reason"]).to_pylist():
@@ -155,6 +162,6 @@ def through(table: pa.Table, settings: config.Corpus, tally: Tally) -> pa.Table:
             table = step.change(table, settings)
         reasons = step.judge(table, settings) if step.judge else None
         tally.add(step.name, table, reasons)
-        if reasons is not None:
+        if reasons is not None and reasons.null_count < len(reasons):
             table = table.filter(pc.is_null(reasons))
     return table

@@ -1,7 +1,7 @@
 """Words of many texts at once as 64-bit hashes, and their n-grams: what copies and evaluation samples are found by.
 
-A word is what white space parts, in small letters; a Chinese character is a word. Unusual: a batch's words are hashed
-once a different word, and n-grams are sums of powers over the whole batch, so that no text is walked through in Python.
+A word is what white space parts, in small letters; a Chinese character is a word. Unusual: words are places in blocks
+of bytes (lapis/data/measure.py) and n-grams sums of powers over them, so that no text is walked through in Python.
 
 Shape legend: D documents, W words, G n-grams.
 """
@@ -9,24 +9,32 @@ Shape legend: D documents, W words, G n-grams.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lapis.data import measure
+
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 POWER = np.uint64(0x9E3779B97F4A7C15)
 """Odd, so that no word's hash is lost in a product (the golden ratio, as in splitmix64)."""
+_NO_WORDS = np.zeros(0, dtype=np.uint64)
+_SPACES = r"\x{a0}\x{1680}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}"
+"""RE2: spaces (Zs) that are not ASCII."""
 
 
 def spaced(texts: pa.Array) -> pa.Array:
     """Texts in small letters, with spaces around Chinese characters and for all other sorts of space."""
-    texts = pc.utf8_lower(texts)
     if pc.all(pc.string_is_ascii(texts)).as_py():
-        return texts
-    return pc.replace_substring_regex(pc.replace_substring_regex(texts, r"\p{Zs}", " "), r"(\p{Han})", r" \1 ")
+        return pc.ascii_lower(texts)
+    texts = pc.utf8_lower(texts)
+    parted = pc.match_substring_regex(texts, rf"\p{{Han}}|[{_SPACES}]")
+    some = pc.replace_substring_regex(texts.filter(parted), f"[{_SPACES}]", " ")
+    return pc.replace_with_mask(texts, parted, pc.replace_substring_regex(some, r"(\p{Han})", r" \1 "))
 
 
 def bare(texts: pa.Array) -> pa.Array:
@@ -36,22 +44,23 @@ def bare(texts: pa.Array) -> pa.Array:
 
 def words(texts: pa.Array) -> tuple[Hashes, Ints]:
     """Hashes [W] of the words of spaced texts [D], and where each text's words begin [D + 1]."""
-    lists = pc.ascii_split_whitespace(pc.ascii_trim_whitespace(texts))
-    flat = lists.flatten()
-    ends = np.asarray(lists.offsets, dtype=np.int64)
-    ends = ends - ends[0]
-    full = np.asarray(pc.not_equal(flat, ""))
-    if not full.all():
-        ends = np.concatenate([[0], np.cumsum(full)])[ends]
-        flat = flat.filter(pa.array(full))
-    coded = flat.dictionary_encode()
-    known = coded.dictionary.cast(pa.binary()).to_pylist()
-    each = np.frombuffer(b"".join(_digest(word) for word in known), dtype="<u8").astype(np.uint64)
-    return each[np.asarray(coded.indices)] if len(flat) else each, ends
+    found = list(cut(texts))
+    counts = [np.diff(ends) for _, ends in found]
+    return np.concatenate([_NO_WORDS, *(hashes for hashes, _ in found)]), np.cumsum(np.concatenate([[0], *counts]))
 
 
-def _digest(word: bytes) -> bytes:
-    return hashlib.blake2b(word, digest_size=8).digest()
+def cut(texts: pa.Array) -> Iterator[tuple[Hashes, Ints]]:
+    """The same, of some texts after the others: as many as stay in a processor's cache."""
+    for block in measure.blocks(texts):
+        spans = block.runs
+        hashes = measure.hashes(block.bytes, spans)
+        for at in np.flatnonzero(spans.end - spans.start > measure.LONGEST).tolist():
+            hashes[at] = _digest(block.bytes[spans.start[at] : spans.end[at]].tobytes())
+        yield hashes, np.append(np.searchsorted(spans.start, block.first), len(spans))
+
+
+def _digest(word: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(word, digest_size=8).digest(), "little")
 
 
 def grams(hashes_W: Hashes, ends: Ints, size: int) -> tuple[Hashes, Ints]:

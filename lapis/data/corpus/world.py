@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 from lapis.data.corpus.plan import Part
 from lapis.data.corpus.words import Hashes, Ints
 
-ROUND = 1 << 20
-"""Rows whose hashes are held at once; more are joined in several rounds, each over a part of the hashes' range."""
+ROUND = 1 << 18
+"""Rows whose hashes are held at once; more are joined in several rounds, each over a part of the hashes' range, of what
+the partitions' files hold. Memory then stays as it is from here on, and each round reads 8 bytes a row."""
 REASONS = ("", "exact copy", "near copy", "same photograph", "same look", "same pixels", "same elements")
 """Why a row is dropped here, by its code."""
 STEPS = {"exact copy": "exact", "near copy": "near"}
@@ -131,9 +132,15 @@ def meet(values: Hashes, rows: Ints, reach: int) -> Iterator[tuple[Ints, Ints]]:
 
 
 def settle(world: World, pairs: Ints, reason: str) -> None:
-    """Of pairs [P, 2] of copies (earlier, later) drop each later row whose earlier one stays, in order."""
+    """Of pairs [P, 2] of copies (earlier, later) drop each later row whose earlier one stays."""
+    gone = settled(pairs)
+    world.drop(np.array(list(gone), dtype=np.int64), np.array(list(gone.values()), dtype=np.int64), reason)
+
+
+def settled(pairs: Ints) -> dict[int, int]:
+    """Of pairs [P, 2] of copies (earlier, later) each later row whose earlier one stays, in order, to that one."""
     gone: dict[int, int] = {}
     for first, later in pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))].tolist():
         if first not in gone and later not in gone:
             gone[later] = first
-    world.drop(np.array(list(gone), dtype=np.int64), np.array(list(gone.values()), dtype=np.int64), reason)
+    return gone

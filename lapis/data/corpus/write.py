@@ -115,20 +115,23 @@ def _write(path: Path, base: Path, index: Index, tally: steps.Tally, others: dic
                 reasons, read = index.judge(table)
                 tally.add(EVALUATION, table, reasons)
                 others |= {name: sample for name, sample in zip(table["id"].to_pylist(), read, strict=True) if sample}
-                writer.write_table(table.filter(pc.is_null(reasons)), row_group_size=store.GROUP)
+                table = table.filter(pc.is_null(reasons)) if reasons.null_count < len(reasons) else table
+                writer.write_table(table, row_group_size=store.GROUP)
 
 
 def _leave(
     table: pa.Table, why: Any, tally: steps.Tally, known: dict[int, str], begin: int, others: dict[str, str]
 ) -> pa.Table:
-    """The rows that are no copies; each step sees what the one before left."""
+    """The rows that are no copies; each step counts what the one before left."""
     ids = table["id"].to_pylist()
     others |= {ids[at - begin]: name for at, name in known.items() if begin <= at < begin + len(ids)}
-    codes = dict(enumerate(REASONS))
+    stays = np.ones(table.num_rows, dtype=np.bool_)
     for step in ("exact", "near", "looks"):
-        own = [code for code, reason in codes.items() if code and STEPS.get(reason, "looks") == step]
+        own = [code for code, reason in enumerate(REASONS) if code and STEPS.get(reason, "looks") == step]
+        tally.came(step, table["kind"].filter(pa.array(stays)))
         hit = np.isin(why, own)
-        words = pa.array([codes[code] if code in own else None for code in why.tolist()], pa.string())
-        tally.add(step, table, words)
-        table, why = table.filter(pa.array(~hit)), why[~hit]
-    return table
+        if hit.any():
+            words = pa.array(REASONS).take(pa.array(why[hit]))
+            tally.left(step, table.filter(pa.array(hit)).append_column("reason", words))
+        stays &= ~hit
+    return table.filter(pa.array(stays))

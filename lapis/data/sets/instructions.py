@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from lapis.data import dedup, store
 from lapis.types import Sample
 
@@ -42,13 +44,10 @@ def copies(samples: Sequence[Sample], near: bool) -> dict[int, tuple[str, int]]:
 
 
 def _near(samples: Sequence[Sample], keys: Sequence[str], places: Sequence[int]) -> dict[int, tuple[str, int]]:
-    import daft
-
     texts = {keys[at]: instruction(samples[at]) for at in places if not samples[at].images}
     if not texts:
         return {}
-    frame = daft.from_pydict({"id": list(texts), "text": list(texts.values())})
-    roots = dedup.near(frame)
+    roots = dedup.near(pa.table({"id": list(texts), "text": list(texts.values())}))
     stays: dict[tuple[str, tuple[str, ...]], str] = {}
     for key in sorted(texts):
         stays.setdefault((roots.get(key, key), _numbers(texts[key])), key)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from lapis.data.sources import arrays, lines, records
 from lapis.data.sources.base import Bad, Broken, Form, Origin, Slice
@@ -16,7 +17,7 @@ ENDINGS = packs(".jsonl", ".ndjson", ".json")
 
 def slices(place: Path) -> list[Slice]:
     """Ranges of lines of about 16 MB; a packed file and an array whole."""
-    return [part for whole in files(place, ENDINGS) for part in ([whole] if _is_array(whole) else lines.cut(whole))]
+    return [part for whole in files(place, ENDINGS) for part in ([whole] if is_array(whole) else lines.cut(whole))]
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
@@ -26,20 +27,25 @@ def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
 
 def rows(part: Slice, way: records.Way) -> Iterator[Sample | Broken]:
     """The same, by any way."""
-    for row in arrays.read(part) if _is_array(part) else lines.read(part):
+    return told(arrays.read(part) if is_array(part) else lines.read(part), way)
+
+
+def told(found: Iterable[tuple[str, Any] | Broken], way: records.Way) -> Iterator[Sample | Broken]:
+    """What lines or elements with their places give."""
+    for row in found:
         if isinstance(row, Broken):
             yield row
             continue
-        place, found = row
+        place, value = row
         try:
-            fields = lines.value(found) if isinstance(found, bytes) else found
+            fields = lines.value(value) if isinstance(value, bytes) else value
         except Bad as bad:
             yield Broken(place, bad.reason)
         else:
             yield from way.samples(fields, place)
 
 
-def _is_array(part: Slice) -> bool:
+def is_array(part: Slice) -> bool:
     """Whether a .json file holds one array; a line of a .jsonl file that looks like one is a broken line."""
     try:
         return part.path.name.lower().endswith(packs(".json")) and not part.first and arrays.is_array(part)

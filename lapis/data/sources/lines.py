@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,37 +45,78 @@ def _ends(path: Path, size: int) -> Iterator[int]:
             at += size
 
 
-def split(pieces: Iterable[bytes], longest: int = LONGEST) -> Iterator[tuple[int, bytes | None]]:
-    """(offset, line without its end) of every line; None is one that is longer."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of a slice, one after the other."""
+
+    data: bytes
+    """With the lines' ends; the slice's last line may have none."""
+    offset: int
+    """Of its first byte, in the file (unpacked)."""
+    number: int
+    """Lines of the slice before it."""
+
+
+def blocks(part: Slice) -> Iterator[Block | Broken]:
+    """All lines of a slice, some hundred kilobytes of them at a time, and what is broken among them."""
+    number = 0
+    try:
+        for start, data in whole(unpack.pieces(part, part.first, part.last)):
+            if data is None:
+                yield Broken(place(part, part.first + start, number), "too long")
+                number += 1
+            else:
+                yield Block(data, part.first + start, number)
+                number += data.count(b"\n") + (not data.endswith(b"\n"))
+    except Bad as bad:
+        yield Broken(f"{part.name} line {number + 1}", bad.reason)
+
+
+def whole(pieces: Iterable[bytes], longest: int = LONGEST) -> Iterator[tuple[int, bytes | None]]:
+    """(offset, lines that end in the same piece); None is one line that is longer, which is not held.
+
+    A piece is no longer than a line may be.
+    """
     start = size = 0
     held: list[bytes] = []
     for piece in pieces:
-        *whole, rest = piece.split(b"\n")
-        for end in whole:
-            size += len(end)
-            yield start, b"".join((*held, end)) if size <= longest else None
-            start, size = start + size + 1, 0
+        first, last = piece.find(b"\n") + 1, piece.rfind(b"\n") + 1
+        if first and size + first - 1 > longest:
+            yield start, None
+            start, size, piece, last = start + size + first, 0, piece[first:], last - first
+        if last:
+            yield start, b"".join((*held, piece[:last]))
+            start, size, piece = start + size + last, 0, piece[last:]
             held.clear()
-        size += len(rest)
-        held.append(rest)
+        size += len(piece)
+        held.append(piece)
         if size > longest:
             held.clear()
     if size:
         yield start, b"".join(held) if size <= longest else None
 
 
+def place(part: Slice, offset: int, number: int) -> str:
+    """Where a line stands, of which so many lie before it in its slice."""
+    return f"{part.name} byte {offset}" if part.first else f"{part.name} line {number + 1}"
+
+
 def read(part: Slice, blank: bool = False) -> Iterator[tuple[str, bytes] | Broken]:
     """(place, line) of every line of a slice, blank ones only where wanted, and what is broken among them."""
-    name, number = part.name, 0
-    try:
-        for number, (offset, line) in enumerate(split(unpack.pieces(part, part.first, part.last)), 1):
-            place = f"{name} byte {part.first + offset}" if part.first else f"{name} line {number}"
-            if line is None:
-                yield Broken(place, "too long")
-            elif blank or line.strip():
-                yield place, line
-    except Bad as bad:
-        yield Broken(f"{name} line {number + 1}", bad.reason)
+    for block in blocks(part):
+        if isinstance(block, Broken):
+            yield block
+        else:
+            yield from each(part, block, blank)
+
+
+def each(part: Slice, block: Block, blank: bool = False) -> Iterator[tuple[str, bytes]]:
+    """The same of a block."""
+    offset = block.offset
+    for number, line in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.number):
+        if blank or line.strip():
+            yield place(part, offset, number), line
+        offset += len(line) + 1
 
 
 def value(data: bytes) -> Any:

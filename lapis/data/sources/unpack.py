@@ -17,7 +17,7 @@ from backports import zstd
 from lapis.data.sources.base import Bad, Slice
 from lapis.data.sources.places import inside
 
-PIECE = 1 << 18
+PIECE = 1 << 20
 """Bytes of a piece."""
 RATIO, FLOOR = 200, 32 << 20
 """A file is a bomb once it gives more than FLOOR bytes and more than RATIO for each of its own (ours: text packed by

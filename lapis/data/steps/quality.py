@@ -20,6 +20,8 @@ from lapis.data.measure import Block, Bools, Places, Spans
 from lapis.data_config.judge import Quality
 
 STOPS = ("the", "be", "to", "of", "and", "that", "have", "with")
+HEAD = 256
+"""Bytes of a document in which most have enough stop words."""
 CLOSED = ("zh", "ja", "th", "lo", "km", "my")
 """Languages that set no space between words."""
 ENDS = '.!?"'
@@ -38,19 +40,23 @@ Rule = tuple[str, Bools]
 
 def judge(rows: pa.Table, rules: Quality = LIMITS) -> pa.Array:
     """Why a row (columns `text`, `lang`) is dropped, one of REASONS, or null where it stays."""
-    languages = pc.fill_null(rows["lang"], "").to_numpy(zero_copy_only=False)
+    spoken = pc.fill_null(rows["lang"], "")
+    asked = np.zeros((3, rows.num_rows), dtype=bool)
+    for one, some in zip(asked, (("zh",), CLOSED, ("en",)), strict=True):
+        one[:] = pc.is_in(spoken, value_set=pa.array(some, spoken.type))
     number = np.full(rows.num_rows, len(REASONS))
     at = 0
     for block in measure.blocks(rows["text"]):
-        number[at : at + block.count] = _block(block, languages[at : at + block.count], rules)
+        number[at : at + block.count] = _block(block, asked[:, at : at + block.count], rules)
         at += block.count
     return pa.DictionaryArray.from_arrays(pa.array(number), pa.array([*REASONS, None])).cast(pa.string())
 
 
-def _block(block: Block, languages: np.ndarray, rules: Quality) -> Places:
-    """The reason of each document [D] as a number, len(REASONS) for none."""
+def _block(block: Block, languages: Bools, rules: Quality) -> Places:
+    """The reason of each document [D] as a number, len(REASONS) for none; `languages` [3, D] says which are Chinese,
+    which set no space between words, and which are English."""
     found = np.full(block.count, len(REASONS))
-    zh, spaced, english = languages == "zh", ~np.isin(languages, CLOSED), languages == "en"
+    zh, spaced, english = languages[0], ~languages[1], languages[2]
     for asked in (_words, _lines, _repeated) if _asks(rules) else (_words, _lines):
         for reason, broken in asked(block, zh, spaced, english, found == len(REASONS), rules):
             found = np.minimum(found, np.where(broken, REASONS.index(reason), len(REASONS)))
@@ -69,15 +75,17 @@ def _words(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Bools,
     yield "few words", spaced & (count < rules.words)
     yield "many words", count > rules.most_words
     length, parted = block.characters(block.words), ~measure.ALONE[block.bytes[block.words.start]]
-    mean = _sum(block, length * parted) / np.maximum(_sum(block, parted), 1)
+    mean = block.sums(length * parted) / np.maximum(block.sums(parted), 1)
     yield "word length", spaced & ((mean < least) | (mean > most))
     hashes, dots = (block.per(places) for places in (np.flatnonzero(block.bytes == 35), _ellipses(block)))
     yield "symbols", spaced & (np.maximum(hashes, dots) > rules.symbols * words)
     yield "letters", spaced & (_lettered(block) < rules.letters * words)
-    yield "stop words", english & (_stops(block) < rules.stops)
-    han = block.per(np.flatnonzero(measure.HAN[block.bytes]))
-    yield "few Chinese characters", zh & (han < rules.least_han)
-    yield "share of Chinese", zh & (han < rules.han * _sum(block, length))
+    if english.any():
+        yield "stop words", english & (_stops(block, rules.stops) < rules.stops)
+    if zh.any():
+        han = block.per(block.alone[measure.HAN[block.bytes[block.alone]]])
+        yield "few Chinese characters", zh & (han < rules.least_han)
+        yield "share of Chinese", zh & (han < rules.han * block.sums(length))
     if rules.broken < 1:
         yield "broken characters", _lost(block) > rules.broken * block.size
 
@@ -121,11 +129,6 @@ def _repeated(block: Block, zh: Bools, spaced: Bools, english: Bools, alive: Boo
     yield "repeated words", repeated
 
 
-def _sum(block: Block, values: Places | Bools) -> Places:
-    """Sum of a value of words over each document [D]."""
-    return np.bincount(block.words.document, values, minlength=block.count).astype(np.int64)
-
-
 def _count(block: Block, spans: Spans) -> Places:
     return np.bincount(spans.document, minlength=block.count)
 
@@ -141,14 +144,28 @@ def _ellipses(block: Block) -> Places:
 
 
 def _lettered(block: Block) -> Places:
-    """Words with a letter [D]."""
-    letters = (measure.LETTER | measure.TERM & (np.arange(256) >= 0xC3))[block.bytes]
-    starts = block.words.start
-    some = np.logical_or.reduceat(letters, starts) if len(starts) else letters[:0]
-    return _count(block, block.words.only(some))
+    """Words with a letter [D]: nearly all begin with one, and the others are looked into."""
+    letters = block.are(measure.LETTER)
+    first = letters[block.words.start]
+    rest = block.words.only(~first)
+    within = np.stack([rest.start, rest.end], axis=1).ravel()
+    some = np.logical_or.reduceat(letters, within)[::2] if len(rest) else first[:0]
+    return block.sums(first) + _count(block, rest.only(some))
 
 
-def _stops(block: Block) -> Places:
+def _stops(block: Block, least: int) -> Places:
+    """How many of the stop words a document has [D], or its beginning where that has the least."""
+    starts = np.append(block.words.start, len(block.bytes))
+    wanted = np.minimum(block.first + HEAD, block.last)
+    heads = np.minimum(starts[np.searchsorted(starts, wanted)], block.last)
+    seen = _seen(block.parts(heads))
+    more = (seen < least) & (heads < block.last)
+    if more.any():
+        seen = np.where(more, _seen(block.parts(np.where(more, block.last, block.first))), seen)
+    return seen
+
+
+def _seen(block: Block) -> Places:
     """How many of the stop words a document has [D]."""
     short = block.terms.only(block.terms.end - block.terms.start <= max(map(len, STOPS)))
     hashes = measure.hashes(block.lower, short)

@@ -162,6 +162,15 @@ def test_processes_give_what_one_gives(tmp_path: Path, texts: list[str], built: 
     assert made.contents(tmp_path) == made.contents(built)
 
 
+def test_hashes_joined_in_many_rounds_give_what_one_gives(
+    tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapis.data.corpus.world.ROUND", 3)
+    folder = built.parent
+    made.run(made.data({"first": folder / "a.jsonl", "second": folder / "b.jsonl"}), tmp_path)
+    assert made.contents(tmp_path) == made.contents(built)
+
+
 def test_the_same_plan_on_ray_gives_the_same_bytes(tmp_path: Path, built: Path) -> None:
     pytest.importorskip("ray")
     for runner in ("native", "ray"):
@@ -191,7 +200,7 @@ def test_ray_that_is_not_there_is_told_before_any_work(monkeypatch: pytest.Monke
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, schema: object) -> object:
+    def full(*words: object) -> object:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store, "writer_of", full)

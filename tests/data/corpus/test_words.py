@@ -39,10 +39,16 @@ def test_bare_words_have_no_punctuation() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(min_size=1), min_size=1, max_size=4))
+@given(st.lists(st.text(min_size=1) | st.text("aB  \n\t\x1c\x00\x7fßﬁé", min_size=1), min_size=1, max_size=4))
 def test_columns_give_the_rows_that_samples_give(texts: list[str]) -> None:
     texts = [text for text in texts if text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)]
     columns = {name: ["en"] * len(texts) for name in ("lang", "source", "licence")}
     mine = rows.finish(rows.documents(columns | {"text": texts, "meta": ["{}"] * len(texts)}, "prose"))
     made = [Sample("prose", "en", "en", "en", (Turn("assistant", (Text(one),)),), document=True) for one in texts]
     assert mine.to_pylist() == store.to_table(made).to_pylist()
+
+
+def test_words_of_any_length_are_told_apart() -> None:
+    long = ["x" * 300 + "a", "x" * 300 + "b", "x" * 300 + "a"]
+    hashes, ends = words.words(pa.array([" ".join(long), ""]))
+    assert ends.tolist() == [0, 3, 3] and hashes[0] == hashes[2] != hashes[1]

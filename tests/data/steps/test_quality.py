@@ -95,6 +95,14 @@ def test_each_limit_keeps_what_lies_on_it_and_drops_what_lies_beyond(
     assert (reason(kept, "en", rules), reason(dropped, "en", rules)) == (None, expected)
 
 
+def test_stop_words_are_looked_for_beyond_the_beginning_and_never_in_half_a_word() -> None:
+    rules = replace(OFF, stops=2)
+    for size in range(quality.HEAD - 20, quality.HEAD + 5):
+        begin = "ab " * (size // 3) + "c" * (size % 3 + 1)
+        assert reason(f"{begin} the other offer of it", "en", rules) is None
+        assert reason(f"{begin} other offer and therefore", "en", rules) == "stop words"
+
+
 def test_chinese_has_its_own_measures() -> None:
     """No stop words or word lengths; lines are short below half as many characters; 。 ends lines and sentences."""
     assert reason(ZH[0], "zh", replace(OFF, stops=2, words=50, word_length=(3, 10), letters=1, symbols=0)) is None
