@@ -165,7 +165,7 @@ def within(seconds: float | None, reward: Reward, items: Sequence[Item]) -> Any:
     def work() -> None:
         try:
             box.append(reward(items))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             box.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
