@@ -21,8 +21,6 @@ from bench.parts.line import say
 from lapis import config
 from lapis.rl import loop
 from lapis.rl.fleet import cluster
-from lapis.rl.rewards import Score, score
-from lapis.rl.rollout import Group
 from lapis.rl_fleet import Fleet
 
 OPTIM = config.Optim(lr=1e-3, weight_decay=0.0, warmup=0.0, end=1.0)
@@ -34,15 +32,10 @@ STAGE = config.RL(
 
 def inline(at: Path, stage: config.RL, recipe: config.Recipe) -> float:
     """Samples a second of the loop in one process with two threads; its first and last measurements count for none."""
-
-    def low(group: Group) -> list[Score]:
-        verdicts = iter([fleet.low_first(group.sample, answer) for answer in group.answers])
-        return score(group.answers, group.sample.meta, stage.reward, lambda *_: next(verdicts))
-
     measured = {"correct": 0.0, "thought_tokens": 0.0, "reward": 0.0}
-    with patch.object(loop, "rewarder", lambda _: low), patch.object(loop, "measure", lambda *_: measured):
+    with patch.object(loop, "measure", lambda *_: measured):
         begin = time.perf_counter()
-        loop.run(stage, replace(recipe, threads=2), at, fleet.Silent())
+        loop.run(stage, replace(recipe, threads=2), at, fleet.Silent(), fleet.low_firsts)
         seconds = time.perf_counter() - begin
     return sum(line["asked"] for line in fleet.metrics(at / stage.name)) * stage.group / seconds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from lapis.export import hf
 from lapis.model.decoder import Decoder
 from lapis.recipes import pocket
 from lapis.rl.fleet import stage as fleet_stage
-from lapis.rl.fleet.judge import Check
-from lapis.types import Completion, Sample, Text, Turn, Verdict
+from lapis.rl.rewards.book import Book, Item
+from lapis.types import Sample, Text, Turn, Verdict
 
 SHAPE = config.Decoder(width=128, layers=4, heads=4, kv_heads=2, head_dim=32, mlp=256, vocab=300)
 MIDDLE = 130
@@ -27,15 +28,21 @@ BUDGETS = (4, 8, 8, 16, 16, 32, 128, 224)
 """Tokens of thought that questions are asked with: most are short, some long."""
 
 
-def low_first(sample: Sample, completion: Completion) -> Verdict:
+def low_first(items: Sequence[Item]) -> list[Verdict]:
     """Right is an answer whose first own token has a small id: about half of a fresh model's, and quickly learned."""
-    own = (token for token, forced in zip(completion.token_ids, completion.forced, strict=True) if not forced)
-    return Verdict(float(next(own, SHAPE.vocab) < MIDDLE), "")
+    return [Verdict(float(_first(item) < MIDDLE), "") for item in items]
 
 
-def low_firsts() -> Check:
-    """It, for judges."""
-    return low_first
+def _first(item: Item) -> int:
+    """The first token that the model chose itself."""
+    answer = item.answer
+    own = (token for token, forced in zip(answer.token_ids, answer.forced, strict=True) if not forced)
+    return next(own, SHAPE.vocab)
+
+
+def low_firsts() -> Book:
+    """It as the questions' reward; a fresh model writes any bytes."""
+    return Book({"number": low_first}, unfit=lambda item: "")
 
 
 def questions(count: int, seed: int) -> list[Sample]:

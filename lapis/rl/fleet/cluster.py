@@ -58,6 +58,7 @@ def start(store: int = STORE, **words: object) -> None:
     import ray
 
     ray.init(
+        address="local",
         include_dashboard=False,
         num_cpus=guard.cores(),
         object_store_memory=store,

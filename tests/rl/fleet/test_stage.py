@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,10 @@ from lapis.export import hf
 from lapis.model import convert, init
 from lapis.rl import loop
 from lapis.rl.fleet import stage as fleet_stage
-from lapis.rl.fleet.judge import Check
 from lapis.rl.fleet.pool import Pool, Step
-from lapis.rl.rewards import Score, score
-from lapis.rl.rollout import Group
+from lapis.rl.rewards.book import Book, Item, Reward
 from lapis.rl_fleet import Fleet
-from lapis.types import Completion, InputError, Sample, Verdict
+from lapis.types import InputError, Verdict
 from tests.serve.small import spread
 from tests.tiny import tiny_recipe, tiny_tokenizer
 
@@ -34,19 +33,26 @@ STAGE = config.RL(
 )
 
 
-def by_three(sample: Sample, completion: Completion) -> Verdict:
+def by_three(items: Sequence[Item]) -> list[Verdict]:
     """Right is an answer whose tokens add up to a multiple of three: a third of a fresh model's."""
-    return Verdict(float(sum(completion.token_ids) % 3 == 0), "")
+    return [Verdict(float(sum(item.answer.token_ids) % 3 == 0), "") for item in items]
 
 
-def by_threes() -> Check:
-    return by_three
+def throws(items: Sequence[Item]) -> list[Verdict]:
+    raise ValueError("no")
 
 
-def threes(group: Group) -> list[Score]:
-    """The same for the loop in one process."""
-    verdicts = iter([by_three(group.sample, answer) for answer in group.answers])
-    return score(group.answers, group.sample.meta, STAGE.reward, lambda *_: next(verdicts))
+def book(reward: Reward) -> Book:
+    """For a model that writes any bytes."""
+    return Book({"number": reward}, unfit=lambda item: "")
+
+
+def threes() -> Book:
+    return book(by_three)
+
+
+def throwing() -> Book:
+    return book(throws)
 
 
 @pytest.fixture
@@ -72,16 +78,13 @@ def weights(run: Path, name: str = "rl") -> list[torch.Tensor]:
     return [parameter.detach() for parameter in convert.read(run / name / "model").parameters()]
 
 
-def test_synchronous_is_the_loop_in_one_process_token_for_token(
-    run: Path, ray_here: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_synchronous_is_the_loop_in_one_process_token_for_token(run: Path, ray_here: None) -> None:
     """Two engines of which one is killed, a judge, a trainer, weights by broadcast: the same lines, bits of weights and
     held-out answers."""
-    monkeypatch.setattr(loop, "rewarder", lambda stage: threes)
     plan = replace(STAGE, group=2)
-    loop.run(replace(plan, name="inline"), RECIPE, run, Silent())
+    loop.run(replace(plan, name="inline"), RECIPE, run, Silent(), threes)
     fleet_stage.run(
-        replace(plan, fleet=Fleet("sync", engines=2, slots=4)), RECIPE, run, Killing({3: "EngineProcess"}), by_threes
+        replace(plan, fleet=Fleet("sync", engines=2, slots=4)), RECIPE, run, Killing({3: "EngineProcess"}), threes
     )
     ours, theirs = lines(run), lines(run, "inline")
     assert len(theirs) == 4 and any(line["asked"] > 3 for line in theirs) and any(line["tokens"] for line in theirs)
@@ -106,7 +109,7 @@ def test_asynchronous_goes_on_from_its_checkpoint_when_the_trainer_is_killed(
 
     monkeypatch.setattr(Pool, "take", taken)
     plan = replace(STAGE, steps=5, checkpoint_every=2, fleet=Fleet("async", slots=8, judges=0, carry=2))
-    fleet_stage.run(plan, RECIPE, run, Killing({3: "TrainerProcess"}), by_threes)
+    fleet_stage.run(plan, RECIPE, run, Killing({3: "TrainerProcess"}), threes)
     told = lines(run)
     assert [line["step"] for line in told] == [1, 2, 3, 4, 5]
     assert [len(trained[line["step"]]) for line in told] == [line["groups"] for line in told]
@@ -122,16 +125,9 @@ def test_asynchronous_goes_on_from_its_checkpoint_when_the_trainer_is_killed(
 
 def test_checks_that_fail_stop_the_run_with_a_checkpoint(run: Path, ray_here: None) -> None:
     plan = replace(STAGE, refill=0, fleet=Fleet("sync", judges=0))
-    with pytest.raises(InputError, match="rl: .* answers failed, .* by: check: ValueError: no"):
+    with pytest.raises(InputError, match="rl: 12 of the last 12 answers have no verdict, .*: number: ValueError: no"):
         fleet_stage.run(plan, RECIPE, run, Silent(), throwing)
     assert (run / "rl" / "checkpoint" / "step-00000001").is_dir()
-
-
-def throwing() -> Check:
-    def check(sample: Sample, completion: Completion) -> Verdict:
-        raise ValueError("no")
-
-    return check
 
 
 class Killing(Silent):
