@@ -18,7 +18,7 @@ FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 BASE = {"types", "files", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
-BASE |= {"constraints", "data_config", "sandbox", "reward_config", "rl_fleet"}
+BASE |= {"constraints", "data_config", "sandbox", "reward_config", "rl_fleet", "service_config"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "actions": {"types"},
     "sandbox": {"types"},
     "reward_config": {"types", "shape"},
+    "service_config": {"shape", "reward_config"},
     "verify": {"types", "config", "chat", "actions", "constraints", "sandbox"},
     "hub": {"types"},
     "plug": {"types"},
@@ -71,6 +72,7 @@ TOP |= {
     "llama_verbs",
     "recipes",
     "reward_verb",
+    "service_verb",
     "serving",
     "verbs",
     "watch",
@@ -156,7 +158,7 @@ def test_what_is_public_has_a_docstring(path: Path) -> None:
 
 def test_every_option_is_read() -> None:
     """Each field of the config dataclasses is an attribute that some other file reads, or is passed on whole."""
-    files = [ROOT / "lapis" / name for name in ("config.py", "shape.py", "rl_fleet.py")]
+    files = [ROOT / "lapis" / name for name in ("config.py", "shape.py", "rl_fleet.py", "service_config.py")]
     files += [path for path in FILES if path.parent.name == "data_config"]
     read = {
         node.attr

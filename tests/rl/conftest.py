@@ -1,4 +1,4 @@
-"""One Ray for all tests of this folder."""
+"""One Ray for all tests of these folders."""
 
 from __future__ import annotations
 
