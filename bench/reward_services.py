@@ -104,9 +104,8 @@ def main() -> None:
     serve.shutdown()
     print(f"unloaded: p95 {p95(alone):.3f} s of {UNLOADED}")
     print(f"ramp to {SCALE.most} replicas: {len(ramp)} requests, p95 {p95(ramp):.3f} s, at most {queue(ramp)} waited")
-    print(
-        f"{CALLERS} callers: p95 {p95(full):.3f} s of {LOADED}, {p95(full) / p95(alone):.2f}x, at most {queue(full)} waited"
-    )
+    told = f"p95 {p95(full):.3f} s of {LOADED}, {p95(full) / p95(alone):.2f}x, at most {queue(full)} waited"
+    print(f"{CALLERS} callers: {told}")
     print(f"one replica again {back:.1f} s after the load; no request lost")
     say("service_p95", p95(alone) / p95(full), 0.5, "p95 unloaded by p95 at ten times the load, replicas up", 1.0)
 

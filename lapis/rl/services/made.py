@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lapis import plug, verify
-from lapis.reward_config import Endpoint
+from lapis.reward_config import Asking, Endpoint
 from lapis.rl.rewards.apart import Apart
 from lapis.rl.rewards.asking import Server
 from lapis.rl.rewards.book import Reward
@@ -14,7 +15,7 @@ from lapis.rl.rewards.judge import Judge
 from lapis.service_config import Service
 from lapis.types import InputError
 
-MODELS = {"grader": Judge, "checker": Checker}
+MODELS: dict[str, Callable[[Server, str, Asking], Reward]] = {"grader": Judge, "checker": Checker}
 """Kinds that ask a server."""
 
 

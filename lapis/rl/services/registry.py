@@ -48,12 +48,25 @@ def start(name: str, service: Service) -> None:
     from lapis.rl.services.replica import Replica
 
     serve.start(proxy_location="Disabled")
+    _fits(service)
+    new = name not in {one.name for one in listed()}
     deployment = serve.deployment(Replica, name="reward", **_options(service))
     try:
         serve.run(deployment.bind(service), name=APP + name, route_prefix=None)
     except RuntimeError as error:
-        serve.delete(APP + name)
+        if new:
+            serve.delete(APP + name)
         raise InputError(f"{name}: does not start: {_last(str(error))}") from None
+
+
+def _fits(service: Service) -> None:
+    """Serve waits for ever for what no machine of the cluster has."""
+    import ray
+
+    there, least = ray.cluster_resources(), service.scale.least
+    for field, wanted, kind in (("cpus", service.cpus, "CPU"), ("gpus", service.gpus, "GPU")):
+        if wanted * least > there.get(kind, 0.0):
+            raise InputError(f"{field}: {wanted:g} for {least} replicas, the cluster has {there.get(kind, 0.0):g}")
 
 
 def _options(service: Service) -> dict[str, Any]:
@@ -65,6 +78,7 @@ def _options(service: Service) -> dict[str, Any]:
         "max_ongoing_requests": service.batch.size * service.batch.at_once,
         "max_constructor_retry_count": STARTS,
         "health_check_period_s": service.health,
+        "graceful_shutdown_timeout_s": service.seconds * service.batch.size,
         "autoscaling_config": AutoscalingConfig(
             min_replicas=scale.least,
             max_replicas=scale.most,
@@ -111,15 +125,13 @@ def listed() -> list[Listed]:
     """All services of the cluster, by name."""
     apps = _serve().status().applications
     ours = sorted(name for name in apps if name.startswith(APP))
-    return [
-        _listed(name.removeprefix(APP), deployment) for name in ours for deployment in apps[name].deployments.values()
-    ]
+    return [_listed(name, one) for name in ours for one in apps[name].deployments.values()]
 
 
-def _listed(name: str, deployment: Any) -> Listed:
-    states = {str(getattr(state, "value", state)): many for state, many in deployment.replica_states.items()}
-    status = str(getattr(deployment.status, "value", deployment.status))
-    return Listed(name, status, states.get("RUNNING", 0), states.get("STARTING", 0))
+def _listed(app: str, deployment: Any) -> Listed:
+    states = deployment.replica_states
+    status = deployment.status.value
+    return Listed(app.removeprefix(APP), status, states.get("RUNNING", 0), states.get("STARTING", 0))
 
 
 def stop(name: str) -> None:

@@ -72,6 +72,6 @@ class Replica:
 
     def __del__(self) -> None:
         """Called by Serve at the end of a replica that is no longer wanted."""
-        close = getattr(self.reward, "close", None)
+        close = getattr(getattr(self, "reward", None), "close", None)
         if close is not None:
             close()
