@@ -101,6 +101,7 @@ def main() -> None:
     alone = until(remote, item, lambda calls: len(calls) == UNLOADED)
     ramp, full = loaded(remote, item)
     back = replicas(SCALE.least)
+    remote.close()
     serve.shutdown()
     print(f"unloaded: p95 {p95(alone):.3f} s of {UNLOADED}")
     print(f"ramp to {SCALE.most} replicas: {len(ramp)} requests, p95 {p95(ramp):.3f} s, at most {queue(ramp)} waited")

@@ -44,16 +44,17 @@ def serve(ray_here: None) -> Iterator[None]:
 @pytest.fixture
 def started(serve: None) -> Iterator[Callable[[str, Service], Remote]]:
     """Starts services that end with the test."""
-    names = []
+    remotes: list[Remote] = []
 
     def start(name: str, service: Service) -> Remote:
-        names.append(name)
         registry.start(name, service)
-        return Remote(name)
+        remotes.append(Remote(name))
+        return remotes[-1]
 
     yield start
-    for name in names:
-        registry.stop(name)
+    for remote in remotes:
+        remote.close()
+        registry.stop(remote.name)
 
 
 def running(name: str) -> int:
