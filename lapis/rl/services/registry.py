@@ -53,10 +53,11 @@ def start(name: str, service: Service) -> None:
     deployment = serve.deployment(Replica, name="reward", **_options(service))
     try:
         serve.run(deployment.bind(service), name=APP + name, route_prefix=None)
-    except RuntimeError as error:
+    except RuntimeError:
+        said = [one.message for one in serve.status().applications[APP + name].deployments.values()]
         if new:
             serve.delete(APP + name)
-        raise InputError(f"{name}: does not start: {_last(str(error))}") from None
+        raise InputError(f"{name}: does not start: {_last(said[0])}") from None
 
 
 def _fits(service: Service) -> None:
