@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from lapis import act_verb, building, data_verbs, files, reward_verb, rl_verb, serving, verbs
+from lapis import act_verb, building, data_verbs, files, reward_verb, rl_verb, service_verb, serving, verbs
 from lapis.types import InputError
 from lapis.verbs import Words
 
@@ -93,8 +93,9 @@ def parser() -> Parser:
     return top
 
 
-def _verb(group: Any, name: str, act: Callable[[Words], None], about: str, example: str) -> Parser:
-    verb: Parser = group.add_parser(
+def _word(group: Any, name: str, about: str, example: str) -> Parser:
+    """The parser of a verb, or of a word that has verbs of its own."""
+    word: Parser = group.add_parser(
         name,
         help=about,
         description=about,
@@ -102,6 +103,11 @@ def _verb(group: Any, name: str, act: Callable[[Words], None], about: str, examp
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    return word
+
+
+def _verb(group: Any, name: str, act: Callable[[Words], None], about: str, example: str) -> Parser:
+    verb = _word(group, name, about, example)
     verb.set_defaults(act=act)
     return verb
 
@@ -139,16 +145,7 @@ def _recipe_verbs(group: Any) -> None:
             verb.add_argument("--restart", metavar="STAGE", help="throw this stage and all later ones away first")
         if name == "launch":
             _takes_cluster(verb)
-    about, example = "make, look at and choose data", "example:  lapis data build pocket --smoke"
-    data = group.add_parser(
-        "data",
-        help=about,
-        description=about,
-        epilog=example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    data_verbs.options(data)
+    data_verbs.options(_word(group, "data", "make, look at and choose data", "lapis data build pocket --smoke"))
 
 
 def _takes_cluster(verb: Parser) -> None:
@@ -208,6 +205,7 @@ def _make_verbs(group: Any) -> None:
     _takes_words(export, "out=DIR for another place than the run's export folder")
     building.build_options(_verb(group, "build", building.build, *building.BUILD))
     reward_verb.options(_verb(group, "train-rm", reward_verb.train, reward_verb.ABOUT, reward_verb.EXAMPLE))
+    service_verb.options(_word(group, "rewards", service_verb.ABOUT, service_verb.EXAMPLE))
     report = _verb(group, "report", verbs.report, "write a run's report again", "lapis report pocket")
     report.add_argument("run", metavar="RUN", help="a run, its name or folder")
     seen = _verb(group, "watch", verbs.watch, "look at a run while it trains, or afterwards", "lapis watch pocket")

@@ -18,7 +18,7 @@ FILES = sorted((ROOT / "lapis").rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 BASE = {"types", "files", "said", "shape", "config", "chat", "verify", "hub", "plug", "actions", "outside", "native"}
-BASE |= {"constraints", "data_config", "sandbox", "reward_config", "rl_fleet", "endpoint", "remote"}
+BASE |= {"constraints", "data_config", "sandbox", "reward_config", "rl_fleet", "endpoint", "remote", "service_config"}
 ALLOWED: dict[str, set[str]] = {
     "types": set(),
     "files": {"types"},
@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "sandbox": {"types", "said"},
     "reward_config": {"types", "shape", "endpoint"},
     "remote": {"types", "chat", "endpoint"},
+    "service_config": {"shape", "reward_config", "endpoint"},
     "verify": {"types", "config", "chat", "actions", "constraints", "sandbox"},
     "hub": {"types", "said"},
     "plug": {"types"},
@@ -76,6 +77,7 @@ TOP |= {
     "llama_verbs",
     "recipes",
     "reward_verb",
+    "service_verb",
     "serving",
     "verbs",
     "watch",
@@ -161,9 +163,8 @@ def test_what_is_public_has_a_docstring(path: Path) -> None:
 
 def test_every_option_is_read() -> None:
     """Each field of the config dataclasses is an attribute that some other file reads, or is passed on whole."""
-    files = [
-        ROOT / "lapis" / name for name in ("config.py", "shape.py", "rl_fleet.py", "endpoint.py", "reward_config.py")
-    ]
+    names = ("config.py", "shape.py", "rl_fleet.py", "endpoint.py", "reward_config.py", "service_config.py")
+    files = [ROOT / "lapis" / name for name in names]
     files += [path for path in FILES if path.parent.name == "data_config"]
     read = {
         node.attr

@@ -1,4 +1,4 @@
-"""One Ray for all tests of this folder."""
+"""One Ray for all tests of these folders."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from lapis.rl.fleet import cluster
 @pytest.fixture(scope="session")
 def ray_here() -> Iterator[None]:
     ray = pytest.importorskip("ray")
-    cluster.start(log_to_driver=False, logging_level=logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OUTSIDE_KEY", "secret")
+        cluster.start(log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()

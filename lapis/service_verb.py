@@ -1,0 +1,113 @@
+"""What `lapis rewards` does: reward services of a Ray cluster begun, listed and ended."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, fields
+from typing import Any
+
+from lapis.endpoint import Endpoint
+from lapis.overrides import assign, check
+from lapis.service_config import Service
+from lapis.types import InputError
+
+ABOUT = "rewards as services on a Ray cluster"
+EXAMPLE = "lapis rewards start big kind=grader endpoint.url=http://127.0.0.1:8000/v1 scale.most=8"
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What follows `lapis rewards`."""
+    group: Any = parser.add_subparsers(dest="what", required=True, metavar="VERB")
+    for name, act, about, example in (
+        ("start", start, "have a service under an identifier; one that is there takes over the new config", EXAMPLE),
+        ("list", list_, "the services of a cluster", "lapis rewards list"),
+        ("stop", stop, "end a service", "lapis rewards stop big"),
+    ):
+        verb = group.add_parser(
+            name,
+            help=about,
+            description=about,
+            epilog=f"example:  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        verb.set_defaults(act=act)
+        about = "of the Ray cluster, as `ray start` tells it; auto is the one of this machine"
+        verb.add_argument("--address", metavar="A", default="auto", help=about)
+        if name != "list":
+            verb.add_argument("name", metavar="NAME", help="the identifier")
+        if name == "start":
+            about = "a field of the service (kind=trained place=runs/safety scale.most=8)"
+            verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
+
+
+def settings(words: list[str]) -> Service:
+    """A service from `key=value` words. Raises InputError for a field that is not there or out of range."""
+    tree = asdict(Service())
+    if any(word.startswith("endpoint.") for word in words):
+        tree["endpoint"] = {one.name: "" if one.default is MISSING else one.default for one in fields(Endpoint)}
+    for word in words:
+        path, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"{word}: expected key=value")
+        assign(tree, path, value)
+    return check(Service, tree)
+
+
+def start(words: argparse.Namespace) -> None:
+    """Begin a service, and say how many answer."""
+    service = settings(words.words)
+    with _joined(words.address):
+        from lapis.rl.services import registry
+
+        registry.start(words.name, service)
+        print(next(_line(one) for one in registry.listed() if one.name == words.name))
+
+
+def list_(words: argparse.Namespace) -> None:
+    """A line for each service."""
+    with _joined(words.address):
+        from lapis.rl.services import registry
+
+        for one in registry.listed():
+            print(_line(one))
+
+
+def stop(words: argparse.Namespace) -> None:
+    """End a service."""
+    with _joined(words.address):
+        from lapis.rl.services import registry
+
+        registry.stop(words.name)
+
+
+def _line(one: Any) -> str:
+    return f"{one.name:<24} {one.status.lower():<12} {one.replicas} replicas, {one.starting} starting"
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[None]:
+    """The cluster of an address; one that this process has joined already stays.
+
+    Raises InputError where Ray is not installed, or nothing answers there.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise InputError("reward services: Ray is not installed; `pip install -e '.[rl]' -c constraints.txt`")
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises that very class where a process of its own is late
+        begin = "; `ray start --head --node-ip-address=127.0.0.2` begins one" if address == "auto" else ""
+        raise InputError(f"--address {address}: no cluster there ({str(error).splitlines()[0]}){begin}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
