@@ -227,7 +227,7 @@ def _online(entry: Any) -> None:
 
 
 def _fleet(entry: Any) -> None:
-    """Processes of RL are on Ray, which is an extra."""
+    """Processes of RL are on Ray."""
     if isinstance(entry, config.RL) and entry.fleet.mode != "inline":
         from lapis.rl.fleet import cluster
 

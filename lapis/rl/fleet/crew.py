@@ -7,6 +7,7 @@ there, the present weights are sent anew, which makes it one of the crew.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from lapis import config
 from lapis.dist import guard
@@ -30,12 +31,16 @@ from lapis.rl.rollout import request
 from lapis.rl.rows import Episode
 from lapis.types import Completion, InputError, Request, Sample
 
+log = logging.getLogger(__name__)
+
 POLL = 0.5
 """Seconds that an engine waits for something to tell."""
 KEPT = 100_000
 """Spans of the timeline, the newest."""
 THREADS = 4
 """Calls that an actor takes at once: questions, reports, and weights beside them."""
+AFTER = 15.0
+"""Seconds in which a trainer's other ranks end once one has failed."""
 DEATHS = 3
 """Of an engine, on average, between two steps; more end the run."""
 
@@ -95,17 +100,20 @@ class Crew:
         self._started = True
         self._welcome()
 
-    def _actor(self, kind: type, *words: Any) -> Any:
+    def _actor(self, kind: type, *words: Any, on: str = "") -> Any:
         recipe, fleet = self._made[2], self.stage.fleet
         gpus = 1 / (fleet.ranks + fleet.engines) if guard.device_of(recipe.device).type == "cuda" else 0
-        made = ray.remote(num_cpus=0, num_gpus=gpus, max_concurrency=THREADS)(kind)
+        place = {on: 1} if on else {}
+        made = ray.remote(num_cpus=0, num_gpus=gpus, resources=place, max_concurrency=THREADS)(kind)
         return made.remote(*words)
 
     # Engines
 
     def _hire(self) -> None:
         name = f"engine {next(self._names)}"
-        self._engines[name] = self._actor(EngineProcess, name, *self._made, self._folder)
+        self._engines[name] = self._actor(
+            EngineProcess, name, *self._made, self._folder, on=self.stage.fleet.engines_on
+        )
         self._coming[self._engines[name].about.remote()] = name
 
     def _welcome(self) -> None:
@@ -124,6 +132,7 @@ class Crew:
         if gone is None:
             return
         ray.kill(gone)
+        log.warning("%s: %s is gone, and another one comes in its place", self.stage.name, name)
         self._deaths += 1
         if self._deaths > DEATHS * self.stage.fleet.engines:
             raise InputError(f"{self.stage.name}: engines die again and again ({str(error).splitlines()[0]})")
@@ -291,16 +300,32 @@ class Crew:
         self._get([rank.export.remote() for rank in self._ranks])
 
     def _get(self, refs: list[Ref]) -> Any:
-        """What the first rank gave, when all are done. Raises TrainerDied, and what went wrong in a rank."""
+        """What the first rank gave, when all are done. Raises TrainerDied, and what went wrong in a rank.
+
+        Where one rank is gone the others fail in what they do together, and may tell so before its death is known.
+        """
         try:
             return ray.get(refs)[0]
-        except RayActorError as error:
-            raise TrainerDied(f"{NAME}: {str(error).splitlines()[0]}") from None
-        except RayTaskError as error:
-            raise error.cause from None
+        except RayError as error:
+            ray.wait(refs, num_returns=len(refs), timeout=AFTER)
+            for fault in filter(None, (error, *map(_fault, refs))):
+                if isinstance(fault, RayActorError):
+                    raise TrainerDied(f"{NAME}: {str(fault).splitlines()[0]}") from None
+            raise getattr(error, "cause", error) from None
 
     def dismiss(self) -> None:
         """End all processes."""
         for actor in (*self._ranks, *self._engines.values()):
             ray.kill(actor)
         self._judges.dismiss()
+
+
+def _fault(ref: Ref) -> RayError | None:
+    """What a call ended with, where it ended badly."""
+    try:
+        ray.get(ref, timeout=0)
+    except GetTimeoutError:
+        return None
+    except RayError as error:
+        return error
+    return None

@@ -97,6 +97,7 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress, 
     asked = questions.draw(run / recipe.data.name / "fresh", stage.mixture, wanted, recipe.seed, fits)
     held = questions.held(run / recipe.data.name / "heldout", stage, recipe.seed, fits)
     with cluster.joined(recipe):
+        cluster.offers(stage.fleet)
         done = Work(stage, recipe, model, folder, progress, check, tokens, asked, held).lives()
     files.write_json(folder / "done.json", {**done, "steps": stage.steps})
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lapis import config, files
 from lapis.rl import loop
 from lapis.rl.fleet import trace
-from lapis.rl.fleet.pool import Step
+from lapis.rl.fleet.pool import Scored, Step
 from lapis.rl.fleet.trainer import NAME
 from lapis.train.alarms import NAME as ALARMS
 
@@ -39,6 +41,7 @@ def facts(step: Step, number: int, crew: Crew) -> Json:
     ]
     return {
         **loop.means(step.seen),
+        "rewards": by_task(step.seen),
         "groups": len(step.kept),
         "asked": len(step.seen),
         "staleness": sum(ages) / max(len(ages), 1),
@@ -48,6 +51,14 @@ def facts(step: Step, number: int, crew: Crew) -> Json:
         "weights_seconds": round(crew.sent.seconds, 4),
         "weights_mb": round(crew.sent.megabytes, 3),
     }
+
+
+def by_task(groups: Sequence[Scored]) -> dict[str, float]:
+    """The mean reward of all answers sampled in a step, by their questions' kind."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for group, scores in groups:
+        found[group.sample.kind] += [one.reward for one in scores]
+    return {kind: sum(rewards) / len(rewards) for kind, rewards in sorted(found.items())}
 
 
 class Watch:

@@ -46,7 +46,7 @@ def all_of(judges: Judges, many: int) -> dict[int, Judged]:
 
 
 @pytest.mark.parametrize("many", [0, 1])
-def test_a_check_that_misbehaves_costs_its_answer_alone(many: int, ray_here: None) -> None:
+def test_a_check_that_misbehaves_costs_its_answer_alone(many: int, ray_here: str) -> None:
     judges = Judges(many, naughty, patience=3)
     tokens = (1, 4, 5, 6, 7) if many == 0 else (1, 7, 2, 8, 3, 9)
     for number in tokens:

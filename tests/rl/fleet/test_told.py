@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lapis.rl.fleet.pool import Step
-from lapis.rl.fleet.told import Watch
-from tests.rl.fleet.made import stage
+from lapis.rl.fleet.told import Watch, by_task
+from lapis.rl.rewards import Score
+from lapis.rl.rollout import Group
+from tests.rl.fleet.made import sample, stage
 
 
 def line(step: int, mismatch: float = 0.0, asked: int = 4, failed: int = 0) -> dict[str, Any]:
@@ -38,3 +40,12 @@ def test_a_step_that_is_no_number_may_happen_once(tmp_path: Path) -> None:
     watch, facts = Watch(stage(), tmp_path), {"broken": 0}
     assert watch.broken("", 1, facts) == "" and watch.broken("step 2: loss is nan", 2, facts) == ""
     assert "second time" in watch.broken("step 5: loss is inf", 5, facts) and facts["broken"] == 2
+
+
+def test_rewards_are_told_by_task() -> None:
+    told = (("math/word", (1.0, 0.0)), ("screen/ground", (0.5,)), ("math/word", (0.5, 0.5, 0.0)))
+    groups = [
+        (Group(sample(number, kind), (), 0), [Score(reward, 0, 0, 0, 0, "") for reward in rewards])
+        for number, (kind, rewards) in enumerate(told)
+    ]
+    assert by_task(groups) == {"math/word": 0.4, "screen/ground": 0.5}
