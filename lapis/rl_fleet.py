@@ -23,6 +23,8 @@ class Fleet:
     """Processes that write answers."""
     engines_on: str = ""
     """Where they are: on machines whose `ray start --resources` offers this; each takes one of it. Empty: anywhere."""
+    outside: tuple[str, ...] = ()
+    """Addresses of vLLM servers that also write answers, where a question has neither image nor budget (docs/rl.md)."""
     slots: Positive = 64
     """Most answers that one of them writes at once; other questions wait where any engine can take them."""
     judges: Count = 1

@@ -54,7 +54,12 @@ def test_without_ray_one_line_says_how_to_get_it(
 
 @pytest.mark.parametrize(
     ("word", "line"),
-    [("stages.rl.fleet.mode=fast", "mode"), ("stages.rl.fleet.staleness=0", "staleness"), ("ray.port=1", "port")],
+    [
+        ("stages.rl.fleet.mode=fast", "mode"),
+        ("stages.rl.fleet.staleness=0", "staleness"),
+        ('stages.rl.fleet.outside=["here:8000"]', "outside: here:8000, expected http://"),
+        ("ray.port=1", "port"),
+    ],
 )
 def test_wrong_words_are_one_line(word: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["rl", "pocket", word]) == 2

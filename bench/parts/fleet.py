@@ -1,4 +1,4 @@
-"""A run folder for benches of RL: a small model, questions, and a check that a fresh model can learn to pass."""
+"""A run folder for benches of RL: a small model and questions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from bench.parts import checks
 from lapis import config
 from lapis.data import store
 from lapis.data.tokenise import train_tokenizer
@@ -17,25 +18,11 @@ from lapis.export import hf
 from lapis.model.decoder import Decoder
 from lapis.recipes import pocket
 from lapis.rl.fleet import stage as fleet_stage
-from lapis.rl.fleet.judge import Check
-from lapis.types import Completion, Sample, Text, Turn, Verdict
+from lapis.types import Sample, Text, Turn
 
 SHAPE = config.Decoder(width=128, layers=4, heads=4, kv_heads=2, head_dim=32, mlp=256, vocab=300)
-MIDDLE = 130
-"""An id."""
 BUDGETS = (4, 8, 8, 16, 16, 32, 128, 224)
 """Tokens of thought that questions are asked with: most are short, some long."""
-
-
-def low_first(sample: Sample, completion: Completion) -> Verdict:
-    """Right is an answer whose first own token has a small id: about half of a fresh model's, and quickly learned."""
-    own = (token for token, forced in zip(completion.token_ids, completion.forced, strict=True) if not forced)
-    return Verdict(float(next(own, SHAPE.vocab) < MIDDLE), "")
-
-
-def low_firsts() -> Check:
-    """It, for judges."""
-    return low_first
 
 
 def questions(count: int, seed: int) -> list[Sample]:
@@ -78,7 +65,7 @@ class Silent:
 
 def timed(at: Path, stage: config.RL, recipe: config.Recipe) -> dict[str, float]:
     """Run a stage on Ray; samples a second over its steps, final reward, idle shares."""
-    fleet_stage.run(stage, recipe, at, Silent(), low_firsts)
+    fleet_stage.run(stage, recipe, at, Silent(), checks.low_firsts)
     lines = metrics(at / stage.name)
     seconds = sum(line["seconds"] for line in lines)
     idle = json.loads((at / stage.name / "idle.json").read_text())
@@ -96,6 +83,6 @@ def metrics(at: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (at / "metrics.jsonl").read_text().splitlines()]
 
 
-def in_mode(stage: config.RL, mode: str, **fields: Any) -> config.RL:
-    """The stage in a mode, under a name of its own."""
-    return replace(stage, name=f"{mode}-{stage.name}", fleet=replace(stage.fleet, mode=mode, **fields))
+def named(stage: config.RL, way: str, **fields: Any) -> config.RL:
+    """The stage with its processes so, under a name of its own."""
+    return replace(stage, name=f"{way}-{stage.name}", fleet=replace(stage.fleet, **fields))

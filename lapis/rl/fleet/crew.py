@@ -24,6 +24,7 @@ from lapis.rl.fleet.dispatch import Dispatcher
 from lapis.rl.fleet.engine import EngineProcess
 from lapis.rl.fleet.judge import Judged, Judges, Make
 from lapis.rl.fleet.messages import Answer, Call, Question, Report, Sent
+from lapis.rl.fleet.outside import OutsideProcess, served
 from lapis.rl.fleet.pool import Open
 from lapis.rl.fleet.trace import Span
 from lapis.rl.fleet.trainer import NAME, TrainerProcess, Updated
@@ -84,14 +85,15 @@ class Crew:
         self._names, self._numbers, self._deaths = count(), count(), 0
         self._dispatcher = Dispatcher(stage.fleet.slots)
         self._engines: dict[str, Any] = {}
+        self._urls: dict[str, str] = {}
         self._collects: dict[Ref, str] = {}
         self._coming: dict[Ref, str] = {}
         self._transfer: _Transfer | None = None
         self._updates: list[Ref] = []
         self._judges = Judges(stage.fleet.judges, ask.check)
         self._ranks = [self._actor(TrainerProcess, n, *self._made, folder) for n in range(stage.fleet.ranks)]
-        for _ in range(stage.fleet.engines):
-            self._hire()
+        for url in ("",) * stage.fleet.engines + stage.fleet.outside:
+            self._hire(url)
         self._started = False
         self._address = self._get([self._ranks[0].listen.remote()])
         self._sign = self._get([rank.begin.remote(self._address) for rank in self._ranks])
@@ -102,25 +104,31 @@ class Crew:
 
     def _actor(self, kind: type, *words: Any, on: str = "") -> Any:
         recipe, fleet = self._made[2], self.stage.fleet
-        gpus = 1 / (fleet.ranks + fleet.engines) if guard.device_of(recipe.device).type == "cuda" else 0
+        shares = kind is not OutsideProcess and guard.device_of(recipe.device).type == "cuda"
+        gpus = 1 / (fleet.ranks + fleet.engines) if shares else 0
         place = {on: 1} if on else {}
         made = ray.remote(num_cpus=0, num_gpus=gpus, resources=place, max_concurrency=THREADS)(kind)
         return made.remote(*words)
 
     # Engines
 
-    def _hire(self) -> None:
-        name = f"engine {next(self._names)}"
-        self._engines[name] = self._actor(
-            EngineProcess, name, *self._made, self._folder, on=self.stage.fleet.engines_on
-        )
+    def _hire(self, url: str) -> None:
+        """Start an engine, or what stands for the server at a URL."""
+        name, words = f"engine {next(self._names)}", (*self._made, self._folder)
+        if url:
+            folder = served(self._folder, self.stage.fleet, url)
+            log.warning("%s: waits for a server at %s that serves %s", self.stage.name, url, folder)
+            self._engines[name] = self._actor(OutsideProcess, url, name, *words)
+        else:
+            self._engines[name] = self._actor(EngineProcess, name, *words, on=self.stage.fleet.engines_on)
+        self._urls[name] = url
         self._coming[self._engines[name].about.remote()] = name
 
     def _welcome(self) -> None:
         """Engines that have the present weights get questions."""
         for name in self._engines:
             if name not in self._dispatcher.loads and name not in self._coming.values():
-                self._dispatcher.join(name)
+                self._dispatcher.join(name, plain=bool(self._urls[name]))
                 self._listen(name)
 
     def _listen(self, name: str) -> None:
@@ -134,11 +142,11 @@ class Crew:
         ray.kill(gone)
         log.warning("%s: %s is gone, and another one comes in its place", self.stage.name, name)
         self._deaths += 1
-        if self._deaths > DEATHS * self.stage.fleet.engines:
+        if self._deaths > DEATHS * (self.stage.fleet.engines + len(self.stage.fleet.outside)):
             raise InputError(f"{self.stage.name}: engines die again and again ({str(error).splitlines()[0]})")
         if name in self._dispatcher.loads:
             self._dispatcher.lost(name)
-        self._hire()
+        self._hire(self._urls.pop(name))
 
     # What happens
 
