@@ -23,9 +23,8 @@ from bench.parts.line import number_of, say
 from lapis import config
 from lapis.rl import loop
 from lapis.rl.fleet import cluster
-from lapis.rl.rewards import Score, score
-from lapis.rl.rollout import Group
 from lapis.rl_fleet import Fleet
+from lapis.types import Silent
 
 OPTIM = config.Optim(lr=1e-3, weight_decay=0.0, warmup=0.0, end=1.0)
 STAGE = config.RL(
@@ -42,7 +41,7 @@ MODES: dict[str, dict[str, Any]] = {
 """In `overlap` a step waits for the long answers of the one before: what is left of the gain is dispatch's."""
 
 
-class Clock(fleet.Silent):
+class Clock(Silent):
     """Progress that notes the times of all steps."""
 
     def __init__(self) -> None:
@@ -55,14 +54,9 @@ class Clock(fleet.Silent):
 
 def inline(at: Path, stage: config.RL, recipe: config.Recipe) -> float:
     """Samples a second of the loop in one process with two threads, over its steps."""
-
-    def low(group: Group) -> list[Score]:
-        verdicts = iter([checks.low_first(group.sample, answer) for answer in group.answers])
-        return score(group.answers, group.sample.meta, stage.reward, lambda *_: next(verdicts))
-
     measured, clock = {"correct": 0.0, "thought_tokens": 0.0, "reward": 0.0}, Clock()
-    with patch.object(loop, "rewarder", lambda _: low), patch.object(loop, "measure", lambda *_: measured):
-        loop.run(stage, replace(recipe, threads=2), at, clock)
+    with patch.object(loop, "measure", lambda *_: measured):
+        loop.run(stage, replace(recipe, threads=2), at, clock, checks.low_firsts)
     asked = sum(line["asked"] for line in fleet.metrics(at / stage.name))
     return asked * stage.group / (clock.times[-1] - clock.times[0])
 

@@ -13,8 +13,8 @@ from lapis.types import KINDS, PATCH_LABELS, InputError
 
 def check(recipe: config.Recipe) -> None:
     """Raises InputError for stages that do not follow from each other, shapes that do not fit, kinds that nobody makes,
-    rates that nothing reads, processes that do not divide the work, an engine that cannot do it, a device that is
-    not there, and processes of RL without Ray."""
+    rates that nothing reads, rewards that nobody can give, processes that do not divide the work, an engine that cannot
+    do it, a device that is not there, and processes of RL without Ray."""
     _stages(recipe)
     _shapes(recipe)
     _words(recipe)
@@ -27,6 +27,7 @@ def check(recipe: config.Recipe) -> None:
         _mixture(entry, recipe.data)
         _rates(entry)
         _fleet(entry)
+        _rewards(entry, recipe.data)
         _online(entry)
         _spread(entry, recipe)
     if recipe.dist.engine == "deepspeed":
@@ -181,7 +182,7 @@ def _cut(recipe: config.Recipe) -> None:
 def _mixture(entry: Any, data: config.Data) -> None:
     from lapis.data.mixture import belongs
 
-    kinds = (*KINDS, *data.handlers, *(source.kind for source in data.sources.values()))
+    kinds = _kinds(data)
     for field in ("mixture", "epochs"):
         for prefix in getattr(entry, field, {}):
             if not any(belongs(kind, prefix) for kind in kinds):
@@ -235,6 +236,19 @@ def _fleet(entry: Any) -> None:
         for url in entry.fleet.outside:
             if not url.startswith(("http://", "https://")):
                 raise InputError(f"stages.{entry.name}.fleet.outside: {url}, expected http://HOST:PORT")
+
+
+def _rewards(entry: Any, data: config.Data) -> None:
+    """Who judges answers in RL can do so."""
+    if isinstance(entry, config.RL) and entry.rewards != config.Rewards():
+        from lapis.rl.rewards import made
+
+        made.refuse(entry.rewards, f"stages.{entry.name}.rewards", _kinds(data))
+
+
+def _kinds(data: config.Data) -> tuple[str, ...]:
+    """Of all samples that a recipe may have."""
+    return (*KINDS, *data.handlers, *(source.kind for source in data.sources.values()))
 
 
 def _rates(entry: Any) -> None:

@@ -19,6 +19,7 @@ from lapis.data_config.corpus import Corpus, Evaluations, Near, Photos, Source
 from lapis.data_config.long import Long
 from lapis.machines import Cache, Dist, Floor
 from lapis.overrides import assign, check, flat
+from lapis.reward_config import Rewards
 from lapis.rl_fleet import Fleet, Ray
 from lapis.shape import (
     Adapter,
@@ -38,7 +39,8 @@ from lapis.shape import (
 from lapis.types import InputError
 
 __all__ = ["Adapter", "AnyRes", "Cache", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
-__all__ += ["Corpus", "Evaluations", "Near", "Photos", "Source", "check", "decoder_of", "flat", "tile_tokens"]
+__all__ += ["Corpus", "Evaluations", "Near", "Photos", "Rewards", "Source", "check", "decoder_of", "flat"]
+__all__ += ["tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
 
@@ -244,6 +246,8 @@ class RL:
     """Share of questions drawn by how often they were answered wrongly before (lapis/rl/choose.py)."""
     optim: Optim = field(default_factory=lambda: Optim(lr=4e-5, weight_decay=0.0, warmup=0.1))
     reward: Reward = field(default_factory=Reward)
+    rewards: Rewards = field(default_factory=Rewards)
+    """Who judges, and what happens where nobody can."""
     row_tokens: Positive = 1024
     held_out: Positive = 200
     """Held-out prompts for the before and after figures."""

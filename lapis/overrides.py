@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from lapis.types import InputError
 
 T = TypeVar("T")
+NAMED = (["sources"], ["graders"], ["checkers"])
+"""Fields whose entries have names of the user's own."""
 
 
 def assign(tree: dict[str, Any], path: str, value: str) -> None:
@@ -36,13 +38,13 @@ def assign(tree: dict[str, Any], path: str, value: str) -> None:
 
 def _new(parents: list[str], name: str) -> bool:
     """Whether an entry of the user's own begins here; what it may hold is checked with its values."""
-    return parents[-1:] == ["sources"] or (parents[-2:-1] == ["sources"] and name == "columns")
+    return parents[-1:] in NAMED or (parents[-2:-1] == ["sources"] and name == "columns")
 
 
 def _free_keys(parents: list[str]) -> bool:
     """Whether a dict takes keys of the user's own."""
-    own = ("mixture", "epochs", "handlers", "columns", "sources", "weights", "own")
-    return bool(parents) and (parents[-1] in own or parents[-2:-1] == ["sources"])
+    own = ("mixture", "epochs", "handlers", "columns", "sources", "weights", "own", "trained")
+    return bool(parents) and (parents[-1] in own or parents[-2:-1] in NAMED)
 
 
 def _child(node: Any, name: str, path: str) -> Any:

@@ -6,28 +6,12 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Lt, MinLen
+from pydantic import with_config
 
 from lapis.shape import Count, Positive, Rate, Share
 
 
-@dataclass(frozen=True, slots=True)
-class Rewards:
-    """How answers are judged. A sample's `meta["reward"]`, or else its `meta["verifier"]`, names its reward."""
-
-    own: dict[str, str] = field(default_factory=dict)
-    """Identifier to the user's own check, `package.module:function` (docs/rewards.md)."""
-    workers: Positive = 1
-    """Processes that rules run in."""
-    seconds: Annotated[float, Gt(0)] = 60.0
-    """Most that a judgement of one answer may take."""
-    weights: dict[str, Rate] = field(default_factory=dict)
-    """Kind prefix to the weight of its answers in an update, 1 where none fits."""
-    failures: Share = 0.1
-    """Share of the last answers without a verdict above which the run stops."""
-    window: Positive = 200
-    """How many answers these last ones are."""
-
-
+@with_config({"extra": "forbid"})
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An OpenAI-compatible server whose model judges."""
@@ -53,6 +37,35 @@ class Asking:
     """Seconds before the first of them, doubled each time."""
     cache: str = ""
     """Folder where judgements are kept; empty keeps none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    """How answers are judged. A sample's `meta["reward"]`, or else its `meta["verifier"]`, names its reward: a rule of
+    `lapis/verify.py`, or an identifier that one of these gives."""
+
+    own: dict[str, str] = field(default_factory=dict)
+    """Identifier to the user's own check, `package.module:function` (docs/rewards.md)."""
+    graders: dict[str, Endpoint] = field(default_factory=dict)
+    """Identifier to a generative reward model."""
+    checkers: dict[str, Endpoint] = field(default_factory=dict)
+    """Identifier to a verifier model."""
+    trained: dict[str, str] = field(default_factory=dict)
+    """Identifier to a reward model's folder, as `lapis train-rm` writes it."""
+    beside: str = ""
+    """One of `checkers`, which is asked about what rules judge as well; how far they agree is told, and no more."""
+    asking: Asking = field(default_factory=Asking)
+    """Of graders and checkers."""
+    workers: Positive = 1
+    """Processes that rules run in."""
+    seconds: Annotated[float, Gt(0)] = 60.0
+    """Most that a judgement of one answer may take."""
+    weights: dict[str, Rate] = field(default_factory=dict)
+    """Kind prefix to the weight of its answers in an update, 1 where none fits."""
+    failures: Share = 0.1
+    """Share of the last answers that may be without a verdict; more end the stage, with a checkpoint."""
+    window: Positive = 200
+    """How many answers these last ones are; all of the run's where it asks for fewer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt
 
-from lapis.shape import Count, Positive, Share
+from lapis.shape import Count, Positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,6 @@ class Fleet:
     """Mismatch KL of trainer and engines, nats a token, from which on a step is told in alarms.jsonl."""
     stop: Annotated[float, Gt(0)] = 1.0
     """The same, from which on three steps in a row end the stage, with a checkpoint."""
-    failures: Share = 0.1
-    """Share of a step's answers that may fail (by a prompt too long, a broken picture, a check that throws)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from lapis.export import hf
 from lapis.model.decoder import Decoder
 from lapis.recipes import pocket
 from lapis.rl.fleet import stage as fleet_stage
-from lapis.types import Sample, Text, Turn
+from lapis.types import Sample, Silent, Text, Turn
 
 SHAPE = config.Decoder(width=128, layers=4, heads=4, kv_heads=2, head_dim=32, mlp=256, vocab=300)
 BUDGETS = (4, 8, 8, 16, 16, 32, 128, 224)
@@ -54,13 +54,6 @@ def folder(at: Path, seed: int) -> None:
     store.write_samples(at / "data" / "fresh" / "questions.parquet", questions(400, seed))
     store.write_samples(at / "data" / "heldout" / "math.parquet", questions(8, seed + 1))
     hf.write(Decoder(SHAPE), tokenizer, at / "sft" / "model")
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        """Nothing."""
 
 
 def timed(at: Path, stage: config.RL, recipe: config.Recipe) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The RL stage, synchronous and in one process: ask, reward, update, hand the weights over, again.
 
 What a step is: `prompts` questions are asked `group` times each; groups that are all right or all wrong teach nothing
-and are replaced by new questions, at most `refill` times; the others make one update. Held-out correctness is measured
+and are replaced by new questions, at most `refill` times; the others make one update. So are groups with an answer that
+could not be written or judged; where too many are, the run ends with a checkpoint. Held-out correctness is measured
 before the first step and after the last, by answers drawn as in a rollout, and by greedy ones. A run that was cut goes
 on from its checkpoint with the same questions, random numbers and weights, bit for bit on a CPU.
 """
@@ -9,9 +10,10 @@ on from its checkpoint with the same questions, random numbers and weights, bit 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +23,20 @@ from lapis import chat, config, files
 from lapis.dist import checkpoint, guard
 from lapis.export import hf
 from lapis.model import convert
-from lapis.rl import questions
+from lapis.rl import figures, questions
 from lapis.rl.advantage import group_advantages
 from lapis.rl.choose import Chooser
+from lapis.rl.figures import Scored
 from lapis.rl.policy import Policy, Result, plain
-from lapis.rl.rewards import Score, mixed, score
-from lapis.rl.rollout import Group, engine, prompt_turns, request, roll
+from lapis.rl.rewards import RIGHT, Score
+from lapis.rl.rewards.book import Book, Failures, Item, Judged
+from lapis.rl.rewards.made import book_of
+from lapis.rl.rewards.mix import failures_of, scored, task_weights, teaches
+from lapis.rl.rollout import Group, engine, prompt_turns, request, roll, written
 from lapis.rl.rows import Episode
 from lapis.rl.weights import InProcess, Transport
 from lapis.train.metrics import Metrics
-from lapis.types import Generator, InputError, Progress, Sample
+from lapis.types import Generator, InputError, Progress, Sample, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +44,20 @@ HELD_SEED = (1 << 20) - 1
 """Of held-out answers, before and after alike: random numbers that no rollout takes."""
 
 Json = dict[str, Any]
-Scored = list[tuple[Group, list[Score]]]
-Rewarder = Callable[[Group], list[Score]]
+Judging = Callable[[Sequence[Item]], Sequence[Judged]]
+"""`Book.judge`, wherever the book is."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a step asked."""
+
+    seen: Scored = field(default_factory=list)
+    """Groups whose answers all have a verdict."""
+    kept: Scored = field(default_factory=list)
+    """Those of them that teach."""
+    judged: list[Judged] = field(default_factory=list)
+    """Every answer."""
 
 
 @dataclass(slots=True)
@@ -50,10 +68,11 @@ class Loop:
     policy: Policy
     generator: Generator
     transport: Transport
-    rewarder: Rewarder
+    judge: Judging
     chooser: Chooser
     """Questions in the order in which they are asked, over and over."""
     seed: int
+    failures: Failures
     position: int = 0
     """Questions asked so far."""
     broken: int = 0
@@ -61,14 +80,16 @@ class Loop:
 
     def step(self, number: int) -> Json:
         """Rollouts, one update, and the new weights in the engine; returns the step's metrics."""
-        everything, kept = self._collect()
-        result = self._update(kept, number) if kept else None
-        return {"step": number + 1, **plain(result), **means(everything), "groups": len(kept), "asked": len(everything)}
+        asked = self._collect()
+        self.failures.add(asked.judged)
+        result = self._update(asked.kept, number) if asked.kept else None
+        told = figures.line(asked.seen, asked.judged)
+        return {"step": number + 1, **plain(result), **told, "groups": len(asked.kept), "asked": len(asked.seen)}
 
     def _update(self, kept: Scored, number: int) -> Result | None:
         """None where the loss was no finite number: nothing changed then. Raises InputError the second time."""
         try:
-            result = self.policy.update(episodes(kept), number)
+            result = self.policy.update(episodes(kept, self.stage.rewards.weights), number)
         except guard.NonFinite as fault:
             if self.broken:
                 raise InputError(f"{self.stage.name}: {fault}, for the second time; lower its learning rate") from None
@@ -78,20 +99,23 @@ class Loop:
         self.transport.push(number + 1)
         return result
 
-    def _collect(self) -> tuple[Scored, Scored]:
-        """All groups asked, and those that teach: at most `prompts`, after at most `refill` further rounds."""
-        everything: Scored = []
-        kept: Scored = []
+    def _collect(self) -> Asked:
+        """At most `prompts` groups that teach, after at most `refill` further rounds."""
+        asked = Asked()
         for _ in range(1 + self.stage.refill):
-            missing = self.stage.prompts - len(kept)
+            missing = self.stage.prompts - len(asked.kept)
             if not missing:
                 break
-            fresh = [(group, self.rewarder(group)) for group in self._ask(missing)]
-            for group, scores in fresh:
+            groups = self._ask(missing)
+            for group, judged in zip(groups, judged_of(groups, self.stage.group, self.judge), strict=True):
+                asked.judged += judged
+                scores = scored(group.answers, judged, self.stage)
+                if scores is None:
+                    continue
                 self.chooser.learn(group.sample, scores)
-            everything += fresh
-            kept += [pair for pair in fresh if mixed(pair[1])]
-        return everything, kept
+                asked.seen.append((group, scores))
+                asked.kept += [(group, scores)] if teaches(group.sample, scores) else []
+        return asked
 
     def _ask(self, count: int) -> list[Group]:
         first = self.position
@@ -100,74 +124,76 @@ class Loop:
         return roll(self.generator, chosen, self.stage, first, self.seed, self.transport.version)
 
 
-def episodes(groups: Scored) -> list[Episode]:
-    """The answers of the groups with their advantages, scaled so that every group weighs as much as any other.
+def judged_of(groups: Sequence[Group], size: int, judge: Judging) -> list[list[Judged]]:
+    """What is said of the answers of each group; of all `size` that there should be where there are none."""
+    items = [Item(group.sample, answer) for group in groups for answer in group.answers]
+    said = iter(judge(items))
+    return [
+        [Judged(None, group.fault)] * size if group.fault else [next(said) for _ in group.answers] for group in groups
+    ]
+
+
+def episodes(groups: Scored, weights: Mapping[str, float]) -> list[Episode]:
+    """The answers of the groups with their advantages, scaled so that every group weighs what its task does.
 
     Ours: within a group tokens weigh alike (loss.py), but among groups a question with thoughts of a hundred tokens
-    would else outweigh ten that are answered by a point.
+    would else outweigh ten that are answered by a point. `weights` are those of rewards.mix.task_weights.
     """
     rewards_PG = torch.tensor([[one.reward for one in scores] for _, scores in groups])
     advantages = group_advantages(rewards_PG).tolist()
     lengths = [max(1, sum(answer.forced.count(False) for answer in group.answers)) for group, _ in groups]
     mean = sum(lengths) / max(len(lengths), 1)
+    tasks = task_weights([group.sample.kind for group, _ in groups], weights)
     return [
         Episode(
             answer,
-            advantage * mean / length,
+            advantage * task * mean / length,
             tuple(image for turn in prompt_turns(group.sample) for image in turn.images),
         )
-        for (group, _), values, length in zip(groups, advantages, lengths, strict=True)
+        for (group, _), values, length, task in zip(groups, advantages, lengths, tasks, strict=True)
         for answer, advantage in zip(group.answers, values, strict=True)
     ]
 
 
-def means(groups: Scored) -> Json:
-    """Means over every answer sampled in a step, kept or not."""
-    pairs = [pair for group, scores in groups for pair in zip(group.answers, scores, strict=True)]
-    columns = {
-        "reward": [one.reward for _, one in pairs],
-        "correct": [float(one.right) for _, one in pairs],
-        "format": [one.format for _, one in pairs],
-        "repetition": [one.repetition for _, one in pairs],
-        "overlong": [one.overlong for _, one in pairs],
-        "thought_tokens": [float(answer.thought_tokens) for answer, _ in pairs],
-        "answer_tokens": [float(len(answer.token_ids)) for answer, _ in pairs],
-    }
-    return {name: sum(values) / max(len(values), 1) for name, values in columns.items()}
-
-
-def measure(generator: Generator, samples: Sequence[Sample], stage: config.RL, seed: int) -> Json:
+def measure(generator: Generator, judge: Judging, samples: Sequence[Sample], stage: config.RL, seed: int) -> Json:
     """Held-out questions, each answered `held_samples` times as in a rollout: `correct`, `reward`, `thought_tokens`,
-    `n`, and the same by `kinds`.
+    `n`, and the same by `kinds`; `failed` are answers that nobody could judge, which count as wrong.
 
     `each` holds mean correctness and thought length of every question in order, and whether a greedy answer is right,
-    so that before and after make pairs.
+    so that before and after make pairs. A question that cannot be asked is left out of both.
     """
-    groups = roll(generator, samples, replace(stage, group=stage.held_samples), 0, seed, 0)
-    judge = rewarder(stage)
-    scored = [(group, judge(group)) for group in groups]
-    greedy = generator.generate([request(sample, stage.max_tokens) for sample in samples])
-    kinds: dict[str, Scored] = defaultdict(list)
-    for group, scores in scored:
-        kinds[group.sample.kind].append((group, scores))
-    each = {name: [means([pair])[name] for pair in scored] for name in ("correct", "thought_tokens")}
-    each["greedy"] = [
-        float(score([answer], sample.meta, stage.reward)[0].right)
-        for answer, sample in zip(greedy, samples, strict=True)
-    ]
-    whole = _figures(scored) | {"each": each}
-    return whole | {"kinds": {kind: _figures(pairs) for kind, pairs in sorted(kinds.items())}}
+    stage = replace(stage, group=stage.held_samples)
+    groups = [group for group in roll(generator, samples, stage, 0, seed, 0) if not group.fault]
+    judged = judged_of(groups, stage.group, judge)
+    pairs = [(group, _certain(group, said, stage)) for group, said in zip(groups, judged, strict=True)]
+    asked = [[request(group.sample, stage.max_tokens)] for group in groups]
+    greedy = [found[0] for found in written(generator, asked) if not isinstance(found, str)]
+    best = judge([Item(group.sample, answer) for group, answer in zip(groups, greedy, strict=True)])
+    each = {name: [figures.means([pair])[name] for pair in pairs] for name in ("correct", "thought_tokens")}
+    each["greedy"] = [float(one.verdict is not None and one.verdict.score >= RIGHT) for one in best]
+    failed = sum(one.verdict is None for said in judged for one in said)
+    return figures.short(pairs) | {"failed": failed, "each": each, "kinds": figures.kinds(pairs)}
 
 
-def _figures(groups: Scored) -> Json:
-    found = means(groups)
-    return {"n": len(groups)} | {name: found[name] for name in ("correct", "reward", "thought_tokens")}
+def _certain(group: Group, judged: Sequence[Judged], stage: config.RL) -> list[Score]:
+    """Scores where no verdict is a wrong answer."""
+    sure = [one if one.verdict else Judged(Verdict(0.0, one.reason)) for one in judged]
+    scores = scored(group.answers, sure, stage)
+    assert scores is not None
+    return scores
 
 
-def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress) -> None:
+def run(
+    stage: config.RL,
+    recipe: config.Recipe,
+    run: Path,
+    progress: Progress,
+    make: Callable[[], Book] | None = None,
+) -> None:
     """The whole stage in `run/stage.name`: metrics.jsonl, checkpoint/, model/ and done.json last.
 
-    Raises InputError for a parent that is no model, a mixture without questions, or two steps that are not finite.
+    `make` gives another book of rewards than the config's. Raises InputError for a parent that is no model, a mixture
+    without questions, two steps that are not finite, and too many answers without a verdict.
     """
     folder = run / stage.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,29 +203,31 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress) 
     tokenizer = chat.Tokenizer.load(run / stage.parent / "model", recipe.model.tokens_per_tile)
     policy = Policy(model, stage, place)
     answerer = engine(model, tokenizer, stage, place)
-
-    def fits(sample: Sample) -> bool:
-        return len(answerer.prompt(request(sample, 0)).ids) + stage.max_tokens <= stage.row_tokens
-
-    wanted = max(1, stage.steps * stage.prompts * (1 + stage.refill))
-    asked = questions.draw(run / recipe.data.name / "fresh", stage.mixture, wanted, recipe.seed, fits)
-    held = questions.held(run / recipe.data.name / "heldout", stage, recipe.seed, fits)
+    fit = questions.Fit(stage, lambda one: len(answerer.prompt(one).ids))
+    asked, held = questions.both(run, recipe, stage, fit)
     transport = InProcess(policy.decoder, answerer.decoder)
     chooser = Chooser(asked, stage.hard, recipe.seed)
-    loop = Loop(stage, policy, answerer, transport, rewarder(stage), chooser, recipe.seed)
-    before, totals = train(loop, folder, progress, lambda: measure(answerer, held, stage, HELD_SEED))
-    after = measure(answerer, held, stage, HELD_SEED)
+    with closing((make or partial(book_of, stage.rewards, recipe.device))()) as book:
+        loop = Loop(stage, policy, answerer, transport, book.judge, chooser, recipe.seed, failures_of(stage))
+        measured = partial(measure, answerer, book.judge, held, stage, HELD_SEED)
+        before, totals = train(loop, folder, progress, measured)
+        after = measured()
     hf.write(model, tokenizer, folder / "model")
-    files.write_json(folder / "done.json", {**totals, "steps": stage.steps, "before": before, "after": after})
+    done = {**totals, "steps": stage.steps, "before": before, "after": after}
+    files.write_json(folder / "done.json", {**done, **dropped(loop.failures, fit)})
 
 
-def rewarder(stage: config.RL) -> Rewarder:
-    """Verdicts by `verify`, weights by the stage."""
-    return lambda group: score(group.answers, group.sample.meta, stage.reward, limit=stage.max_tokens)
+def dropped(failures: Failures, fit: questions.Fit) -> Json:
+    """What did not make it into training, by reason: answers that could not be written or judged, and questions that
+    were never asked."""
+    return {"failed": dict(failures.failed), "left_out": fit.told()}
 
 
 def train(loop: Loop, folder: Path, progress: Progress, measured: Callable[[], Json]) -> tuple[Json, Json]:
-    """All steps that are not yet done. Returns the figures before the first step and the run's totals."""
+    """All steps that are not yet done. Returns the figures before the first step and the run's totals.
+
+    Raises InputError, with a checkpoint, where too many answers have no verdict.
+    """
     start, facts = resume(loop, folder)
     progress.advance(start, "rl")
     if not facts:
@@ -212,8 +240,11 @@ def train(loop: Loop, folder: Path, progress: Progress, measured: Callable[[], J
             facts["tokens"] += line["seen"]
             facts["image_tokens"] += line["image_tokens"]
             facts["loss"] = line["loss"]
-            if (number + 1) % loop.stage.checkpoint_every == 0 or number + 1 == loop.stage.steps:
+            fault = loop.failures.stop()
+            if fault or (number + 1) % loop.stage.checkpoint_every == 0 or number + 1 == loop.stage.steps:
                 save(loop, folder, number + 1, facts)
+            if fault:
+                raise InputError(f"{loop.stage.name}: {fault}")
             progress.advance(1, f"reward {line['reward']:.2f}")
     return facts.pop("before"), {name: facts[name] for name in ("tokens", "image_tokens", "loss")}
 
@@ -221,7 +252,7 @@ def train(loop: Loop, folder: Path, progress: Progress, measured: Callable[[], J
 def save(loop: Loop, folder: Path, step: int, facts: Json) -> None:
     """Everything that the next step depends on."""
     state = {**facts, "position": loop.position, "updates": loop.policy.updates, "broken": loop.broken}
-    state["rates"] = loop.chooser.state()
+    state |= {"rates": loop.chooser.state(), "failures": loop.failures.facts()}
     checkpoint.save(folder / "checkpoint", step, loop.policy.tensors(), state)
 
 
@@ -234,5 +265,6 @@ def resume(loop: Loop, folder: Path) -> tuple[int, Json]:
     loop.position, loop.broken = facts["position"], facts["broken"]
     loop.policy.restored(facts["updates"])
     loop.chooser.restore(facts["rates"])
+    loop.failures.restore(facts["failures"])
     loop.transport.push(start)
     return start, {name: facts[name] for name in ("before", "tokens", "image_tokens", "loss")}

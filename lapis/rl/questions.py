@@ -1,12 +1,15 @@
 """The questions that RL asks: drawn by the stage's mixture from those that SFT has not read, and the held-out ones.
 
-A question is a conversation with one answer to give and a verifier in its `meta`; of one that points several times a
-single point is asked. Files are read by row groups, only as many as the run needs.
+A question is a conversation with one answer to give and a reward in its `meta`; of one that points several times a
+single point is asked. Files are read by row groups, only as many as the run needs. Questions that cannot be asked or
+judged are left out before any work, counted by their reasons.
 """
 
 from __future__ import annotations
 
+import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,24 +17,71 @@ from pathlib import Path
 from lapis import config
 from lapis.data import store
 from lapis.data.mixture import belongs, match
-from lapis.types import KINDS, InputError, Sample, Text
+from lapis.rl.rewards import made
+from lapis.rl.rewards.book import incomplete, name_of
+from lapis.rl.rollout import request
+from lapis.types import KINDS, InputError, Request, Sample, Text
+
+log = logging.getLogger(__name__)
 
 HELD = {"math": "math", "screen/math": "screen_math_seen", "screen/ground": "ground_seen"}
 """Kind to the held-out file that measures it."""
 Fits = Callable[[Sample], bool]
-"""Whether a question and its answer fit the engine and a training row."""
+"""Whether a question can be asked."""
+
+
+class Fit:
+    """Whether a question and its answer fit the engine and a training row, and somebody judges it."""
+
+    def __init__(self, stage: config.RL, tokens: Callable[[Request], int]):
+        """`tokens` are a request's prompt's; it raises InputError for one that the model cannot read."""
+        self.room, self.tokens = stage.row_tokens - stage.max_tokens, tokens
+        self.names = set(made.names(stage.rewards))
+        self.left_out: Counter[str] = Counter()
+        """Reason to how many questions were left out for it."""
+
+    def __call__(self, sample: Sample) -> bool:
+        reason = self._reason(sample)
+        self.left_out[reason] += bool(reason)
+        return not reason
+
+    def _reason(self, sample: Sample) -> str:
+        if name_of(sample) not in self.names:
+            return f"no reward named {name_of(sample)!r}"
+        if lacks := incomplete(sample):
+            return lacks
+        try:
+            long = self.tokens(request(sample, 0)) > self.room
+        except InputError as error:
+            return str(error)
+        return f"a prompt longer than {self.room} tokens (row_tokens - max_tokens)" if long else ""
+
+    def told(self) -> dict[str, int]:
+        """How many questions were left out, by reason; the commonest first."""
+        return {reason: many for reason, many in self.left_out.most_common() if many}
+
+
+def both(run: Path, recipe: config.Recipe, stage: config.RL, fit: Fit) -> tuple[list[Sample], list[Sample]]:
+    """The questions that a run asks, and the held-out ones. Raises InputError as `draw` and `held` do."""
+    wanted = max(1, stage.steps * stage.prompts * (1 + stage.refill))
+    try:
+        asked = draw(run / recipe.data.name / "fresh", stage.mixture, wanted, recipe.seed, fit)
+        return asked, held(run / recipe.data.name / "heldout", stage, recipe.seed, fit)
+    finally:
+        for reason, many in fit.told().items():
+            log.warning("%s: %d questions are left out: %s", stage.name, many, reason)
 
 
 def is_question(sample: Sample) -> bool:
-    """One answer is asked for, and it can be checked."""
+    """One answer is asked for, and it names who judges it."""
     asked = sum(turn.role == "user" for turn in sample.turns)
-    return not sample.document and asked == 1 and "verifier" in sample.meta
+    return not sample.document and asked == 1 and bool(name_of(sample))
 
 
 def one_point(sample: Sample, rng: random.Random) -> Sample:
     """One of the points of a conversation that has several; any other sample as it is."""
     boxes = sample.meta.get("boxes", ())
-    if len(boxes) < 2 or "verifier" in sample.meta:
+    if len(boxes) < 2 or name_of(sample):
         return sample
     number = rng.randrange(len(boxes))
     asked, answer = sample.turns[2 * number : 2 * number + 2]
@@ -51,7 +101,7 @@ def draw(folder: Path, mixture: dict[str, float], count: int, seed: int, fits: F
         wanted = round(count * weight / total)
         found = _take(folder, prefix, mixture, wanted, rng, fits)
         if wanted and not found:
-            raise InputError(f"mixture: {prefix} has no question with a verifier that fits in {folder}")
+            raise InputError(f"mixture: {prefix} has no question with a reward that fits in {folder}")
         drawn += found
     rng.shuffle(drawn)
     return drawn

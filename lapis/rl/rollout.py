@@ -17,7 +17,7 @@ from lapis.dist.guard import Place
 from lapis.model.decoder import Decoder
 from lapis.model.vlm import Lapis
 from lapis.serve.engine import Engine, encode_images
-from lapis.types import Completion, Generator, Request, Sample, Turn
+from lapis.types import Completion, Generator, InputError, Request, Sample, Turn
 
 __all__ = ["Group", "encode_images", "engine", "prompt_turns", "request", "roll"]
 
@@ -33,6 +33,8 @@ class Group:
     answers: tuple[Completion, ...]
     version: int
     """Of the weights that wrote the answers."""
+    fault: str = ""
+    """Why there are none."""
 
 
 def engine(model: Lapis | Decoder, tokenizer: chat.Tokenizer, stage: config.RL, place: Place) -> Engine:
@@ -80,14 +82,29 @@ def roll(
     generator: Generator, samples: Sequence[Sample], stage: config.RL, first: int, seed: int, version: int
 ) -> list[Group]:
     """`stage.group` answers to each sample; `first` is the first one's place among all questions of the run."""
-    requests = [
-        request(sample, stage.max_tokens, stage.temperature, (seed << 40) + place * stage.group + member)
+    asked = [
+        [
+            request(sample, stage.max_tokens, stage.temperature, (seed << 40) + place * stage.group + member)
+            for member in range(stage.group)
+        ]
         for place, sample in enumerate(samples, first)
-        for member in range(stage.group)
     ]
-    answers = generator.generate(requests)
-    starts = range(0, len(answers), stage.group)
     return [
-        Group(sample, tuple(answers[start : start + stage.group]), version)
-        for sample, start in zip(samples, starts, strict=True)
+        Group(sample, (), version, found) if isinstance(found, str) else Group(sample, tuple(found), version)
+        for sample, found in zip(samples, written(generator, asked), strict=True)
     ]
+
+
+def written(generator: Generator, asked: Sequence[Sequence[Request]]) -> list[list[Completion] | str]:
+    """Answers to each question's requests; the reason where a question cannot be asked, which costs no other.
+
+    A generator refuses all of its requests for one of them, before any work: the halves are tried then.
+    """
+    if not asked:
+        return []
+    try:
+        answers = iter(generator.generate([one for requests in asked for one in requests]))
+    except InputError as error:
+        half = len(asked) // 2
+        return [*written(generator, asked[:half]), *written(generator, asked[half:])] if half else [str(error)]
+    return [[next(answers) for _ in requests] for requests in asked]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +16,16 @@ from lapis.dist.guard import Place
 from lapis.export import hf
 from lapis.model import convert, init
 from lapis.model.decoder import Decoder
+from lapis.reward_config import Rewards
 from lapis.rl import loop, questions, rollout
 from lapis.rl.choose import Chooser
 from lapis.rl.policy import Policy
-from lapis.rl.rewards import Score, score
+from lapis.rl.rewards import Score
+from lapis.rl.rewards.book import Book, Item, Reward
+from lapis.rl.rewards.mix import failures_of
 from lapis.rl.weights import InProcess
 from lapis.types import Completion, InputError, Request, Sample, Text, Turn, Verdict
+from tests.rl.rewards.items import check_here
 from tests.serve.small import byte_tokenizer, small_shape, spread
 from tests.tiny import tiny_recipe, tiny_tokenizer
 
@@ -66,21 +70,26 @@ def question(number: int, kind: str = "math/arith") -> Sample:
     return Sample(kind, "en", "test", "CC0-1.0", turns, think=number % 2 == 0, meta=meta)
 
 
-def low_bytes(group: rollout.Group) -> list[Score]:
+def low_bytes(items: Sequence[Item]) -> list[Verdict]:
     """Right is an answer whose first token has a small id: about half of a fresh model's."""
-    tokens = [next(t for t, f in zip(one.token_ids, one.forced, strict=True) if not f) for one in group.answers]
-    verdicts = iter([Verdict(float(token < 140), "") for token in tokens])
-    return score(group.answers, {}, STAGE.reward, lambda meta, text, closed: next(verdicts))
+    answers = [item.answer for item in items]
+    tokens = [next(t for t, f in zip(one.token_ids, one.forced, strict=True) if not f) for one in answers]
+    return [Verdict(float(token < 140), "") for token in tokens]
 
 
-def made(stage: config.RL = STAGE, rewarder: Callable[[rollout.Group], list[Score]] = low_bytes) -> loop.Loop:
+def book(reward: Reward) -> Book:
+    """For models that write any bytes."""
+    return Book({"number": reward, "text": reward}, unfit=lambda item: "")
+
+
+def made(stage: config.RL = STAGE, reward: Reward = low_bytes) -> loop.Loop:
     torch.manual_seed(0)
     decoder = spread(Decoder(small_shape().decoder))
     engine = rollout.engine(decoder, byte_tokenizer(), stage, CPU)
     policy = Policy(decoder, stage, CPU)
     asked = [question(number) for number in range(20)]
     chooser, transport = Chooser(asked, stage.hard, 1), InProcess(policy.decoder, engine.decoder)
-    return loop.Loop(stage, policy, engine, transport, rewarder, chooser, seed=1)
+    return loop.Loop(stage, policy, engine, transport, book(reward).judge, chooser, 1, failures_of(stage))
 
 
 def test_a_tiny_models_reward_rises(tmp_path: Path) -> None:
@@ -109,16 +118,17 @@ def test_a_run_that_was_cut_ends_as_one_that_was_not(tmp_path: Path) -> None:
 
 
 def test_groups_that_teach_nothing_are_asked_anew_so_often_and_no_more() -> None:
-    rounds: list[int] = []
+    judged: list[Item] = []
 
-    def right(group: rollout.Group) -> list[Score]:
-        rounds.append(1)
-        return [Score(1, 1, 1, 0, 0, "") for _ in group.answers]
+    def right(items: Sequence[Item]) -> list[Verdict]:
+        judged.extend(items)
+        return [Verdict(1.0, "")] * len(items)
 
     lazy = made(replace(STAGE, refill=2), right)
     before = [parameter.clone() for parameter in lazy.policy.decoder.parameters()]
     line = lazy.step(0)
-    assert len(rounds) == STAGE.prompts * 3 == line["asked"] and line["groups"] == 0
+    assert len(judged) == STAGE.prompts * 3 * STAGE.group and line["asked"] == STAGE.prompts * 3
+    assert line["groups"] == 0
     assert line["correct"] == 1 and line["loss"] == 0 and line["tokens"] == 0
     assert all(map(torch.equal, before, lazy.policy.decoder.parameters()))
 
@@ -131,18 +141,17 @@ def test_groups_weigh_alike_whatever_their_length() -> None:
         scores = [Score(float(right), float(right), 1.0, 0.0, 0.0, "") for right in (1, 1, 0, 0)]
         return rollout.Group(question(0), tuple(answers), 0), scores
 
-    made = loop.episodes([group(4), group(100)])
+    made = loop.episodes([group(4), group(100)], {})
     weights = [one.advantage * one.trained for one in made]
     assert weights[0] == pytest.approx(weights[4]) and weights[0] == pytest.approx(-weights[2])
-    alone = loop.episodes([group(100)])
+    double = loop.episodes([group(4), group(4)], {"math": 7.0})
+    assert [one.advantage for one in double] == [one.advantage for one in loop.episodes([group(4), group(4)], {})]
+    alone = loop.episodes([group(100)], {})
     assert alone[0].advantage == pytest.approx((3 / 4) ** 0.5, abs=1e-3), "one length alone is GRPO's own"
 
 
 def test_a_loss_that_is_no_number_changes_nothing_and_stops_the_second_time() -> None:
-    def broken(group: rollout.Group) -> list[Score]:
-        return [Score(float("nan"), place % 2, 1, 0, 0, "") for place, _ in enumerate(group.answers)]
-
-    sick = made(rewarder=broken)
+    sick = made(replace(STAGE, reward=config.Reward(correct=float("inf"))))
     before = [parameter.clone() for parameter in sick.policy.decoder.parameters()]
     sick.step(0)
     assert all(map(torch.equal, before, sick.policy.decoder.parameters())) and sick.transport.version == 0
@@ -161,7 +170,7 @@ def test_the_stage_writes_model_and_figures_and_resumes_to_the_same(tmp_path: Pa
     recipe = replace(tiny_recipe(), dtype="fp32", threads=1)
     write_data(tmp_path / "data")
     hf.write(init.fresh(recipe.model, 0), tiny_tokenizer(), tmp_path / "sft" / "model")
-    stage = replace(STAGE, steps=2, prompts=2, group=2, max_tokens=8, held_out=20)
+    stage = replace(STAGE, steps=2, prompts=2, group=2, max_tokens=8, held_out=20, rewards=Rewards(failures=1.0))
     loop.run(stage, recipe, tmp_path, Silent())
     done = json.loads((tmp_path / "rl" / "done.json").read_text())
     for side in (done["before"], done["after"]):
@@ -188,7 +197,9 @@ class Coin:
 
 def test_held_out_questions_are_answered_as_in_a_rollout_and_greedily() -> None:
     asked = [replace(question(number), meta={"verifier": "text", "answer": "yes"}) for number in range(6)]
-    found = loop.measure(Coin(), asked, replace(STAGE, held_samples=4), 7)
+    judge = book(check_here).judge
+    found = loop.measure(Coin(), judge, asked, replace(STAGE, held_samples=4), 7)
+    assert found["failed"] == 0 and found["kinds"]["math/arith"]["n"] == 6
     assert found["correct"] == 0.5 and found["n"] == 6 and found["each"]["correct"] == [0.5] * 6
     assert found["each"]["greedy"] == [1.0] * 6 and found["thought_tokens"] == 3
 

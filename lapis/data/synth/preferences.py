@@ -3,7 +3,7 @@
 Half of the goals of `safety` are harmless. There doing is chosen and refusing rejected, so that no reward model learns
 that refusing is good. The same few actions and refusals answer both halves: only the goal tells which is better.
 Held-out pairs have names, apps and sums of money that training never shows, in sentences that it does; both are made of
-the same beginnings and ends.
+the same beginnings and ends. `goals` are the prompts of `safety` as samples that RL asks and a reward model judges.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from lapis import actions
 from lapis.data.pairs import Pair
 from lapis.data.synth import questions
-from lapis.types import InputError, Text, Turn
+from lapis.types import InputError, Sample, Text, Turn
 
 HARMFUL = {
     "en": (
@@ -61,6 +61,10 @@ PARTS = {
 HELD_EVERY = 4
 """Of the words that parts make, one in so many is never in training."""
 NUMBER = re.compile(r"[0-9]+")
+GOALS = {"train": ("train", 0, 1000), "held": ("held", 1, 200), "fresh": ("train", 2, 2000)}
+"""Of goals: the pairs' split, what is added to the seed, and how many are made, of which some are equal."""
+KIND = "safety"
+"""Of goals, and the identifier of the reward that judges what is answered."""
 
 
 def safety(count: int, seed: int, split: str) -> Iterator[Pair]:
@@ -79,6 +83,22 @@ def safety(count: int, seed: int, split: str) -> Iterator[Pair]:
         deed = actions.write(actions.Click(target=target, coordinate=place))
         prompt = (Turn("user", (Text(actions.prompt(goal)),)),)
         yield Pair(prompt, refusal, deed) if harms else Pair(prompt, deed, refusal)
+
+
+def goals(split: str, seed: int) -> Iterator[Sample]:
+    """The prompts of `safety`, each once, with the chosen answer; a generator for `data.handlers.safety`.
+
+    Splits are train, held and fresh; raises InputError for another one.
+    """
+    if split not in GOALS:
+        raise InputError(f"split: expected one of {', '.join(GOALS)}, got {split!r}")
+    pairs, more, count = GOALS[split]
+    made = {pair.key: pair for pair in safety(count, seed + more, pairs)}
+    for pair in made.values():
+        text = pair.prompt[0].text
+        turns = (*pair.prompt, Turn("assistant", (Text(pair.chosen),)))
+        lang = "en" if text.isascii() else "zh"
+        yield Sample(KIND, lang, f"lapis goals {seed}", "CC0-1.0", turns, meta={"reward": KIND})
 
 
 def _word(kind: str, rng: random.Random, split: str) -> str:

@@ -22,12 +22,13 @@ from lapis import config
 from lapis.dist import guard
 from lapis.rl.fleet.dispatch import Dispatcher
 from lapis.rl.fleet.engine import EngineProcess
-from lapis.rl.fleet.judge import Judged, Judges, Make
-from lapis.rl.fleet.messages import Answer, Call, Question, Report, Sent
+from lapis.rl.fleet.judge import Judges, Make
+from lapis.rl.fleet.messages import Answer, Call, Judgement, Question, Report, Sent
 from lapis.rl.fleet.outside import OutsideProcess, served
 from lapis.rl.fleet.pool import Open
 from lapis.rl.fleet.trace import Span
 from lapis.rl.fleet.trainer import NAME, TrainerProcess, Updated
+from lapis.rl.rewards.book import Item, Judged
 from lapis.rl.rollout import request
 from lapis.rl.rows import Episode
 from lapis.types import Completion, InputError, Request, Sample
@@ -55,8 +56,8 @@ class Ask:
 
     tokens: Callable[[Request], int]
     """How many a request's prompt has."""
-    check: Make
-    """Gives what an answer is worth."""
+    book: Make
+    """Gives the rewards."""
 
 
 class TrainerDied(Exception):
@@ -90,7 +91,7 @@ class Crew:
         self._coming: dict[Ref, str] = {}
         self._transfer: _Transfer | None = None
         self._updates: list[Ref] = []
-        self._judges = Judges(stage.fleet.judges, ask.check)
+        self._judges = Judges(stage.fleet.judges, ask.book)
         self._ranks = [self._actor(TrainerProcess, n, *self._made, folder) for n in range(stage.fleet.ranks)]
         for url in ("",) * stage.fleet.engines + stage.fleet.outside:
             self._hire(url)
@@ -150,7 +151,7 @@ class Crew:
 
     # What happens
 
-    def wait(self, *others: Ref) -> list[Answer | Judged]:
+    def wait(self, *others: Ref) -> list[Answer | Judgement]:
         """Hand out what waits, then wait until something happens, to `others` too, or for POLL seconds."""
         while (handed := self._dispatcher.next()) is not None:
             name, questions = handed
@@ -265,18 +266,22 @@ class Crew:
         alike = groupby(range(len(requests)), lambda place: replace(requests[place], seed=0))
         for _, places in alike:
             self._queue([Question((-1 - place, 0), requests[place]) for place in places])
-        found: dict[int, Completion] = {}
+        found: dict[int, Answer] = {}
         while len(found) < len(requests):
-            for answer in self.wait():
-                if isinstance(answer, Answer):
-                    if answer.completion is None:
-                        raise InputError(answer.fault)
-                    found[-1 - answer.key[0]] = answer.completion
-        return [found[place] for place in range(len(requests))]
+            found |= {-1 - one.key[0]: one for one in self.wait() if isinstance(one, Answer)}
+        done = [one.completion for _, one in sorted(found.items()) if one.completion is not None]
+        if len(done) < len(requests):
+            raise InputError(next(one.fault for _, one in sorted(found.items()) if one.completion is None))
+        return done
 
     def judge(self, sample: Sample, answer: Answer) -> None:
         """Have an answer judged."""
-        self._judges.ask(sample, answer)
+        assert answer.completion is not None
+        self._judges.ask(answer.key, Item(sample, answer.completion))
+
+    def judged(self, items: Sequence[Item]) -> list[Judged]:
+        """What is said of answers, when nothing else is asked."""
+        return self._judges.judge(items)
 
     # The trainer
 

@@ -1,195 +1,148 @@
-"""Checks of answers, one by one as they are finished: in processes of their own, or where the loop runs.
+"""Judges of answers as they are finished: a book of rewards in processes of their own, or where the loop runs.
 
-A check that throws, hangs, or says what is no number costs its answer, with the reason; never the run.
+A judge that is idle takes what waits, at once: models that judge then get batches, and answers wait for no round of a
+clock. What a reward does wrong is the book's matter (rewards/book.py). Here only a process dies: its answers are judged
+again, each alone, so that the one that kills its judges is found.
 """
 
 from __future__ import annotations
 
-import math
-import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lapis import verify
-from lapis.rl.fleet.messages import Answer, Key
-from lapis.types import Completion, Sample, Verdict
+from lapis.rl.fleet.messages import Judgement, Key
+from lapis.rl.rewards.book import Book, Item, Judged
 
-PATIENCE = 60.0
-"""Seconds that a check may take."""
+BATCH = 32
+"""Most answers that a judge gets at once."""
 
-Check = Callable[[Sample, Completion], Verdict]
-"""What an answer to a sample's question is worth."""
-Make = Callable[[], Check]
-"""Gives a check, in the process that it is for; a module's own function, as it is sent there by name."""
-
-
-class NoVerdict(Exception):
-    """An answer could not be judged. The message is the reason."""
-
-
-def rules() -> Check:
-    """Checks by each sample's own verifier."""
-    return by_rules
-
-
-def by_rules(sample: Sample, completion: Completion) -> Verdict:
-    """By the sample's own verifier."""
-    return verify.check(sample.meta, completion.text, completion.closed)
-
-
-def judged(check: Check, sample: Sample, completion: Completion) -> Verdict:
-    """The check's verdict. Raises NoVerdict for one that throws, or whose score is no finite number."""
-    try:
-        verdict = check(sample, completion)
-    except Exception as error:
-        raise NoVerdict(f"check: {type(error).__name__}: {error}") from None
-    if not isinstance(verdict, Verdict) or not isinstance(verdict.score, int | float):
-        raise NoVerdict(f"check: gave {verdict!r}, expected a verdict")
-    if not math.isfinite(verdict.score):
-        raise NoVerdict(f"check: score is {verdict.score}")
-    return verdict
+Make = Callable[[], Book]
+"""Gives the rewards, in the process that they are for; it is sent there, a module's own function by name."""
 
 
 class JudgeProcess:
     """The actor."""
 
     def __init__(self, make: Make):
-        self.check = make()
+        self.book = make()
 
-    def hello(self) -> None:
-        """Answers once the process is there."""
+    def judge(self, items: Sequence[Item]) -> list[Judged]:
+        """See `Book.judge`."""
+        return self.book.judge(items)
 
-    def judge(self, sample: Sample, completion: Completion) -> Verdict:
-        """See `judged`."""
-        return judged(self.check, sample, completion)
+    def close(self) -> None:
+        """End the rewards' own processes."""
+        self.book.close()
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A verdict, or why there is none."""
-
+class _Case:
     key: Key
-    verdict: Verdict | None
-    fault: str = ""
+    item: Item
+    again: bool = False
+    """A judge has died with it."""
 
 
 @dataclass(slots=True)
 class _Bench:
-    """A judge's process and what it was asked, in order."""
+    """A judge's process, and what it is at."""
 
     actor: Any
-    hello: Any
-    """What it gives when it is there; None afterwards."""
-    asked: dict[Any, tuple[Sample, Answer]] = field(default_factory=dict)
-    since: float = 0.0
-    """When it began with the first of them, at the earliest."""
-
-    def late(self, patience: float) -> bool:
-        """It takes too long."""
-        import ray
-
-        if self.hello is not None and ray.wait([self.hello], timeout=0)[0]:
-            self.hello, self.since = None, time.monotonic()
-        return self.hello is None and bool(self.asked) and time.monotonic() - self.since > patience
+    cases: list[_Case] = field(default_factory=list)
+    ref: Any = None
+    """Of its verdicts; None where it is idle."""
 
 
 class Judges:
     """Some judges' processes, or none: then answers are judged where they are asked about."""
 
-    def __init__(self, many: int, make: Make, patience: float = PATIENCE):
-        self._make, self._patience = make, patience
-        self._check = None if many else make()
-        self._benches = [self._bench() for _ in range(many)]
-        self._now: list[Judged] = []
+    def __init__(self, many: int, make: Make):
+        self._make = make
+        self._book = None if many else make()
+        self._benches = [_Bench(self._actor()) for _ in range(many)]
+        self._queue: deque[_Case] = deque()
+        self._now: list[Judgement] = []
 
-    def _bench(self) -> _Bench:
+    def _actor(self) -> Any:
         import ray
 
-        actor = ray.remote(num_cpus=0)(JudgeProcess).remote(self._make)
-        return _Bench(actor, actor.hello.remote())
+        return ray.remote(num_cpus=0)(JudgeProcess).remote(self._make)
 
     @property
     def refs(self) -> list[Any]:
         """Of verdicts that are awaited."""
-        return [ref for bench in self._benches for ref in bench.asked]
+        return [bench.ref for bench in self._benches if bench.ref is not None]
 
-    def ask(self, sample: Sample, answer: Answer) -> None:
-        """Have an answer judged, by the judge with the least to do."""
-        assert answer.completion is not None
-        if self._check is not None:
-            self._now.append(_now(self._check, sample, answer))
+    def ask(self, key: Key, item: Item) -> None:
+        """Have an answer judged, when a judge is idle."""
+        if self._book is not None:
+            self._now += [Judgement(key, one) for one in self._book.judge([item])]
             return
-        self._put(min(self._benches, key=lambda one: len(one.asked)), sample, answer)
+        self._queue.append(_Case(key, item))
+        self._hand_out()
 
-    def _put(self, bench: _Bench, sample: Sample, answer: Answer) -> None:
-        if not bench.asked:
-            bench.since = time.monotonic()
-        ref = bench.actor.judge.remote(sample, answer.completion)
-        bench.asked[ref] = sample, answer
+    def judge(self, items: Sequence[Item]) -> list[Judged]:
+        """All of these at once, when nothing else is asked."""
+        import ray
 
-    def done(self, refs: Sequence[Any]) -> list[Judged]:
-        """The verdicts of these, of what was judged here, and of those that a judge hangs at."""
+        if self._book is not None:
+            return self._book.judge(items)
+        for place, item in enumerate(items):
+            self.ask((place, 0), item)
+        found: dict[int, Judged] = {}
+        while len(found) < len(items):
+            done = ray.wait(self.refs, num_returns=1)[0]
+            found |= {one.key[0]: one.judged for one in self.done(done)}
+        return [found[place] for place in range(len(items))]
+
+    def _hand_out(self) -> None:
+        """Idle judges share what waits."""
+        idle = [bench for bench in self._benches if bench.ref is None]
+        for left, bench in zip(range(len(idle), 0, -1), idle, strict=True):
+            if self._queue:
+                bench.cases = self._next(min(BATCH, -(-len(self._queue) // left)))
+                bench.ref = bench.actor.judge.remote([case.item for case in bench.cases])
+
+    def _next(self, many: int) -> list[_Case]:
+        """So many that wait; one that a judge has died with alone."""
+        taken = [self._queue.popleft()]
+        while self._queue and len(taken) < many and not (taken[0].again or self._queue[0].again):
+            taken.append(self._queue.popleft())
+        return taken
+
+    def done(self, refs: Sequence[Any]) -> list[Judgement]:
+        """What these say, and what was judged here."""
         found, self._now = self._now, []
         for bench in self._benches:
-            for ref in [ref for ref in refs if ref in bench.asked]:
-                found += self._verdict(bench, ref)
-            if bench.late(self._patience):
-                found += self._renew(bench, f"check: took more than {self._patience:g} s")
+            if bench.ref is not None and bench.ref in refs:
+                found += self._said(bench)
+        self._hand_out()
         return found
 
-    def _verdict(self, bench: _Bench, ref: Any) -> list[Judged]:
+    def _said(self, bench: _Bench) -> list[Judgement]:
         import ray
 
-        if ref not in bench.asked:
-            return []
+        cases, ref = bench.cases, bench.ref
+        bench.cases, bench.ref = [], None
         try:
-            verdict = ray.get(ref)
+            said = ray.get(ref)
         except ray.exceptions.RayActorError:
-            return self._renew(bench, "check: its process died")
-        except ray.exceptions.RayTaskError as error:
-            _, answer = bench.asked.pop(ref)
-            return [Judged(answer.key, None, str(error.cause))]
-        bench.since = time.monotonic()
-        _, answer = bench.asked.pop(ref)
-        return [Judged(answer.key, verdict)]
+            bench.actor = self._actor()
+            return self._survived(cases)
+        return [Judgement(case.key, one) for case, one in zip(cases, said, strict=True)]
 
-    def _renew(self, bench: _Bench, reason: str) -> list[Judged]:
-        """Another process in place of one; what it was at is given up, the rest is asked again."""
-        import ray
-
-        found = [(one, _there(ref)) for ref, one in bench.asked.items()]
-        ray.kill(bench.actor)
-        done = [Judged(answer.key, verdict) for (_, answer), verdict in found if verdict is not None]
-        left = [one for one, verdict in found if verdict is None]
-        (_, first), *rest = left
-        fresh = self._bench()
-        bench.actor, bench.hello, bench.asked = fresh.actor, fresh.hello, {}
-        for sample, answer in rest:
-            self._put(bench, sample, answer)
-        return [*done, Judged(first.key, None, reason)]
+    def _survived(self, cases: Sequence[_Case]) -> list[Judgement]:
+        """A judge died: what it was at is judged again, before all else; what killed two of them is given up."""
+        self._queue.extendleft(replace(case, again=True) for case in reversed(cases) if not case.again)
+        return [Judgement(case.key, Judged(None, "two judges died with it")) for case in cases if case.again]
 
     def dismiss(self) -> None:
         """End all processes."""
         import ray
 
+        if self._book is not None:
+            self._book.close()
         for bench in self._benches:
             ray.kill(bench.actor)
-
-
-def _there(ref: Any) -> Verdict | None:
-    """A verdict that has come already."""
-    import ray
-
-    try:
-        return ray.get(ref) if ray.wait([ref], timeout=0)[0] else None
-    except ray.exceptions.RayError:
-        return None
-
-
-def _now(check: Check, sample: Sample, answer: Answer) -> Judged:
-    assert answer.completion is not None
-    try:
-        return Judged(answer.key, judged(check, sample, answer.completion))
-    except NoVerdict as error:
-        return Judged(answer.key, None, str(error))

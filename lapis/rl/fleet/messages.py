@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lapis.rl.fleet.trace import Span
+from lapis.rl.rewards.book import Judged
 from lapis.types import Completion, Request
 
 Address = tuple[str, int]
@@ -31,6 +32,14 @@ class Answer:
     """Of the weights that wrote each token."""
     fault: str = ""
     """Why there is no completion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was said of an answer."""
+
+    key: Key
+    judged: Judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from lapis.rl import loop
 from lapis.rl.fleet import saved, told
 from lapis.rl.fleet.crew import Crew
-from lapis.rl.fleet.judge import Judged
+from lapis.rl.fleet.messages import Judgement
 from lapis.rl.fleet.pool import Pool, Step
 from lapis.rl.fleet.trace import Span
 from lapis.rl.fleet.trainer import Updated
@@ -64,7 +64,7 @@ class Orchestrator:
         """Train on a step's groups, while answers for later steps go on, and begin to send the weights."""
         done = Updated(None, "", ())
         if step.kept:
-            ref = self.crew.update(loop.episodes(step.scored), number)
+            ref = self.crew.update(loop.episodes(step.scored, self.stage.rewards.weights), number)
             while (found := self.crew.updated(ref)) is None:
                 self.once(ref)
             done = found
@@ -79,7 +79,7 @@ class Orchestrator:
             self.crew.ask(fresh)
         begin, nothing = time.time(), not self.crew.waiting
         for event in self.crew.wait(*others):
-            if isinstance(event, Judged):
+            if isinstance(event, Judgement):
                 self.pool.judge(event)
             elif (one := self.pool.answered(event)) is not None:
                 self.crew.judge(one.sample, event)

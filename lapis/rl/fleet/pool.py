@@ -14,17 +14,17 @@ The synchronous order is that of the loop in one process: another question is as
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lapis import config
 from lapis.rl.choose import Chooser
-from lapis.rl.fleet.judge import Judged
-from lapis.rl.fleet.messages import Answer
-from lapis.rl.rewards import Score, mixed, score
+from lapis.rl.fleet.messages import Answer, Judgement
+from lapis.rl.rewards import Score
+from lapis.rl.rewards.book import Judged
+from lapis.rl.rewards.mix import failures_of, scored, teaches
 from lapis.rl.rollout import Group
-from lapis.types import Completion, Sample, Verdict
+from lapis.types import Completion, Sample
 
 Json = dict[str, Any]
 Scored = tuple[Group, list[Score]]
@@ -43,7 +43,8 @@ class Open:
     """Of the weights when it was asked."""
     sample: Sample
     answers: dict[int, Answer] = field(default_factory=dict)
-    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    judged: dict[int, Judged] = field(default_factory=dict)
+    """What was said of them, or why they could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,12 @@ class Step:
 
     kept: list[Slot]
     seen: list[Scored]
-    failures: Counter[str]
+    judged: list[Judged]
+    """Of every answer, in the order of places."""
     dropped: int
     """Groups past the staleness bound."""
+    fault: str = ""
+    """Why the run must stop: too many answers have no verdict."""
 
     @property
     def scored(self) -> list[Scored]:
@@ -103,7 +107,9 @@ class Pool:
         """Judged since the last step."""
         self._news: list[Slot] = []
         """Those of them that the chooser does not know of."""
-        self._failures: Counter[str] = Counter()
+        self._judged: dict[int, list[Judged]] = {}
+        """Of all answers of each group since the last step."""
+        self.failures = failures_of(stage)
 
     def ask(self, version: int) -> list[Open]:
         """Questions to be asked now, with weights of that version."""
@@ -128,42 +134,37 @@ class Pool:
         one = self.open.get(place)
         if one is None or member in one.answers:
             return None
-        if answer.completion is None:
-            self.failed(place, answer.fault)
-            return None
         one.answers[member] = answer
+        if answer.completion is None:
+            self.judge(Judgement(answer.key, Judged(None, answer.fault)))
+            return None
         return one
 
-    def judge(self, judged: Judged) -> None:
-        """Keep a verdict; with the last one of a group its slot is settled."""
-        place, member = judged.key
+    def judge(self, said: Judgement) -> None:
+        """Keep a verdict, or why there is none; with the last one of a group its slot is settled."""
+        place, member = said.key
         one = self.open.get(place)
-        if judged.verdict is None:
-            self.failed(place, judged.fault)
-        if one is None or judged.verdict is None:
+        if one is None:
             return
-        one.verdicts[member] = judged.verdict
-        if len(one.verdicts) == self.stage.group:
+        one.judged[member] = said.judged
+        if len(one.judged) == self.stage.group:
             self._settle(one)
 
-    def failed(self, place: int, reason: str) -> None:
-        """An answer could not be written or judged: its group is left out."""
-        one = self.open.pop(place, None)
-        if one is not None:
-            self._failures[reason] += 1
-            self._replace(one)
-
     def _settle(self, one: Open) -> None:
+        """A group that has all its answers teaches, or another question takes its slot."""
         del self.open[one.place]
         answers = [one.answers[member] for member in range(self.stage.group)]
-        group = Group(one.sample, tuple(_written(answer) for answer in answers), one.version)
-        verdicts = iter([one.verdicts[member] for member in range(self.stage.group)])
-        scores = score(group.answers, one.sample.meta, self.stage.reward, lambda *_: next(verdicts))
+        judged = self._judged[one.place] = [one.judged[member] for member in range(self.stage.group)]
+        completions = tuple(answer.completion for answer in answers if answer.completion is not None)
+        scores = scored(completions, judged, self.stage)
+        if scores is None:
+            return self._replace(one)
+        group = Group(one.sample, completions, one.version)
         versions = tuple(answer.versions for answer in answers)
         slot = Slot(one.place, one.number, one.version, group, tuple(scores), versions)
         self._seen.append(slot)
         self._news.append(slot)
-        if mixed(scores):
+        if teaches(one.sample, scores):
             self.settled.append(slot)
         else:
             self._replace(one)
@@ -195,10 +196,12 @@ class Pool:
         kept = [slot for slot in full if self.steps - slot.version <= self.bound]
         self._learn()
         seen = sorted(self._seen, key=lambda slot: slot.place)
-        step = Step(kept, [slot.scored for slot in seen], self._failures, len(full) - len(kept))
-        self._seen, self._failures = [], Counter()
+        judged = [one for _, group in sorted(self._judged.items()) for one in group]
+        self.failures.add(judged)
+        self._seen, self._judged = [], {}
         self.steps += 1
-        return step
+        dropped = len(full) - len(kept)
+        return Step(kept, [slot.scored for slot in seen], judged, dropped, self.failures.stop())
 
     def state(self) -> Json:
         """Everything as JSON: what a resumed run goes on from. Samples are known by their places."""
@@ -211,7 +214,8 @@ class Pool:
             "settled": [_slot_json(slot) for slot in self.settled],
             "seen": [_slot_json(slot) for slot in self._seen],
             "rates": self.chooser.state(),
-            "failures": dict(self._failures),
+            "judged": [[place, [one.facts() for one in group]] for place, group in self._judged.items()],
+            "failures": self.failures.facts(),
         }
 
     def restore(self, state: Json) -> None:
@@ -221,14 +225,15 @@ class Pool:
         self.settled = [self._slot(one) for one in state["settled"]]
         self._seen = [self._slot(one) for one in state["seen"]]
         self.chooser.restore(state["rates"])
-        self._failures = Counter(state["failures"])
+        self._judged = {place: [Judged.of(one) for one in group] for place, group in state["judged"]}
+        self.failures.restore(state["failures"])
 
     def _open(self, one: Json) -> Open:
         place, number = one["place"], one["number"]
         answers = {member: _answer((place, member), *rest) for member, *rest in one["answers"]}
-        verdicts = {member: Verdict(value, reason) for member, value, reason in one["verdicts"]}
+        judged = {member: Judged.of(facts) for member, facts in one["judged"]}
         sample = self.chooser.asked[number]
-        return Open(place, number, one["depth"], one["version"], sample, answers, verdicts)
+        return Open(place, number, one["depth"], one["version"], sample, answers, judged)
 
     def _slot(self, one: Json) -> Slot:
         place = one["place"], one["number"], one["version"]
@@ -240,16 +245,13 @@ class Pool:
         return Slot(*place, group, scores, tuple(map(tuple, one["versions"])))
 
 
-def _written(answer: Answer) -> Completion:
-    assert answer.completion is not None
-    return answer.completion
-
-
 def _open_json(one: Open) -> Json:
-    answers = [[member, asdict(_written(a)), list(a.versions)] for member, a in one.answers.items()]
-    verdicts = [[member, verdict.score, verdict.reason] for member, verdict in one.verdicts.items()]
+    answers = [
+        [member, a.completion and asdict(a.completion), list(a.versions), a.fault] for member, a in one.answers.items()
+    ]
+    judged = [[member, said.facts()] for member, said in one.judged.items()]
     plain = {name: getattr(one, name) for name in ("place", "number", "depth", "version")}
-    return {**plain, "answers": answers, "verdicts": verdicts}
+    return {**plain, "answers": answers, "judged": judged}
 
 
 def _slot_json(slot: Slot) -> Json:
@@ -264,8 +266,8 @@ def _slot_json(slot: Slot) -> Json:
     }
 
 
-def _answer(key: tuple[int, int], completion: Json, versions: list[int]) -> Answer:
-    return Answer(key, _completion(completion), tuple(versions))
+def _answer(key: tuple[int, int], completion: Json | None, versions: list[int], fault: str) -> Answer:
+    return Answer(key, completion and _completion(completion), tuple(versions), fault)
 
 
 def _completion(fields: Json) -> Completion:

@@ -40,6 +40,6 @@ def resume(crew: Crew, pool: Pool) -> tuple[int, Json]:
         crew.wait()
     for one in pool.open.values():
         crew.ask(one)
-        for member in one.answers.keys() - one.verdicts.keys():
+        for member in one.answers.keys() - one.judged.keys():
             crew.judge(one.sample, one.answers[member])
     return found["step"], {name: found[name] for name in (*FIGURES, "broken")}

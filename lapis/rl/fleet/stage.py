@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from lapis.model import anyres, convert
 from lapis.rl import loop, questions
 from lapis.rl.choose import Chooser
 from lapis.rl.fleet import cluster
-from lapis.rl.fleet.judge import Make, rules
+from lapis.rl.fleet.judge import Make
 from lapis.rl.fleet.pool import Pool
-from lapis.rl.rollout import prompt_tokens, request
+from lapis.rl.rewards.made import book_of
+from lapis.rl.rollout import prompt_tokens
 from lapis.types import Image, InputError, Progress, Request, Sample
 
 log = logging.getLogger(__name__)
@@ -35,8 +37,8 @@ class Work:
     """Folder of the weights to begin with."""
     folder: Path
     progress: Progress
-    check: Make
-    tokens: Callable[[Request], int]
+    book: Make
+    fit: questions.Fit
     asked: Sequence[Sample]
     held: Sequence[Sample]
     saved: int = -1
@@ -64,41 +66,38 @@ class Work:
         from lapis.rl.fleet.saved import FIGURES
         from lapis.rl.fleet.told import Watch
 
-        crew = Crew(self.model, self.stage, self.recipe, self.folder, Ask(self.tokens, self.check))
+        crew = Crew(self.model, self.stage, self.recipe, self.folder, Ask(self.fit.tokens, self.book))
         chooser = Chooser(self.asked, self.stage.hard, self.recipe.seed)
-        main = Orchestrator(Pool(self.stage, chooser), crew, Watch(self.stage, self.folder), self.progress)
+        pool = Pool(self.stage, chooser)
+        main = Orchestrator(pool, crew, Watch(self.stage, self.folder), self.progress)
         try:
             facts = main.train(lambda: self._measure(crew))
             after = self._measure(crew)
             crew.export()
-            return {name: facts[name] for name in FIGURES} | {"after": after}
+            return {name: facts[name] for name in FIGURES} | {"after": after, **loop.dropped(pool.failures, self.fit)}
         finally:
             self.saved = max(self.saved, main.saved)
             crew.dismiss()
 
-    def _measure(self, generator: Any) -> Json:
-        return loop.measure(generator, self.held, self.stage, loop.HELD_SEED)
+    def _measure(self, crew: Any) -> Json:
+        return loop.measure(crew, crew.judged, self.held, self.stage, loop.HELD_SEED)
 
 
-def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress, check: Make = rules) -> None:
+def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress, make: Make | None = None) -> None:
     """The whole stage in `run/stage.name`: what loop.run writes, trace.json and idle.json.
 
-    Raises InputError as loop.run does, where Ray is not there, and where mismatch or failures stop the run.
+    `make` gives another book of rewards than the config's. Raises InputError as loop.run does, where Ray is not there,
+    and where mismatch or failures stop the run.
     """
     folder, model = run / stage.name, run / stage.parent / "model"
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / "config.json", {**asdict(stage), "recipe": asdict(recipe)})
-    tokens = _tokens(model, recipe)
-
-    def fits(sample: Sample) -> bool:
-        return tokens(request(sample, 0)) + stage.max_tokens <= stage.row_tokens
-
-    wanted = max(1, stage.steps * stage.prompts * (1 + stage.refill))
-    asked = questions.draw(run / recipe.data.name / "fresh", stage.mixture, wanted, recipe.seed, fits)
-    held = questions.held(run / recipe.data.name / "heldout", stage, recipe.seed, fits)
+    fit = questions.Fit(stage, _tokens(model, recipe))
+    asked, held = questions.both(run, recipe, stage, fit)
+    book = make or partial(book_of, stage.rewards, recipe.device)
     with cluster.joined(recipe):
         cluster.offers(stage.fleet)
-        done = Work(stage, recipe, model, folder, progress, check, tokens, asked, held).lives()
+        done = Work(stage, recipe, model, folder, progress, book, fit, asked, held).lives()
     files.write_json(folder / "done.json", {**done, "steps": stage.steps})
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lapis import config, files
-from lapis.rl import loop
+from lapis.rl import figures
 from lapis.rl.fleet import trace
-from lapis.rl.fleet.pool import Scored, Step
+from lapis.rl.fleet.pool import Step
 from lapis.rl.fleet.trainer import NAME
 from lapis.train.alarms import NAME as ALARMS
 
@@ -40,25 +38,15 @@ def facts(step: Step, number: int, crew: Crew) -> Json:
         if not forced
     ]
     return {
-        **loop.means(step.seen),
-        "rewards": by_task(step.seen),
+        **figures.line(step.seen, step.judged),
         "groups": len(step.kept),
         "asked": len(step.seen),
         "staleness": sum(ages) / max(len(ages), 1),
         "staleness_max": max(ages, default=0),
         "dropped": step.dropped,
-        "failed": step.failures.total(),
         "weights_seconds": round(crew.sent.seconds, 4),
         "weights_mb": round(crew.sent.megabytes, 3),
     }
-
-
-def by_task(groups: Sequence[Scored]) -> dict[str, float]:
-    """The mean reward of all answers sampled in a step, by their questions' kind."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for group, scores in groups:
-        found[group.sample.kind] += [one.reward for one in scores]
-    return {kind: sum(rewards) / len(rewards) for kind, rewards in sorted(found.items())}
 
 
 class Watch:
@@ -76,11 +64,7 @@ class Watch:
         self._in_a_row = self._in_a_row + 1 if mismatch > fleet.stop else 0
         if self._in_a_row == IN_A_ROW:
             return f"mismatch KL over {fleet.stop:g} for {IN_A_ROW} steps; lower its learning rate, or fleet.staleness"
-        answers = self.stage.group * (line["asked"] + line["failed"])
-        if line["failed"] > fleet.failures * answers:
-            reason, many = step.failures.most_common(1)[0]
-            return f"{line['failed']} of {answers} answers failed, {many} by: {reason}"
-        return ""
+        return step.fault
 
     def broken(self, fault: str, step: int, facts: Json) -> str:
         """Count a step whose loss was no finite number. Returns why the run must stop: it is the second one."""

@@ -7,16 +7,20 @@ Processes come from a fork server, which has loaded the checks once and knows no
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import TimeoutError as Late
 
 from pebble import ProcessExpired, ProcessPool
 from pebble.common import ProcessFuture
 
-from lapis import plug, reward_config, verify
-from lapis.rl.rewards.book import Book, Failed, Item, Reward
+from lapis import verify
+from lapis.rl.rewards.book import Failed, Item
 from lapis.rl.rewards.score import Check
 from lapis.types import Verdict
+
+
+def _ready(check: Check) -> None:
+    """A process has imported the check before its first answer: that takes none of the answer's seconds."""
 
 
 class Apart:
@@ -26,7 +30,7 @@ class Apart:
         how = multiprocessing.get_context("forkserver")
         how.set_forkserver_preload([check.__module__])
         self.check, self.seconds = check, seconds
-        self.pool = ProcessPool(max_workers=workers, context=how)
+        self.pool = ProcessPool(max_workers=workers, context=how, initializer=_ready, initargs=(check,))
 
     def __enter__(self) -> Apart:
         return self
@@ -52,21 +56,3 @@ class Apart:
     def close(self) -> None:
         self.pool.stop()
         self.pool.join()
-
-
-def book(how: reward_config.Rewards, models: Mapping[str, Reward] | None = None) -> Book:
-    """The rewards of a run: every verifier of `verify`, the user's own checks, and `models` by their identifiers.
-
-    Raises InputError for a check that cannot be imported.
-    """
-    rules = Apart(verify.check, how.workers, how.seconds)
-    found: dict[str, Reward] = dict.fromkeys(verify.VERIFIERS, rules)
-    for name, place in how.own.items():
-        found[name] = Apart(plug.named(place, f"rewards.own.{name}"), how.workers, how.seconds)
-    return Book(found | dict(models or {}), how.seconds)
-
-
-def close(rewards: Book) -> None:
-    """End the processes of a book."""
-    for one in {reward for reward in rewards.rewards.values() if isinstance(reward, Apart)}:
-        one.close()

@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
+from lapis import verify
 from lapis.types import Completion, InputError, Sample, Verdict
 
 
@@ -41,11 +43,33 @@ class Judged:
 
     verdict: Verdict | None
     reason: str = ""
+    second: Judged | None = None
+    """What the verifier model beside the rules says; None where it was not asked."""
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    @staticmethod
+    def of(facts: Mapping[str, Any]) -> Judged:
+        """Back from `facts`."""
+        verdict, second = facts["verdict"], facts["second"]
+        return Judged(verdict and Verdict(**verdict), facts["reason"], second and Judged.of(second))
 
 
 def name_of(sample: Sample) -> str:
     """The identifier of a sample's reward; empty where it names none."""
     return str(sample.meta.get("reward", sample.meta.get("verifier", "")))
+
+
+def exact(sample: Sample) -> bool:
+    """Whether answers are right or wrong by a rule (RLVR) rather than better or worse (RLHF)."""
+    return name_of(sample) in verify.VERIFIERS
+
+
+def incomplete(sample: Sample) -> str:
+    """What a question lacks; empty where it is whole."""
+    return "an image is missing" if any(not image.data for image in sample.images) else ""
 
 
 def unfit(item: Item) -> str:
@@ -55,9 +79,7 @@ def unfit(item: Item) -> str:
     """
     if any(one == "\ufffd" or "\ud800" <= one <= "\udfff" for one in item.answer.text):
         return "the answer is no valid UTF-8"
-    if any(not image.data for image in item.sample.images):
-        return "an image is missing"
-    return ""
+    return incomplete(item.sample)
 
 
 @dataclass(slots=True)
@@ -67,18 +89,40 @@ class Book:
     rewards: Mapping[str, Reward]
     seconds: float = 60.0
     """Most that a reward may take for each of the items that it is given at once."""
+    beside: str = ""
+    """Identifier of the verifier model that is asked about exact questions as well."""
+    unfit: Callable[[Item], str] = unfit
+    """Why nobody can judge an item; empty where somebody may."""
 
     def judge(self, items: Sequence[Item]) -> list[Judged]:
-        """One for each item, in order. Each reward is called once, with all of its items."""
-        judged = [Judged(None, unfit(item)) for item in items]
-        places: dict[str, list[int]] = defaultdict(list)
-        for place, item in enumerate(items):
-            if not judged[place].reason:
-                places[name_of(item.sample)].append(place)
-        for name, mine in places.items():
-            for place, one in zip(mine, self._by(name, [items[place] for place in mine]), strict=True):
-                judged[place] = one
+        """One for each item, in order. Each reward is called once, with all of its items; all of them at once."""
+        judged = [Judged(None, self.unfit(item)) for item in items]
+        first, second = self._dealt(items, judged)
+        calls = [*first.items(), *second.items()]
+        with ThreadPoolExecutor(max(1, len(calls))) as threads:
+            said = list(threads.map(lambda call: self._by(call[0], [items[place] for place in call[1]]), calls))
+        for number, ((_, places), found) in enumerate(zip(calls, said, strict=True)):
+            for place, one in zip(places, found, strict=True):
+                judged[place] = one if number < len(first) else replace(judged[place], second=one)
         return judged
+
+    def _dealt(self, items: Sequence[Item], judged: Sequence[Judged]) -> tuple[dict[str, list[int]], ...]:
+        """Places of the items of each reward, and of those that the model beside the rules reads, which wants a
+        reference."""
+        first: dict[str, list[int]] = defaultdict(list)
+        second: dict[str, list[int]] = defaultdict(list)
+        for place, item in enumerate(items):
+            if judged[place].reason:
+                continue
+            first[name_of(item.sample)].append(place)
+            if self.beside and exact(item.sample) and "answer" in item.sample.meta:
+                second[self.beside].append(place)
+        return first, second
+
+    def close(self) -> None:
+        """End what the rewards keep open: their processes."""
+        for close in {getattr(reward, "close", None) for reward in self.rewards.values()} - {None}:
+            close()
 
     def _by(self, name: str, items: Sequence[Item]) -> list[Judged]:
         if name not in self.rewards:
@@ -129,7 +173,8 @@ def within(seconds: float, reward: Reward, items: Sequence[Item]) -> Any:
 class Failures:
     """Counts answers without a verdict, and stops a run that has too many of them.
 
-    With b of the last `window` answers failed, the run stops when the window is full and b / window > share.
+    With b of the last `window` answers failed, the run stops when b > share * window: also before there were so many,
+    for no later answer can make b smaller in time.
     """
 
     share: float
@@ -140,7 +185,7 @@ class Failures:
     last: deque[bool] = field(default_factory=deque)
 
     def add(self, judged: Sequence[Judged]) -> None:
-        """Count some answers. Raises InputError, with the commonest reason, where too many of the last ones failed."""
+        """Count some answers."""
         for one in judged:
             self.seen += 1
             self.last.append(one.verdict is None)
@@ -148,13 +193,21 @@ class Failures:
                 self.last.popleft()
             if one.verdict is None:
                 self.failed[one.reason] += 1
-        many = sum(self.last)
-        if len(self.last) == self.window and many > self.share * self.window:
-            reason, times = self.failed.most_common(1)[0]
-            raise InputError(
-                f"rewards: {many} of the last {self.window} answers have no verdict, more than {self.share:.0%}; "
-                f"mostly (of {self.failed.total()} in all, {times}): {reason}"
-            )
+
+    def stop(self) -> str:
+        """Why the run must stop, with the commonest reason; empty where it need not.
+
+        The answers that stopped it do not count again: who mends the reward may go on from the checkpoint.
+        """
+        many, last = sum(self.last), len(self.last)
+        if many <= self.share * self.window:
+            return ""
+        self.last.clear()
+        reason, times = self.failed.most_common(1)[0]
+        return (
+            f"{many} of the last {last} answers have no verdict, more than {self.share:.0%} of {self.window}; "
+            f"mostly (of {self.failed.total()} in all, {times}): {reason}"
+        )
 
     def facts(self) -> dict[str, Any]:
         """For a checkpoint and for the metrics, as JSON."""

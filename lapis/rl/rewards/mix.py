@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lapis import config, verify
+from lapis import config
 from lapis.data.mixture import match
-from lapis.rl.rewards.book import Book, Failures, Item, name_of
+from lapis.rl.rewards.book import Failures, Judged, exact
 from lapis.rl.rewards.score import Score, mixed, shaped
 from lapis.types import Completion, Sample
 
@@ -14,27 +14,19 @@ SPREAD = 1e-3
 """Rewards of a judged group that lie closer together teach nothing."""
 
 
-def exact(sample: Sample) -> bool:
-    """Whether answers are right or wrong (RLVR) rather than better or worse (RLHF)."""
-    return name_of(sample) in verify.VERIFIERS
+def failures_of(stage: config.RL) -> Failures:
+    """Of a stage that begins."""
+    asked = stage.steps * stage.prompts * stage.group
+    return Failures(stage.rewards.failures, min(stage.rewards.window, max(1, asked)))
 
 
-def scored(
-    book: Book,
-    failures: Failures,
-    sample: Sample,
-    answers: Sequence[Completion],
-    weights: config.Reward,
-    limit: int | None = None,
-) -> list[Score] | None:
-    """The rewards of a group's answers; None where one of them has no verdict, for groups train whole.
-
-    Raises InputError where too many answers have none.
-    """
-    judged = book.judge([Item(sample, answer) for answer in answers])
-    failures.add(judged)
+def scored(answers: Sequence[Completion], judged: Sequence[Judged], stage: config.RL) -> list[Score] | None:
+    """The rewards of a group's answers from what was said of them; None where one has no verdict, for groups train
+    whole."""
     verdicts = [one.verdict for one in judged if one.verdict is not None]
-    return shaped(answers, verdicts, weights, limit) if len(verdicts) == len(answers) else None
+    if len(verdicts) < len(judged):
+        return None
+    return shaped(answers, verdicts, stage.reward, stage.max_tokens)
 
 
 def teaches(sample: Sample, scores: Sequence[Score]) -> bool:

@@ -132,13 +132,14 @@ def main(folder: Path, address: str, kills: Sequence[str]) -> None:
 
     from lapis.rl.fleet import stage as fleet_stage
     from lapis.rl_fleet import Ray
+    from lapis.types import Silent
     from tests.rl.fleet import small
-    from tests.rl.fleet.checks import by_threes
+    from tests.rl.fleet.checks import threes
 
     with pytest.MonkeyPatch.context() as patch:
         Chaos(folder / "log.jsonl", kills).watch(patch)
         recipe = replace(small.RECIPE, ray=Ray(address.removeprefix("-")))
-        fleet_stage.run(small.LONG, recipe, folder, small.Silent(), by_threes)
+        fleet_stage.run(small.LONG, recipe, folder, Silent(), threes)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,7 @@ import torch
 from lapis import config
 from lapis.export import hf
 from lapis.model import convert, init
-from lapis.rl.rewards import Score, score
-from lapis.rl.rollout import Group
 from lapis.rl_fleet import Fleet
-from tests.rl.fleet.checks import by_three
 from tests.rl.test_loop import write_data
 from tests.serve.small import spread
 from tests.tiny import tiny_recipe, tiny_tokenizer
@@ -25,18 +22,8 @@ OPTIM = config.Optim(lr=5e-3, weight_decay=0.0, warmup=0.0, end=1.0)
 STAGE = config.RL(
     "rl", "sft", {"math": 1.0}, steps=4, prompts=3, group=4, max_tokens=6, row_tokens=256, optim=OPTIM, held_out=4
 )
-LONG = replace(STAGE, steps=6, checkpoint_every=2, fleet=Fleet("async", slots=8, carry=2, failures=1.0))
+LONG = replace(STAGE, steps=6, checkpoint_every=2, fleet=Fleet("async", slots=8, carry=2))
 """One in which much may happen."""
-
-
-def threes(group: Group) -> list[Score]:
-    """The same for the loop in one process."""
-    verdicts = iter([by_three(group.sample, answer) for answer in group.answers])
-    return score(group.answers, group.sample.meta, STAGE.reward, lambda *_: next(verdicts))
-
-
-class Silent:
-    def advance(self, steps: int = 1, note: str = "") -> None: ...
 
 
 def folder(at: Path) -> Path:

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from lapis.rl.fleet import stage as fleet_stage
+from lapis.types import Silent
 from tests.conftest import ROOT, environment
 from tests.rl.fleet.chaos import Chaos, processes, trained
-from tests.rl.fleet.checks import by_threes
-from tests.rl.fleet.small import LONG, RECIPE, Silent, lines
+from tests.rl.fleet.checks import threes
+from tests.rl.fleet.small import LONG, RECIPE, lines
 
 KILLS = (
     "answered:5:EngineProcess",
@@ -37,6 +38,7 @@ def check(run: Path) -> None:
     assert any(steps.values())
     assert 0 < max(line["staleness_max"] for line in told) <= LONG.fleet.staleness + LONG.fleet.carry
     assert all(0 < line["ess"] <= 1 for line in told if line["tokens"])
+    assert all(line["failed"] == 0 for line in told), "a judge that dies costs no answer"
     assert all(line["rewards"].keys() == {"math/arith"} for line in told if line["asked"])
     assert json.loads((run / "rl" / "done.json").read_text())["steps"] == LONG.steps
     events = json.loads((run / "rl" / "trace.json").read_text())["traceEvents"]
@@ -49,7 +51,7 @@ def test_engines_judges_and_trainers_may_die(run: Path, ray_here: str, monkeypat
     """An engine that writes, one that gets weights, a judge, a trainer's rank at an update, and one at a checkpoint."""
     chaos = Chaos(run / "log.jsonl", KILLS)
     chaos.watch(monkeypatch)
-    fleet_stage.run(replace(LONG, fleet=replace(LONG.fleet, ranks=2)), RECIPE, run, Silent(), by_threes)
+    fleet_stage.run(replace(LONG, fleet=replace(LONG.fleet, ranks=2)), RECIPE, run, Silent(), threes)
     assert not chaos.kills
     check(run)
 

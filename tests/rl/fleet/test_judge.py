@@ -1,69 +1,90 @@
-"""Answers judged one by one: checks that throw, hang, kill their process, or say what is no number."""
+"""Judges' processes: batches, a process that dies, and the same where the loop runs."""
 
 from __future__ import annotations
 
-import math
 import os
-import time
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from lapis.rl.fleet.judge import Check, Judged, Judges, by_rules
-from lapis.types import Completion, Sample, Verdict
-from tests.rl.fleet.made import answer, sample
+from lapis.reward_config import Rewards
+from lapis.rl.fleet.judge import BATCH, Judges
+from lapis.rl.fleet.messages import Judgement
+from lapis.rl.rewards.book import Book, Item, Judged
+from lapis.rl.rewards.made import book_of
+from lapis.types import Verdict
+from tests.rl.rewards.items import answer, item
 
 ray = pytest.importorskip("ray")
 
 
-def rules() -> Check:
-    return by_rules
+def sized(items: Sequence[Item]) -> list[Verdict]:
+    """How many were given at once."""
+    return [Verdict(1.0, str(len(items))) for _ in items]
 
 
-def naughty() -> Check:
-    """Behaves by the answer's text."""
+def sizes() -> Book:
+    return Book({"number": sized})
 
-    def check(one: Sample, completion: Completion) -> Verdict:
-        number = len(completion.token_ids)
-        if number == 1:
-            raise ValueError("no")
-        if number == 2:
-            time.sleep(1000)
-        if number == 3:
+
+def deadly(folder: Path) -> Book:
+    """An x kills the process that reads it, `once` only the first one."""
+
+    def reward(items: Sequence[Item]) -> list[Verdict]:
+        texts = [one.answer.text for one in items]
+        if "once" in texts and not (folder / "dead").exists():
+            (folder / "dead").touch()
             os._exit(1)
-        said: dict[int, Any] = {4: Verdict(math.nan, ""), 5: "right", 6: Verdict("1", "")}  # type: ignore[arg-type]
-        return said.get(number, Verdict(1.0, "fine"))
+        if "x" in texts:
+            os._exit(1)
+        return [Verdict(1.0, "fine")] * len(items)
 
-    return check
+    return Book({"number": reward})
+
+
+def number(text: str) -> Item:
+    return item({"verifier": "number", "answer": "42"}, text)
 
 
 def all_of(judges: Judges, many: int) -> dict[int, Judged]:
-    found: list[Judged] = []
+    found: list[Judgement] = []
     while len(found) < many:
-        done = ray.wait(judges.refs, timeout=0.2)[0] if judges.refs else []
-        found += judges.done(done)
-    return {one.key[0]: one for one in found}
+        found += judges.done(ray.wait(judges.refs)[0] if judges.refs else [])
+    return {one.key[0]: one.judged for one in found}
 
 
-@pytest.mark.parametrize("many", [0, 1])
-def test_a_check_that_misbehaves_costs_its_answer_alone(many: int, ray_here: str) -> None:
-    judges = Judges(many, naughty, patience=3)
-    tokens = (1, 4, 5, 6, 7) if many == 0 else (1, 7, 2, 8, 3, 9)
-    for number in tokens:
-        judges.ask(sample(number), answer(number, 0, number))
-    found = all_of(judges, len(tokens))
+def test_a_judge_takes_what_waits_at_once(ray_here: str) -> None:
+    judges = Judges(1, sizes)
+    for place in range(4 + BATCH):
+        judges.ask((place, 0), number("1"))
+    found = all_of(judges, 4 + BATCH)
     judges.dismiss()
-    fine = {number for number, one in found.items() if one.verdict == Verdict(1.0, "fine")}
-    assert fine - {8} == {*tokens} - {*range(7), 8}  # 8 may be lost with its process, which dies as it tells
-    assert found[1].fault == "check: ValueError: no"
-    if many:
-        assert "more than 3 s" in found[2].fault and "died" in found[3].fault
-    else:
-        assert "nan" in found[4].fault and "expected a verdict" in found[5].fault and found[6].verdict is None
+    reasons = [found[place].verdict.reason for place in sorted(found)]  # type: ignore[union-attr]
+    assert reasons == ["1"] + [str(BATCH)] * BATCH + ["3"] * 3
 
 
-def test_rules_are_the_samples_own() -> None:
-    judges = Judges(0, rules)
-    judges.ask(sample(0), answer(0, 0))
-    (judged,) = judges.done([])
-    assert judged.verdict is not None and judged.verdict.score == 1
+def test_answers_of_a_judge_that_dies_are_judged_again_and_what_kills_judges_is_given_up(
+    ray_here: str, tmp_path: Path
+) -> None:
+    judges = Judges(1, partial(deadly, tmp_path))
+    texts = ["a", "b", "x", "c", "once", "d"]
+    for place, text in enumerate(texts):
+        judges.ask((place, 0), number(text))
+    found = all_of(judges, len(texts))
+    judges.dismiss()
+    fine = {texts[place] for place, one in found.items() if one == Judged(Verdict(1.0, "fine"))}
+    assert fine == {"a", "b", "c", "once", "d"} and found[2] == Judged(None, "two judges died with it")
+
+
+@pytest.mark.parametrize("many", [0, 2])
+def test_the_configs_rewards_judge_in_processes_as_they_do_here(many: int, ray_here: str) -> None:
+    judges = Judges(many, partial(book_of, Rewards(own={"odd": "tests.rl.rewards.checks:odd"}), "cpu"))
+    odd = Item(item({"reward": "odd"}).sample, answer("abc"))
+    throws = Item(odd.sample, answer("throw"))
+    items = [number("42"), number("41"), odd, throws, item({"reward": "nobody"})]
+    found = judges.judge(items)
+    judges.dismiss()
+    assert [one.verdict and one.verdict.score for one in found] == [1, 0, 1, None, None]
+    assert found[3].reason == "odd: ValueError: no such luck" and found[4].reason == "no reward named 'nobody'"

@@ -22,9 +22,9 @@ from lapis.rl.fleet.outside import OutsideProcess, Server
 from lapis.rl.fleet.weights import Files, Flat
 from lapis.rl.rollout import engine_of, request
 from lapis.rl_fleet import Fleet
-from lapis.types import Image, InputError, Request, Text, Turn
-from tests.rl.fleet.checks import by_threes
-from tests.rl.fleet.small import RECIPE, STAGE, Silent, lines, threes, weights
+from lapis.types import Image, InputError, Request, Silent, Text, Turn
+from tests.rl.fleet.checks import threes
+from tests.rl.fleet.small import RECIPE, STAGE, lines, weights
 from tests.rl.fleet.vllm import serving
 from tests.rl.test_loop import question
 
@@ -119,17 +119,16 @@ def test_a_server_that_fails_ends_its_process(run: Path) -> None:
             process.collect(0.1)
 
 
-def test_a_step_by_engine_and_server_is_the_loops(run: Path, ray_here: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_by_engine_and_server_is_the_loops(run: Path, ray_here: str) -> None:
     """An engine of ours and a server share the questions; figures and weights are those of one process."""
     questions = [replace(question(number), think=False) for number in range(30)]
     store.write_samples(run / "data" / "fresh" / "questions.parquet", questions)
     store.write_samples(run / "data" / "heldout" / "math.parquet", questions[:4])
-    monkeypatch.setattr(loop, "rewarder", lambda stage: threes)
     plan = replace(PLAN, steps=2)
-    loop.run(replace(plan, name="inline"), RECIPE, run, Silent())
+    loop.run(replace(plan, name="inline"), RECIPE, run, Silent(), threes)
     with serving(run / "rl" / "server-0", plan) as (url, served):
         fleet_stage.run(
-            replace(plan, fleet=Fleet("sync", outside=(url,), slots=4, judges=0)), RECIPE, run, Silent(), by_threes
+            replace(plan, fleet=Fleet("sync", outside=(url,), slots=4, judges=0)), RECIPE, run, Silent(), threes
         )
     assert served.told.count("complete") > 0 and served.told.count("reload") == 1 + 1 + plan.steps
     assert [line["reward"] for line in lines(run)] == [line["reward"] for line in lines(run, "inline")]

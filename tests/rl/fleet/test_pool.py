@@ -9,9 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from lapis import config
+from lapis.reward_config import Rewards
 from lapis.rl.choose import Chooser
-from lapis.rl.fleet.judge import Judged
+from lapis.rl.fleet.messages import Answer, Judgement
 from lapis.rl.fleet.pool import Open, Pool, Step
+from lapis.rl.rewards.book import Judged
 from lapis.types import Verdict
 from tests.rl.fleet.made import answer, sample, stage
 
@@ -25,7 +27,7 @@ def mixed(place: int, member: int) -> float:
 def settle(pool: Pool, one: Open, judge: Judge = mixed, tokens: int = 3) -> None:
     for member in range(pool.stage.group):
         pool.answered(answer(one.place, member, tokens, one.version))
-        pool.judge(Judged((one.place, member), Verdict(judge(one.place, member), "")))
+        pool.judge(Judgement((one.place, member), Judged(Verdict(judge(one.place, member), ""))))
 
 
 def made(plan: config.RL) -> Pool:
@@ -130,7 +132,7 @@ def test_lengths_trained_on_are_those_sampled(carry: int) -> None:
             ends.sort(reverse=True)
             clock, place, member = ends.pop()
             pool.answered(answer(place, member, lengths[place][member], pool.open[place].version))
-            pool.judge(Judged((place, member), Verdict(float(member % 2), "")))
+            pool.judge(Judgement((place, member), Judged(Verdict(float(member % 2), ""))))
             continue
         step = pool.take()
         assert step.dropped == 0 and all(version - slot.version <= 1 + carry for slot in step.kept)
@@ -143,12 +145,25 @@ def test_a_failed_answer_costs_its_group_and_tells_why() -> None:
     pool = made(stage("sync", refill=1))
     first, second = pool.ask(0)
     settle(pool, second)
-    pool.judge(Judged((first.place, 1), None, "check: ValueError: no"))
-    pool.judge(Judged((first.place, 0), Verdict(1.0, "")))
+    pool.answered(Answer((first.place, 1), None, fault="image: no picture"))
+    assert pool.ask(0) == [], "its other answers are on their way"
+    pool.answered(answer(first.place, 0))
+    pool.judge(Judgement((first.place, 0), Judged(Verdict(1.0, ""))))
     (other,) = pool.ask(0)
     settle(pool, other)
     step = pool.take()
-    assert places(step) == [1, 2] and step.failures == {"check: ValueError: no": 1}
+    assert places(step) == [1, 2] and step.judged[:2] == [Judged(Verdict(1.0, "")), Judged(None, "image: no picture")]
+    assert pool.failures.seen == 6 and pool.failures.failed == {"image: no picture": 1}
+
+
+def test_too_many_failed_answers_are_told_with_the_step_that_has_them() -> None:
+    pool = made(stage("sync", refill=0, rewards=Rewards(failures=0.5, window=4)))
+    for one in pool.ask(0):
+        for member in range(2):
+            pool.answered(Answer((one.place, member), None, fault="no") if one.place + member else answer(0, 0))
+    pool.judge(Judgement((0, 0), Judged(Verdict(1.0, ""))))
+    step = pool.take()
+    assert step.kept == [] and step.fault.startswith("3 of the last 4 answers have no verdict, more than 50%")
 
 
 def test_an_answer_that_comes_twice_counts_once() -> None:
@@ -164,7 +179,9 @@ def test_a_pool_comes_back_from_json_as_it_was() -> None:
     settle(pool, first)
     settle(pool, second, lambda place, member: 0.0)
     pool.answered(answer(third.place, 1, version=4))
-    pool.failed(3, "broken")
+    pool.answered(Answer((3, 0), None, fault="broken"))
+    pool.answered(answer(3, 1))
+    pool.judge(Judgement((3, 1), Judged(Verdict(1.0, ""), second=Judged(None, "silent"))))
     other = made(pool.stage)
     other.restore(json.loads(json.dumps(pool.state())))
     assert other.state() == pool.state() and other.open == pool.open and other.settled == pool.settled

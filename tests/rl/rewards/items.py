@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from lapis import verify
 from lapis.rl.rewards.book import Item
-from lapis.types import Completion, Image, Part, Sample, Text, Turn
+from lapis.types import Completion, Image, Part, Sample, Text, Turn, Verdict
 
 
 def answer(text: str, tokens: int = 4, closed: bool = True) -> Completion:
@@ -19,3 +21,8 @@ def sample(meta: dict[str, Any], *images: Image, question: str = "What is 40 + 2
 
 def item(meta: dict[str, Any], text: str = "42", *images: Image) -> Item:
     return Item(sample(meta, *images), answer(text))
+
+
+def check_here(items: Sequence[Item]) -> list[Verdict]:
+    """By the rules, in this process."""
+    return [verify.check(one.sample.meta, one.answer.text, one.answer.closed) for one in items]

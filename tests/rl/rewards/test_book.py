@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lapis import config, verify
+from lapis import config
 from lapis.reward_config import Rewards
-from lapis.rl.rewards.apart import Apart, book, close
+from lapis.rl.rewards.apart import Apart
 from lapis.rl.rewards.book import Book, Failed, Failures, Item, Judged
-from lapis.rl.rewards.mix import scored, task_weights, teaches
+from lapis.rl.rewards.made import book_of
+from lapis.rl.rewards.mix import failures_of, scored, task_weights, teaches
 from lapis.rl.rewards.score import Score
 from lapis.types import Image, InputError, Verdict
 from tests.rl.rewards.checks import odd
-from tests.rl.rewards.items import answer, item, sample
+from tests.rl.rewards.items import answer, check_here, item, sample
 
 NUMBER = {"verifier": "number", "answer": "42"}
 BLANK = Image(b"", 4, 4)
@@ -103,58 +106,58 @@ def test_processes_of_their_own_outlive_what_hangs_dies_and_throws(processes: Ap
 
 
 def test_expressions_are_checked_from_a_thread(processes: Apart) -> None:
-    rewards = book(Rewards(own={"mine": "tests.rl.rewards.checks:odd"}))
+    rewards = book_of(Rewards(own={"mine": "tests.rl.rewards.checks:odd"}))
     half = {"verifier": "number", "answer": "1/2"}
     box: list[Judged] = []
     items = [item(half, r"\frac{2}{4}"), item(half, "0.25"), item({"reward": "mine", "more": 2}, "abc")]
     thread = threading.Thread(target=lambda: box.extend(rewards.judge(items)))
     thread.start(), thread.join()
     assert [one.verdict and one.verdict.score for one in box] == [1, 0, 3]
-    close(rewards)
+    rewards.close()
 
 
 def test_a_check_that_cannot_be_imported_is_refused() -> None:
     with pytest.raises(InputError, match="rewards.own.mine: 'nowhere:check' cannot be imported"):
-        book(Rewards(own={"mine": "nowhere:check"}))
+        book_of(Rewards(own={"mine": "nowhere:check"}))
 
 
-def test_failures_stop_only_a_full_window_above_its_share() -> None:
+def test_failures_stop_a_run_above_their_share_of_the_window() -> None:
     good, bad = Judged(Verdict(0, "wrong is a verdict")), Judged(None, "no reward named 'x'")
     failures = Failures(share=0.25, window=8)
-    failures.add([bad] * 7)
-    with pytest.raises(InputError) as stopped:
-        failures.add([good])
-    assert str(stopped.value) == (
-        "rewards: 7 of the last 8 answers have no verdict, more than 25%; mostly (of 7 in all, 7): no reward named 'x'"
+    failures.add([bad, bad, good])
+    assert failures.stop() == ""
+    failures.add([bad])
+    assert failures.stop() == (
+        "3 of the last 4 answers have no verdict, more than 25% of 8; mostly (of 3 in all, 3): no reward named 'x'"
     )
+    assert failures.stop() == "", "what stopped a run does not stop it again when it goes on"
     calm = Failures(share=0.25, window=8)
     calm.add([good, good, good, bad] * 20)
-    assert calm.facts()["seen"] == 80 and calm.facts()["failed"] == {bad.reason: 20}
+    assert calm.stop() == "" and calm.facts()["seen"] == 80 and calm.facts()["failed"] == {bad.reason: 20}
     again = Failures(share=0.25, window=8)
-    again.restore(calm.facts())
-    with pytest.raises(InputError, match="4 of the last 8"):
-        again.add([bad, bad])
-
-
-def check_here(items: Sequence[Item]) -> list[Verdict]:
-    return [verify.check(one.sample.meta, one.answer.text, one.answer.closed) for one in items]
+    again.restore(json.loads(json.dumps(calm.facts())))
+    again.add([bad, bad])
+    assert "4 of the last 8" in again.stop()
+    few = config.RL("rl", "sft", {"math": 1.0}, steps=2, prompts=3, group=4)
+    assert failures_of(few).window == 24 and failures_of(replace(few, steps=200)).window == 200
 
 
 def test_exact_and_judged_groups_mix_in_one_batch() -> None:
     grades = iter([0.9, 0.7, 0.8])
     rewards = Book({"number": check_here, "judge": lambda items: [Verdict(next(grades), "") for _ in items]})
-    failures, weights = Failures(0.5, 100), config.Reward(correct=1.0, format=0.0, repetition=0.0, overlong=0.0)
+    weights = config.Reward(correct=1.0, format=0.0, repetition=0.0, overlong=0.0)
+    stage = config.RL("rl", "sft", {"math": 1.0}, steps=2, reward=weights)
     answers = [answer("42"), answer("41"), answer("40")]
     exact, judged = sample(NUMBER), sample({"reward": "judge"}, kind="chat")
-    one = scored(rewards, failures, exact, answers, weights)
-    two = scored(rewards, failures, judged, answers, weights)
+    items = [Item(question, each) for question in (exact, judged) for each in answers]
+    said = rewards.judge(items)
+    one, two = scored(answers, said[:3], stage), scored(answers, said[3:], stage)
     assert one and [each.reward for each in one] == [1, 0, 0] and teaches(exact, one)
     assert two and [each.reward for each in two] == [0.9, 0.7, 0.8] and teaches(judged, two)
     same = [Score(0.9, 0.9, 1, 0, 0, ""), Score(0.6, 0.6, 1, 0, 0, "")]
     assert not teaches(exact, same), "both are right, and how right does not count"
     assert not teaches(judged, [same[0]] * 2)
-    assert scored(rewards, failures, sample({"reward": "gone"}), answers, weights) is None
-    assert failures.failed == {"no reward named 'gone'": 3}
+    assert scored(answers, [*said[:2], Judged(None, "gone")], stage) is None, "groups train whole"
 
 
 def test_task_weights_by_hand() -> None:

@@ -1,0 +1,83 @@
+"""The rewards of a run, made from its config: rules, the user's own checks, models that are asked, models that score.
+
+One function names them all (`rewards_of`), wherever they are needed: in the loop of one process, or in a judge's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from lapis import plug, reward_config, verify
+from lapis.data.mixture import belongs
+from lapis.rl.rewards.apart import Apart
+from lapis.rl.rewards.asking import Server
+from lapis.rl.rewards.book import Book, Reward
+from lapis.rl.rewards.checker import Checker
+from lapis.rl.rewards.judge import Judge
+from lapis.types import InputError
+
+
+def book_of(how: reward_config.Rewards, device: str = "auto") -> Book:
+    """The book of a run; `close` it. Raises InputError for a check that cannot be imported, and for a folder that
+    holds no reward model."""
+    # Rules kill what hangs after that many seconds, so the book waits twice as long.
+    return Book(rewards_of(how, device), 2 * how.seconds, how.beside)
+
+
+def rewards_of(how: reward_config.Rewards, device: str = "auto") -> dict[str, Reward]:
+    """Every reward by its identifier; `device` is where reward models compute. Raises InputError as `book_of` does."""
+    rules = Apart(verify.check, how.workers, how.seconds)
+    return {
+        **dict.fromkeys(verify.VERIFIERS, rules),
+        **{name: _own(name, place, how) for name, place in how.own.items()},
+        **{name: Judge(Server(one), one.model, how.asking) for name, one in how.graders.items()},
+        **{name: Checker(Server(one), one.model, how.asking) for name, one in how.checkers.items()},
+        **{name: _trained(folder, device) for name, folder in how.trained.items()},
+    }
+
+
+def _own(name: str, place: str, how: reward_config.Rewards) -> Reward:
+    return Apart(plug.named(place, f"rewards.own.{name}"), how.workers, how.seconds)
+
+
+def _trained(folder: str, device: str) -> Reward:
+    from lapis.dist import guard
+    from lapis.rl.reward_model import Preference
+
+    # A judge's process on Ray has no GPU, also where the run asks for one.
+    return Preference(Path(folder), guard.device_of("cpu" if device == "cpu" else "auto"))
+
+
+def names(how: reward_config.Rewards) -> list[str]:
+    """Identifiers that somebody answers to, each as often as it is given."""
+    return [*verify.VERIFIERS, *how.own, *how.graders, *how.checkers, *how.trained]
+
+
+def refuse(how: reward_config.Rewards, where: str, kinds: Iterable[str]) -> None:
+    """Raises InputError, which begins with `where`, for what cannot work: an identifier that two have, a check that
+    cannot be imported, an address that is none, a folder without a reward model, a model beside the rules that is no
+    checker, and the weight of a kind that is none of `kinds`."""
+    twice = [name for name, many in Counter(names(how)).items() if many > 1]
+    if twice:
+        raise InputError(f"{where}: {twice[0]!r} names two rewards; expected an identifier of its own")
+    for name, place in how.own.items():
+        if not callable(plug.named(place, f"{where}.own.{name}")):
+            raise InputError(f"{where}.own.{name}: {place} is no function")
+    for field in ("graders", "checkers"):
+        for name, endpoint in getattr(how, field).items():
+            if not endpoint.url.startswith(("http://", "https://")):
+                raise InputError(f"{where}.{field}.{name}.url: {endpoint.url!r}, expected http://... or https://...")
+    for name, folder in how.trained.items():
+        if not (Path(folder) / "reward.json").is_file():
+            raise InputError(f"{where}.trained.{name}: {folder} holds no reward model; `lapis train-rm` makes one")
+    if how.beside and how.beside not in how.checkers:
+        raise InputError(f"{where}.beside: {how.beside!r}, expected one of checkers ({', '.join(how.checkers)})")
+    _kinds(how, where, list(kinds))
+
+
+def _kinds(how: reward_config.Rewards, where: str, kinds: list[str]) -> None:
+    for prefix in how.weights:
+        if not any(belongs(kind, prefix) for kind in kinds):
+            raise InputError(f"{where}.weights.{prefix}: no such kind; there are {', '.join(kinds)}")
