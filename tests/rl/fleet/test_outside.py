@@ -66,7 +66,7 @@ def test_what_a_server_refuses_or_leaves_out_is_that_questions_fault(
         server = Server(url, tokenizer_of(run))
         name = server.wait()
         with pytest.raises(InputError, match="prompt: refused by .*longer than"):
-            server.complete(name, request(question(10**200), 12))
+            server.complete(name, request(question(10**400), 12))
         with pytest.raises(InputError, match="image: "):
             server.complete(name, picture)
         inner = served.complete
