@@ -3,7 +3,9 @@
 A line stays until the same bench is run again: `bench/results/lines.jsonl` keeps the newest of each, with its day and
 with what it printed before it.
 
-python -m bench.parts.all [NAME ...]
+python -m bench.parts.all [NAME ...] [run=FOLDER] [--full]
+
+`run=` and `--full` go to each of them.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +36,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in HERE.glob("*.py") if path.stem != "__init__")
 
 
-def measure(name: str) -> dict[str, Any]:
+def measure(name: str, words: Sequence[str]) -> dict[str, Any]:
     """Run one, show what it prints, and return its line with what stood before it."""
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", f"bench.{name}"], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-W", "ignore", "-m", f"bench.{name}", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     print(done.stdout, end="", flush=True)
     if done.returncode:
         raise SystemExit(f"bench.{name}: ended with code {done.returncode}")
@@ -61,8 +65,9 @@ def page(lines: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     kept = [json.loads(text) for text in LINES.read_text().splitlines()] if LINES.is_file() else []
     lines = {line["name"]: line for line in kept}
-    for name in sys.argv[1:] or names():
-        line = measure(name)
+    words = [word for word in sys.argv[1:] if word.startswith(("run=", "--"))]
+    for name in [word for word in sys.argv[1:] if word not in words] or names():
+        line = measure(name, words)
         lines[line["name"]] = line
         LINES.write_text("".join(json.dumps(lines[name]) + "\n" for name in sorted(lines)), encoding="utf-8")
         PAGE.write_text(page(lines), encoding="utf-8")
