@@ -90,11 +90,11 @@ class Judges:
         if self._book is not None:
             return self._book.judge(items)
         for place, item in enumerate(items):
-            self.ask((place, 0), item)
+            self.ask((-1 - place, 0), item)
         found: dict[int, Judged] = {}
         while len(found) < len(items):
             done = ray.wait(self.refs, num_returns=1)[0]
-            found |= {one.key[0]: one.judged for one in self.done(done)}
+            found |= {-1 - one.key[0]: one.judged for one in self.done(done)}
         return [found[place] for place in range(len(items))]
 
     def _hand_out(self) -> None:

@@ -7,16 +7,19 @@ Processes come from a fork server, which has loaded the checks once and knows no
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as Late
+from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 from pebble.common import ProcessFuture
 
 from lapis import verify
 from lapis.rl.rewards.book import Failed, Item
-from lapis.rl.rewards.score import Check
 from lapis.types import Verdict
+
+Check = Callable[[Mapping[str, Any], str, bool], Verdict]
+"""(a sample's meta, the answer's text, whether the thought is closed) to a verdict; `verify.check` is one."""
 
 
 def _ready(check: Check) -> None:

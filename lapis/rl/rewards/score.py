@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from lapis import config, verify
+from lapis import config
 from lapis.rl import shaping
 from lapis.types import Completion, Verdict
 
-Check = Callable[[Mapping[str, Any], str, bool], Verdict]
-"""(a sample's meta, the answer's text, whether the thought is closed) to a verdict; `verify.check` is one."""
 RIGHT = 0.5
 """Correctness from here on counts as a right answer."""
 
@@ -35,26 +32,13 @@ class Score:
         return self.correct >= RIGHT
 
 
-def score(
-    group: Sequence[Completion],
-    meta: Mapping[str, Any],
-    weights: config.Reward,
-    check: Check = verify.check,
-    limit: int | None = None,
-) -> list[Score]:
-    """The rewards of a group's answers to one question, whose `meta` says how to check them; `shaped` of verdicts."""
-    return shaped(group, [check(meta, answer.text, answer.closed) for answer in group], weights, limit)
-
-
-def shaped(
-    group: Sequence[Completion], verdicts: Sequence[Verdict], weights: config.Reward, limit: int | None = None
-) -> list[Score]:
+def shaped(group: Sequence[Completion], verdicts: Sequence[Verdict], weights: config.Reward, limit: int) -> list[Score]:
     """The rewards of a group's answers from the verdicts on them, in the same order. Of answer i
 
         reward_i = w.correct * correctness_i + w.format * format_i - w.repetition * repetition_i
                    - overlong_i - w.length * length_i
 
-    with the pieces of shaping.py. `limit` is the most tokens of an answer; without one `length_i` is 0. Ours: the
+    with the pieces of shaping.py. `limit` is the most tokens of an answer. Ours: the
     original names the pieces and no more.
     """
     correct = [shaping.correctness(verdict) for verdict in verdicts]
@@ -70,11 +54,11 @@ def shaped(
 
 
 def _score(
-    answer: Completion, verdict: Verdict, correct: float, overlong: float, weights: config.Reward, limit: int | None
+    answer: Completion, verdict: Verdict, correct: float, overlong: float, weights: config.Reward, limit: int
 ) -> Score:
     form = shaping.format_score(answer.text, answer.closed, answer.finish)
     repeated = shaping.repetition(answer.token_ids)
-    long = 0.0 if limit is None else shaping.near_limit(len(answer.token_ids), limit, weights.room)
+    long = shaping.near_limit(len(answer.token_ids), limit, weights.room)
     reward = weights.correct * correct + weights.format * form - weights.repetition * repeated
     return Score(reward - overlong - weights.length * long, correct, form, repeated, overlong, verdict.reason, long)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lapis import config
-from lapis.rl.rewards import mixed, score
+from lapis import config, verify
+from lapis.rl.rewards import Score, mixed, shaped
 from lapis.types import Completion
 
 NUMBER = {"verifier": "number", "answer": "42"}
@@ -14,6 +14,10 @@ NUMBER = {"verifier": "number", "answer": "42"}
 def answer(text: str, tokens: int = 4, closed: bool = True, finish: str = "stop", repeat: bool = False) -> Completion:
     ids = (5,) * tokens if repeat else tuple(range(tokens))
     return Completion(text, "", (1, 2), ids, (-0.5,) * tokens, (False,) * tokens, 2, finish, closed)
+
+
+def score(group: list[Completion], meta: dict[str, str], weights: config.Reward, limit: int = 256) -> list[Score]:
+    return shaped(group, [verify.check(meta, one.text, one.closed) for one in group], weights, limit)
 
 
 def test_rewards_by_hand() -> None:
