@@ -96,8 +96,8 @@ class Sample:
     cells: tuple[Mapping[str, Any], ...] = ()
     """One dict an image: `words`, a list of (text, x, y, w, h) in pixels of that image, for dense labels."""
     meta: Mapping[str, Any] = field(default_factory=dict)
-    """What a task needs to check an answer: `answer`, `box` (x, y, w, h in 0-1000), `verifier`, `template`, `seed`; and
-    `boxes`, the box of each point that a conversation writes."""
+    """What a task needs to check an answer: `answer`, `box` (x, y, w, h in 0-1000), who checks it (`verifier` or
+    `reward`), `template`, `seed`; and `boxes`, the box of each point that a conversation writes."""
 
     @property
     def images(self) -> tuple[Image, ...]:

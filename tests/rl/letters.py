@@ -46,8 +46,8 @@ def model(half: bool) -> Lapis:
     with torch.no_grad():
         for rows in (made.decoder.embedding.weight, made.decoder.head.weight):
             rows.copy_(way + 0.1 * torch.randn(rows.shape, generator=draw))
-        others = [token for token in range(rows.shape[0]) if token not in ids]
-        rows[others] *= -1
+        others = [token for token in range(made.decoder.config.vocab) if token not in ids]
+        made.decoder.head.weight[others] *= -1
     return made
 
 

@@ -27,7 +27,12 @@ def _ready(check: Check) -> None:
 
 
 class Apart:
-    """Any check that Python can import, as a reward. A context manager; `close` ends its processes."""
+    """Any check that Python can import, as a reward. A context manager; `close` ends its processes.
+
+    An answer's seconds begin when a process has it, however long that process took to come.
+    """
+
+    bounded = True
 
     def __init__(self, check: Check = verify.check, workers: int = 1, seconds: float = 60.0):
         how = multiprocessing.get_context("forkserver")

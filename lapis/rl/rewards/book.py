@@ -32,7 +32,10 @@ class Failed(Exception):
 
 
 class Reward(Protocol):
-    """Judges answers. One that cannot judge a single item puts a `Failed` in its place; what it raises fails all."""
+    """Judges answers. One that cannot judge a single item puts a `Failed` in its place; what it raises fails all.
+
+    One whose `bounded` is true sees to it itself that it returns; others are left behind when they take too long.
+    """
 
     def __call__(self, items: Sequence[Item]) -> Sequence[Verdict | Failed]: ...
 
@@ -88,7 +91,7 @@ class Book:
 
     rewards: Mapping[str, Reward]
     seconds: float = 60.0
-    """Most that a reward may take for each of the items that it is given at once."""
+    """Most that a reward which is not bounded may take for each of the items that it is given at once."""
     beside: str = ""
     """Identifier of the verifier model that is asked about exact questions as well."""
     unfit: Callable[[Item], str] = unfit
@@ -127,7 +130,8 @@ class Book:
     def _by(self, name: str, items: Sequence[Item]) -> list[Judged]:
         if name not in self.rewards:
             return [Judged(None, f"no reward named {name!r}")] * len(items)
-        found = within(self.seconds * len(items), self.rewards[name], items)
+        reward = self.rewards[name]
+        found = within(None if getattr(reward, "bounded", False) else self.seconds * len(items), reward, items)
         if isinstance(found, Exception) and not isinstance(found, TimeoutError) and len(items) > 1:
             return [one for item in items for one in self._by(name, [item])]
         if isinstance(found, Exception):
@@ -153,14 +157,15 @@ def _said(error: Exception) -> str:
     return text if isinstance(error, Failed | InputError | TimeoutError) else f"{type(error).__name__}: {text}"
 
 
-def within(seconds: float, reward: Reward, items: Sequence[Item]) -> Any:
-    """What a reward returns or raises; TimeoutError where that takes too long. Its thread is then left to itself."""
+def within(seconds: float | None, reward: Reward, items: Sequence[Item]) -> Any:
+    """What a reward returns or raises; TimeoutError where that takes longer than `seconds`, if there is such a limit.
+    Its thread is then left to itself."""
     box: list[Any] = []
 
     def work() -> None:
         try:
             box.append(reward(items))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             box.append(error)
 
     thread = threading.Thread(target=work, daemon=True)

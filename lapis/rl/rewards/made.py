@@ -22,8 +22,7 @@ from lapis.types import InputError
 def book_of(how: reward_config.Rewards, device: str = "auto") -> Book:
     """The book of a run; `close` it. Raises InputError for a check that cannot be imported, and for a folder that
     holds no reward model."""
-    # Rules kill what hangs after that many seconds, so the book waits twice as long.
-    return Book(rewards_of(how, device), 2 * how.seconds, how.beside)
+    return Book(rewards_of(how, device), how.seconds, how.beside)
 
 
 def rewards_of(how: reward_config.Rewards, device: str = "auto") -> dict[str, Reward]:
