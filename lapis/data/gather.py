@@ -37,8 +37,8 @@ CHUNK = 1000
 """Screens of one file: what a killed run renders again at most."""
 EXAMPLES = 5
 """Dropped documents shown per reason."""
-NEEDLE_LENGTHS = (0.9, 0.45, 0.225, 0.11, 0.055)
-"""Lengths of long documents as shares of the longest row."""
+NEEDLE_LONGEST, NEEDLE_LEAST = 0.9, 200
+"""The longest documents, as a share of the longest row; and the fewest tokens, to which they are halved."""
 FRESH_SEED = 2
 """Added to the run's seed for RL's questions; the tokenizer's have one."""
 NEEDLE_TEXTS = 500
@@ -311,7 +311,7 @@ def make_needles(stage: Stage) -> dict[str, Any]:
     """
     recipe = stage.recipe
     rows = [entry.pack.row_tokens for entry in recipe.stages if isinstance(entry, config.Train)]
-    lengths = [int(share * max(rows, default=512)) for share in NEEDLE_LENGTHS]
+    lengths = [*_halved(int(NEEDLE_LONGEST * max(rows, default=512)))]
     taught = {tokens: 1 / tokens for tokens in lengths}
     tested = dict.fromkeys(lengths, 1.0)
     prose, held_prose = stage.samples / "prose.parquet", stage.held / "prose.parquet"
@@ -319,6 +319,13 @@ def make_needles(stage: Stage) -> dict[str, Any]:
     store.write_samples(stage.samples / "needles.parquet", made)
     held = _needles(stage, held_prose, _counts(tested, max(recipe.data.needles // 10, 1)), "held")
     return {"held": store.write_samples(stage.held / "needle.parquet", held), "longest": lengths[0]}
+
+
+def _halved(tokens: int) -> Iterator[int]:
+    """A length and its halves: each stage finds, in what fits its rows, short documents to learn on and long ones."""
+    yield tokens
+    while (tokens := tokens // 2) >= NEEDLE_LEAST:
+        yield tokens
 
 
 def _counts(weights: Mapping[int, float], total: int) -> dict[int, int]:

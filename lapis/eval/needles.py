@@ -23,11 +23,16 @@ def stages(recipe: config.Recipe) -> list[tuple[str, str]]:
     return [(entry.parent, entry.name) for entry in found if entry.parent]
 
 
+def _asked(recipe: config.Recipe) -> set[str]:
+    """The stages that are asked: one may stand after a switch and before the next."""
+    return {stage for pair in stages(recipe) for stage in pair}
+
+
 def count(recipe: config.Recipe, heldout: Path) -> int:
     """Requests that this takes."""
     path = heldout / f"{NEEDLE.name}.parquet"
     there = len(store.read_column(path, "kind")) if path.is_file() else 0
-    return 2 * len(stages(recipe)) * min(there, recipe.eval.samples)
+    return len(_asked(recipe)) * min(there, recipe.eval.samples)
 
 
 def compare(
@@ -40,8 +45,10 @@ def compare(
         generator, ask = load(run / stage / "model"), Ask(NEEDLE.name, "direct")
         return by_length(measure(generator, samples, ask, ANSWER_TOKENS, progress, NEEDLE.breakdown))
 
-    names = stages(recipe) if samples else []
-    return {after: {"before": found(before), "after": found(after)} for before, after in names}
+    if not samples:
+        return {}
+    shares = {stage: found(stage) for stage in sorted(_asked(recipe))}
+    return {after: {"before": shares[before], "after": shares[after]} for before, after in stages(recipe)}
 
 
 def _samples(recipe: config.Recipe, heldout: Path) -> list[Sample]:

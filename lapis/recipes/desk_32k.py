@@ -1,5 +1,5 @@
 """Desk with a further stage that lengthens its context from 4K to 32K tokens, the same 8 times once more (design:
-stepwise), and finds facts in documents of nearly that length. It takes about a quarter of an hour longer."""
+stepwise), and finds facts in documents of nearly that length. It takes about half an hour longer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from lapis.recipes import desk
 
 ROW = 32768
 """Tokens of a row."""
+NEEDLES = 6000
+"""Documents with a hidden fact, most of them short: about 24 of nearly a row, and twice as many of half of it."""
+STEPS = 80
+"""Rows to learn from; about every fifth holds a document of nearly its length."""
 
 
 def recipe() -> Recipe:
@@ -23,7 +27,8 @@ def recipe() -> Recipe:
             stages.append(entry)
         if isinstance(entry, Train) and entry.name == "long":
             stages.append(_longer(entry))
-    return replace(base, name="desk_32k", stages=tuple(stages))
+    data = replace(base.data, needles=NEEDLES)
+    return replace(base, name="desk_32k", data=data, stages=tuple(stages))
 
 
 def _longer(long: Train) -> Train:
@@ -32,4 +37,4 @@ def _longer(long: Train) -> Train:
     yarn = Yarn(ROW / long.yarn.original, long.yarn.original, beta_fast=long.yarn.beta_fast)
     pack = Pack(row_tokens=ROW, rows=1, tiles=long.pack.tiles)
     flat = replace(long.optim, start=long.optim.end)
-    return replace(long, name="long-32k", parent="long", steps=40, pack=pack, yarn=yarn, optim=flat, minutes=8.0)
+    return replace(long, name="long-32k", parent="long", steps=STEPS, pack=pack, yarn=yarn, optim=flat, minutes=10.0)
