@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "rl": {*BASE, "model", "data", "dist", "train", "export.hf", "eval.stats"},
     "rl.rollout": {*BASE, "model", "data", "dist", "train", "serve"},
     "rl.fleet.engine": {*BASE, "model", "data", "dist", "serve"},
+    "rl.fleet.outside": {*BASE, "model", "dist", "serve", "export.hf"},
     "eval": {*BASE, "model", "data", "serve"},
     "timeline": {"types", "files"},
     "report": {*BASE, "eval", "report_parts", "timeline"},

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,11 +39,14 @@ def second_node(ray_here: str) -> Iterator[subprocess.Popen[bytes]]:
     there += ["--node-ip-address=127.0.0.3", "--num-cpus=1", f"--resources={json.dumps({SECOND: 4})}"]
     there += ["--object-store-memory=100000000", "--disable-usage-stats"]
     process = subprocess.Popen(there, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while SECOND not in ray.cluster_resources():
-        assert process.poll() is None, "the second node did not start"
-    yield process
-    process.terminate()
-    process.wait()
+    try:
+        while SECOND not in ray.cluster_resources():
+            assert process.poll() is None, "the second node did not start"
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @pytest.fixture

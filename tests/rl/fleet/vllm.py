@@ -93,6 +93,9 @@ def serving(folder: Path, stage: config.RL) -> Iterator[tuple[str, Served]]:
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, args=([place],))
     thread.start()
-    yield url_of(place, "127.0.0.1"), served
-    server.should_exit = True
-    thread.join()
+    try:
+        yield url_of(place, "127.0.0.1"), served
+    finally:
+        served.open.set()
+        server.should_exit = True
+        thread.join()
