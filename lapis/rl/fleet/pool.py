@@ -267,7 +267,7 @@ def _slot_json(slot: Slot) -> Json:
 
 
 def _answer(key: tuple[int, int], completion: Json | None, versions: list[int], fault: str) -> Answer:
-    return Answer(key, completion and _completion(completion), tuple(versions), fault)
+    return Answer(key, None if completion is None else _completion(completion), tuple(versions), fault)
 
 
 def _completion(fields: Json) -> Completion:

@@ -124,8 +124,9 @@ class Book:
 
     def close(self) -> None:
         """End what the rewards keep open: their processes."""
-        for close in {getattr(reward, "close", None) for reward in self.rewards.values()} - {None}:
-            close()
+        for close in {getattr(reward, "close", None) for reward in self.rewards.values()}:
+            if close is not None:
+                close()
 
     def _by(self, name: str, items: Sequence[Item]) -> list[Judged]:
         if name not in self.rewards:
