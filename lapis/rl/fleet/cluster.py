@@ -70,6 +70,7 @@ def start(store: int = STORE, folder: str | None = None, **words: object) -> Non
     import ray
 
     ray.init(
+        address="local",
         include_dashboard=False,
         num_cpus=guard.cores(),
         object_store_memory=store,
