@@ -161,9 +161,9 @@ class Crew:
         if rest:
             done = done + ray.wait(rest, num_returns=len(rest), timeout=0)[0]
         self._arrived(done)
+        answers = [answer for ref in done if ref in self._collects for answer in self._report(ref)]
         if self._transfer is not None and not self._unfinished(self._transfer):
             self._delivered(self._transfer)
-        answers = [answer for ref in done if ref in self._collects for answer in self._report(ref)]
         return [*answers, *self._judges.done(done)]
 
     def _report(self, ref: Ref) -> list[Answer]:
@@ -174,7 +174,8 @@ class Crew:
             self._bury(name, error)
             return []
         self.spans.extend(report.spans)
-        self._listen(name)
+        if name in self._engines:  # its death may be known from a transfer
+            self._listen(name)
         return [answer for answer in report.answers if self._dispatcher.finished(name, answer.key)]
 
     def _arrived(self, done: Sequence[Ref]) -> None:
