@@ -3,7 +3,7 @@
 TRL has two threads and an environment of its own; ours is one-step asynchronous, a trainer and an engine with a thread
 each. The first step of both counts for nothing. Mean lengths stand beside, as both sample.
 
-python -m bench.rl_vs_trl [--full]
+python -m bench.rl_vs_trl [--full] [steps=N]
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.parts import fleet, peer
-from bench.parts.line import say
+from bench.parts import checks, fleet, peer
+from bench.parts.line import number_of, say
 from lapis import config
 from lapis.data import store
 from lapis.rl.fleet import cluster
@@ -37,7 +37,7 @@ def peers(at: Path, stage: config.RL, texts: list[str]) -> tuple[float, float]:
     """TRL's samples a second, and its mean length."""
     python = peer.environment("trl", PACKAGES)
     sizes = {name: getattr(stage, name) for name in ("prompts", "group", "max_tokens", "steps")}
-    given = {**sizes, "lr": stage.optim.lr, "texts": texts, "middle": fleet.MIDDLE}
+    given = {**sizes, "lr": stage.optim.lr, "texts": texts, "middle": checks.MIDDLE}
     (at / "prompts.json").write_text(json.dumps(given), encoding="utf-8")
     script = Path(__file__).parent / "parts" / "trl_grpo.py"
     words = [str(python), str(script), str(at / "sft" / "model"), str(at / "prompts.json"), str(at / "trl")]
@@ -57,7 +57,7 @@ def ours(at: Path, stage: config.RL, recipe: config.Recipe) -> tuple[float, floa
 
 
 def main() -> None:
-    stage = replace(STAGE, steps=12) if "--full" in sys.argv else STAGE
+    stage = replace(STAGE, steps=number_of(sys.argv, "steps", 12 if "--full" in sys.argv else STAGE.steps))
     recipe = fleet.recipe()
     with TemporaryDirectory() as name:
         at = Path(name)

@@ -2,7 +2,7 @@
 
 Both ways begin with a flat tensor in the trainer's process and end with it in each engine's own memory.
 
-python -m bench.weights_vs_object_store [--full]     # 50 MB; with --full 500 MB too
+python -m bench.weights_vs_object_store [--full] [mb=N]     # 50 MB; with --full 500 MB too
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import ray
 import torch
 from torch import nn
 
-from bench.parts.line import say
+from bench.parts.line import number_of, say
 from lapis.rl.fleet import cluster
 from lapis.rl.fleet.messages import Address, Call
 from lapis.rl.fleet.weights import Broadcast, Flat, listen
@@ -77,15 +77,15 @@ def compared(megabytes: int) -> tuple[float, float]:
 
 
 def main() -> None:
+    sizes = (number_of(sys.argv, "mb", 50), *((500,) if "--full" in sys.argv else ()))
     cluster.start(log_to_driver=False, store=3 * 2**30)
-    found = {size: compared(size) for size in ((50, 500) if "--full" in sys.argv else (50,))}
+    found = {size: compared(size) for size in sizes}
     ray.shutdown()
     for size, (sent, stored) in found.items():
         print(f"{size} MB to {ENGINES} engines: {1e3 * sent:.0f} ms broadcast, {1e3 * stored:.0f} ms object store")
-    sent, stored = found[50]
-    say(
-        "weights_vs_object_store", stored / sent, None, "times as fast as Ray's object store, 50 MB to two engines", 1.0
-    )
+    sent, stored = found[sizes[0]]
+    unit = f"times as fast as Ray's object store, {sizes[0]} MB to two engines"
+    say("weights_vs_object_store", stored / sent, None, unit, 1.0)
 
 
 if __name__ == "__main__":

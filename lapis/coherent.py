@@ -244,11 +244,14 @@ def _online(entry: Any) -> None:
 
 
 def _fleet(entry: Any) -> None:
-    """Processes of RL are on Ray, which is an extra."""
+    """Processes of RL are on Ray, and servers outside have addresses."""
     if isinstance(entry, config.RL) and entry.fleet.mode != "inline":
         from lapis.rl.fleet import cluster
 
         cluster.need()
+        for url in entry.fleet.outside:
+            if not url.startswith(("http://", "https://")):
+                raise InputError(f"stages.{entry.name}.fleet.outside: {url}, expected http://HOST:PORT")
 
 
 def _rewards(entry: Any, data: config.Data) -> None:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from lapis import files
-from lapis.report_parts import answers, course, formats, forms, misses, summary, training
+from lapis.report_parts import answers, course, formats, forms, misses, reinforcement, summary, training
 from lapis.report_parts.figures import Figure, figures
 from lapis.report_parts.inputs import Json, Run, Stage, read_run
 from lapis.report_parts.page import Section, page
@@ -55,7 +55,7 @@ def html(run: Run, found: dict[str, Figure], desk: dict[str, Figure] | None) -> 
         ("beside", "Beside training", course.beside(run)),
         ("goodput", "Goodput", course.goodput(run)),
         ("distillation", "Distillation", training.distillation(run)),
-        ("rl", "RL", training.reinforcement(run)),
+        ("rl", "RL", reinforcement.reinforcement(run)),
         ("forms", "Low precision", forms.forms(run)),
         ("cost", "Cost", training.cost(run)),
         ("formats", "Formats", formats.gguf(run)),

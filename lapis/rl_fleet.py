@@ -14,13 +14,17 @@ from lapis.shape import Count, Positive
 class Fleet:
     """Engines, judges and a trainer, and how far they may be apart."""
 
-    mode: Literal["inline", "sync", "async"] = "inline"
-    """inline: in turns in one process. sync: the same steps by processes on Ray, token for token. async: answers for
-    later steps are written while a step trains."""
+    mode: Literal["inline", "sync", "async"] = "async"
+    """async: answers for later steps are written while a step trains. sync: one after the other, by the same processes
+    on Ray. inline: the same steps as sync, token for token, in turns in one process without Ray."""
     ranks: Positive = 1
     """Processes that train, over which the decoder's weights are sharded (FSDP2)."""
     engines: Positive = 1
     """Processes that write answers."""
+    engines_on: str = ""
+    """Where they are: on machines whose `ray start --resources` offers this; each takes one of it. Empty: anywhere."""
+    outside: tuple[str, ...] = ()
+    """Addresses of vLLM servers that also write answers, where a question has neither image nor budget (docs/rl.md)."""
     slots: Positive = 64
     """Most answers that one of them writes at once; other questions wait where any engine can take them."""
     judges: Count = 1

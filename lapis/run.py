@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HOW = (
     *("device", "threads", "compile", "minutes", "workers", "runner", "checkpoint_every", "online"),
-    *("engines", "slots", "judges"),
+    *("engines", "engines_on", "outside", "slots", "judges"),
 )
 """Config fields that say how a stage runs and is watched, not what comes out: they may change under way."""
 

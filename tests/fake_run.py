@@ -137,15 +137,16 @@ def _rl(folder: Path, rng: random.Random) -> None:
     for step in range(40):
         share = 0.5 + 0.2 * (1 - math.exp(-step / 15)) + rng.gauss(0, 0.02)
         sampled = {"reward": share + 0.08, "correct": share, "thought_tokens": 40 - step / 8}
+        sampled["rewards"] = {"math/word": share + 0.2, "screen/math": share - 0.1}
         lines.append({"step": step, "loss": 0.01, **sampled})
     write_lines(folder / "metrics.jsonl", lines)
     before = {
-        "math/word": {"correct": 0.52, "n": 120, "thought_tokens": 41.0},
-        "screen/math": {"correct": 0.31, "n": 80, "thought_tokens": 28.0},
+        "math/word": {"correct": 0.52, "reward": 0.6, "n": 120, "thought_tokens": 41.0},
+        "screen/math": {"correct": 0.31, "reward": 0.4, "n": 80, "thought_tokens": 28.0},
     }
     after = {
-        "math/word": {"correct": 0.61, "n": 120, "thought_tokens": 39.0},
-        "screen/math": {"correct": 0.4, "n": 80, "thought_tokens": 26.0},
+        "math/word": {"correct": 0.61, "reward": 0.7, "n": 120, "thought_tokens": 39.0},
+        "screen/math": {"correct": 0.4, "reward": 0.5, "n": 80, "thought_tokens": 26.0},
     }
     first = {"correct": 0.5, "reward": 0.51, "n": 200, "thought_tokens": 35.0, "kinds": before, "each": _each(100, 35)}
     last = {"correct": 0.6, "reward": 0.6, "n": 200, "thought_tokens": 33.0, "kinds": after, "each": _each(120, 33)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from lapis import chat, config
+from lapis.rl_fleet import Fleet
 
 TEXTS = (
     "What does the cheapest one cost? It costs 42.",
@@ -40,7 +41,7 @@ def tiny_recipe() -> config.Recipe:
             config.Train("text", None, {"prose": 1.0}, steps=2, pack=pack, shape="student", minutes=2.0),
             config.Join("join", "text"),
             config.Train("sft", "join", {"prose": 1.0}, steps=2, pack=pack),
-            config.RL("rl", "sft", {"math": 1.0}, steps=1),
+            config.RL("rl", "sft", {"math": 1.0}, steps=1, fleet=Fleet("inline")),
         ),
         eval=config.Eval(samples=2),
         export=config.Export(),

@@ -1,16 +1,16 @@
-"""A run folder for benches of RL: a small model, questions, and a check that a fresh model can learn to pass."""
+"""A run folder for benches of RL: a small model and questions."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from bench.parts import checks
 from lapis import config
 from lapis.data import store
 from lapis.data.tokenise import train_tokenizer
@@ -18,31 +18,11 @@ from lapis.export import hf
 from lapis.model.decoder import Decoder
 from lapis.recipes import pocket
 from lapis.rl.fleet import stage as fleet_stage
-from lapis.rl.rewards.book import Book, Item
-from lapis.types import Sample, Text, Turn, Verdict
+from lapis.types import Sample, Silent, Text, Turn
 
 SHAPE = config.Decoder(width=128, layers=4, heads=4, kv_heads=2, head_dim=32, mlp=256, vocab=300)
-MIDDLE = 130
-"""An id."""
 BUDGETS = (4, 8, 8, 16, 16, 32, 128, 224)
 """Tokens of thought that questions are asked with: most are short, some long."""
-
-
-def low_first(items: Sequence[Item]) -> list[Verdict]:
-    """Right is an answer whose first own token has a small id: about half of a fresh model's, and quickly learned."""
-    return [Verdict(float(_first(item) < MIDDLE), "") for item in items]
-
-
-def _first(item: Item) -> int:
-    """The first token that the model chose itself."""
-    answer = item.answer
-    own = (token for token, forced in zip(answer.token_ids, answer.forced, strict=True) if not forced)
-    return next(own, SHAPE.vocab)
-
-
-def low_firsts() -> Book:
-    """It as the questions' reward; a fresh model writes any bytes."""
-    return Book({"number": low_first}, unfit=lambda item: "")
 
 
 def questions(count: int, seed: int) -> list[Sample]:
@@ -76,16 +56,9 @@ def folder(at: Path, seed: int) -> None:
     hf.write(Decoder(SHAPE), tokenizer, at / "sft" / "model")
 
 
-class Silent:
-    """Progress that nobody watches."""
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        """Nothing."""
-
-
 def timed(at: Path, stage: config.RL, recipe: config.Recipe) -> dict[str, float]:
     """Run a stage on Ray; samples a second over its steps, final reward, idle shares."""
-    fleet_stage.run(stage, recipe, at, Silent(), low_firsts)
+    fleet_stage.run(stage, recipe, at, Silent(), checks.low_firsts)
     lines = metrics(at / stage.name)
     seconds = sum(line["seconds"] for line in lines)
     idle = json.loads((at / stage.name / "idle.json").read_text())
@@ -103,6 +76,6 @@ def metrics(at: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (at / "metrics.jsonl").read_text().splitlines()]
 
 
-def in_mode(stage: config.RL, mode: str, **fields: Any) -> config.RL:
-    """The stage in a mode, under a name of its own."""
-    return replace(stage, name=f"{mode}-{stage.name}", fleet=replace(stage.fleet, mode=mode, **fields))
+def named(stage: config.RL, way: str, **fields: Any) -> config.RL:
+    """The stage with its processes so, under a name of its own."""
+    return replace(stage, name=f"{way}-{stage.name}", fleet=replace(stage.fleet, **fields))

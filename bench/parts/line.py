@@ -1,4 +1,4 @@
-"""What all benches say and are asked: the one JSON line at the end, and `run=FOLDER`."""
+"""What all benches say and are asked: the one JSON line at the end, `run=FOLDER`, and sizes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ def say(name: str, value: float, goal: float | None, unit: str, baseline: float)
     """Print the line that ends a bench; `value` and `baseline` are in `unit`."""
     figures = {"value": round(value, 4), "goal": goal, "unit": unit, "baseline": round(baseline, 4)}
     print(json.dumps({"name": name, **figures, "machine": machine_line(machine())}))
+
+
+def number_of(words: Sequence[str], name: str, usual: int) -> int:
+    """The whole number that `name=N` says, if any."""
+    said = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
+    return int(said[-1]) if said else usual
 
 
 def run_of(words: Sequence[str]) -> Path | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 WIDTH, HEIGHT = 340, 216
@@ -66,6 +66,23 @@ def lines(
     body = _grid(y_axis, percent) + _x_marks(x_axis, x_ticks, x_name)
     body += "".join(_band(one, x_axis, y_axis, number) for number, one in enumerate(drawn))
     body += "".join(_line(one, x_axis, y_axis, number, percent) for number, one in enumerate(drawn))
+    return _figure(title, body, drawn)
+
+
+def moves(series: Sequence[Series], title: str, x_name: str) -> str:
+    """Things that went from one place to another, two points each, in a measure and a share; bands are whiskers."""
+    drawn = [one for one in series if one.points]
+    if not drawn:
+        return ""
+    x_axis, y_axis = _axes(drawn, None)
+    margin = 0.08 * (x_axis.high - x_axis.low or 1.0)
+    x_axis = replace(x_axis, low=x_axis.low - margin, high=x_axis.high + margin)
+    body = _grid(y_axis, True) + _x_marks(x_axis, None, x_name)
+    body += "".join(_move(one, x_axis, y_axis, number) for number, one in enumerate(drawn))
+    return _figure(title, body, drawn)
+
+
+def _figure(title: str, body: str, drawn: Sequence[Series]) -> str:
     picture = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">{body}</svg>'
     legend = "".join(f'<li class="s{number % 6}">{escape(one.name)}</li>' for number, one in enumerate(drawn))
     keys = f'<ul class="legend">{legend}</ul>' if len(drawn) > 1 else ""
@@ -130,6 +147,20 @@ def _line(one: Series, x_axis: Axis, y_axis: Axis, number: int, percent: bool) -
     return out
 
 
+def _move(one: Series, x_axis: Axis, y_axis: Axis, number: int) -> str:
+    (x, y), (to_x, to_y) = ((x_axis.at(x), y_axis.at(y)) for x, y in one.points)
+    out = "".join(
+        f'<path class="line thin s{number % 6}" d="M{x_axis.at(at):.1f} {y_axis.at(low):.1f}V{y_axis.at(high):.1f}"/>'
+        for at, low, high in one.band
+    )
+    out += f'<path class="line s{number % 6}" d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}"/>'
+    places = zip(("ring", "dot"), ("before", "after"), ((x, y), (to_x, to_y)), one.points, strict=True)
+    for kind, when, (left, top), (value, share) in places:
+        tip = f"<title>{escape(one.name)}, {when}: {100 * share:.1f}% at {value:.1f}</title>"
+        out += f'<circle class="{kind} s{number % 6}" cx="{left:.1f}" cy="{top:.1f}" r="4">{tip}</circle>'
+    return out
+
+
 def smooth(points: Sequence[tuple[float, float]], most: int = 120) -> list[tuple[float, float]]:
     """At most `most` points: means of equal slices, so that a long curve stays small and readable."""
     size = max(1, math.ceil(len(points) / most))
@@ -188,19 +219,19 @@ def strip(parts: Sequence[tuple[str, float]]) -> str:
     return f'<div class="strip">{bar}</div><ul class="legend">{legend}</ul>'
 
 
-def stacks(entries: Sequence[tuple[str, Sequence[float], str]], names: Sequence[str]) -> str:
-    """Bars of equal length, each cut into `names` by its seconds, with a label before and a note behind."""
-    lines = "".join(_stack(label, parts, note, names) for label, parts, note in entries)
+def stacks(entries: Sequence[tuple[str, Sequence[float], str]], names: Sequence[str], unit: str = " s") -> str:
+    """Bars of equal length, each cut into `names` by its values, with a label before and a note behind."""
+    lines = "".join(_stack(label, parts, note, names, unit) for label, parts, note in entries)
     legend = "".join(f'<li class="s{number % 6}">{escape(name)}</li>' for number, name in enumerate(names))
     return f'<div class="stacks">{lines}</div><ul class="legend">{legend}</ul>'
 
 
-def _stack(label: str, parts: Sequence[float], note: str, names: Sequence[str]) -> str:
+def _stack(label: str, parts: Sequence[float], note: str, names: Sequence[str], unit: str) -> str:
     total = sum(parts) or 1.0
     bar = "".join(
-        f'<i class="s{number % 6}" style="flex:{seconds / total:.4f}" title="{escape(name)}: {seconds:.1f} s"></i>'
-        for number, (name, seconds) in enumerate(zip(names, parts, strict=True))
-        if seconds > 0
+        f'<i class="s{number % 6}" style="flex:{value / total:.4f}" title="{escape(name)}: {value:.1f}{unit}"></i>'
+        for number, (name, value) in enumerate(zip(names, parts, strict=True))
+        if value > 0
     )
     return f'<div><b>{escape(label)}</b><div class="strip">{bar}</div><small>{escape(note)}</small></div>'
 

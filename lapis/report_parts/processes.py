@@ -67,6 +67,6 @@ def _bar(one: Json, axis: charts.Axis, top: int) -> str:
 def _shares(idle: Mapping[str, Mapping[str, float]]) -> str:
     bars = []
     for who, shares in idle.items():
-        whole = sum(shares.values())
-        bars.append((who, [1 - whole, *(shares.get(cause, 0.0) for cause in CAUSES)], f"{100 * whole:.0f}% idle"))
-    return charts.stacks(bars, ("busy", *CAUSES.values()))
+        causes = [100 * shares.get(cause, 0.0) for cause in CAUSES]
+        bars.append((who, [100 - sum(causes), *causes], f"{sum(causes):.0f}% idle"))
+    return charts.stacks(bars, ("busy", *CAUSES.values()), "%")

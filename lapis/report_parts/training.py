@@ -1,4 +1,4 @@
-"""What training did: stages, losses, distillation, reinforcement learning, cost."""
+"""What training did: stages, losses, distillation, cost, data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 from lapis.report_parts import charts
 from lapis.report_parts.charts import Series
-from lapis.report_parts.figures import distilled, rl_stage, rl_total, scratches, text_loss
+from lapis.report_parts.figures import distilled, scratches, text_loss
 from lapis.report_parts.inputs import Json, Run, Stage
 from lapis.report_parts.page import number, section, table
-from lapis.report_parts.processes import processes
 from lapis.report_parts.summary import machine_line
 
 
@@ -97,73 +96,6 @@ def _distil_line(stages: Sequence[Stage], best: Stage) -> list[str]:
     name = escape(_chain(stages))
     strong = f"<b>{name}</b>" if stages[0] is best or len(stages) > 1 else name
     return [strong, number(tokens), f"{loss:.4f}", f"{100 * (loss / rival - 1):+.2f}%"]
-
-
-def reinforcement(run: Run) -> str:
-    """Held-out correctness and length before and after RL, the reward curve, and the change by kind."""
-    stage = rl_stage(run)
-    if stage is None:
-        return ""
-    before, after = rl_total(stage.done["before"]), rl_total(stage.done["after"])
-    greedy = [_greedy(stage.done[side]) for side in ("before", "after")]
-    boxes = "".join(
-        (
-            _from_to("held-out questions right", before["correct"], after["correct"], percent=True),
-            _from_to("greedy answers right", greedy[0], greedy[1], percent=True),
-            _from_to("mean reward", before.get("reward"), after.get("reward")),
-            _from_to("mean tokens of thought", before["thought_tokens"], after["thought_tokens"]),
-        )
-    )
-    pictures = "".join(
-        charts.lines([Series(title, charts.smooth(_column(stage.metrics, key), 60))], title, "step", percent=percent)
-        for key, title, percent in RL_CURVES
-    )
-    lead = (
-        f"SFT's model before, the policy after, on {before['n']:.0f} held-out prompts, by answers drawn as in the "
-        "stage itself: their reward is what it raises. Nothing but correctness counts in the first two boxes; greedy "
-        "answers are those of every other table."
-    )
-    parts = (f'<div class="pair">{boxes}</div>', f'<div class="grid">{pictures}</div>', _rl_kinds(stage))
-    return section("Reinforcement learning", lead, *parts, processes(run.folder / stage.name))
-
-
-def _greedy(side: Json) -> float | None:
-    right: list[float] = side["each"].get("greedy", [])
-    return sum(right) / len(right) if right else None
-
-
-RL_CURVES = (
-    ("reward", "mean reward of the sampled answers", False),
-    ("correct", "sampled answers that are right", True),
-    ("thought_tokens", "mean tokens of thought", False),
-)
-
-
-def _column(lines: Sequence[Json], key: str) -> list[tuple[float, float]]:
-    return [(line["step"], line[key]) for line in lines if isinstance(line.get(key), int | float)]
-
-
-def _from_to(title: str, before: float | None, after: float | None, percent: bool = False) -> str:
-    if before is None or after is None:
-        return ""
-
-    def text(value: float) -> str:
-        return f"{100 * value:.1f}%" if percent else f"{value:.3g}"
-
-    return f'<div class="from"><span>{title}</span><b><u>{text(before)} &rarr;</u> {text(after)}</b></div>'
-
-
-def _rl_kinds(stage: Stage) -> str:
-    before, after = stage.done["before"].get("kinds", {}), stage.done["after"].get("kinds", {})
-    lines = [
-        [escape(kind), f"{before[kind]['n']:.0f}"]
-        + [f"{100 * side[kind]['correct']:.1f}%" for side in (before, after)]
-        + [f"{side[kind]['thought_tokens']:.1f}" for side in (before, after)]
-        for kind in sorted(before)
-        if kind in after
-    ]
-    heads = ["kind", "n", "right before", "right after", "thought before", "thought after"]
-    return f"<h3>By kind</h3>{table(heads, lines)}" if lines else ""
 
 
 def cost(run: Run) -> str:

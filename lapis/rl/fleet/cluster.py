@@ -6,6 +6,7 @@ import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 from lapis import config
 from lapis.dist import guard
@@ -19,11 +20,14 @@ STORE = 256 * 2**20
 PATIENCE = {"worker_register_timeout_seconds": 600, "agent_register_timeout_ms": 600_000}
 """Ray's own for a machine that is busy: processes that load torch take long there."""
 
+ROOT = "/tmp"
+"""Where Ray's folder is made: the paths of its sockets may have 107 bytes, and other places are longer."""
+
 
 def need() -> None:
     """Raises InputError where Ray is not installed."""
     if importlib.util.find_spec("ray") is None:
-        raise InputError("fleet.mode: Ray is not installed; `pip install ray[default]==2.60.0`, or mode=inline")
+        raise InputError("fleet.mode: Ray is not installed; `pip install ray[default]==2.60.0`, or fleet.mode=inline")
 
 
 @contextmanager
@@ -38,23 +42,31 @@ def joined(recipe: config.Recipe) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    with TemporaryDirectory(prefix="ray-", dir=ROOT, ignore_cleanup_errors=True) as folder:
+        try:
+            _begin(recipe.ray.address, folder)
+        except Exception as error:  # Ray raises that very class where a process of its own is late
+            place = f"ray.address: no cluster at {recipe.ray.address}" if recipe.ray.address else "ray: did not start"
+            raise InputError(f"{place} ({str(error).splitlines()[0]})") from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _begin(address: str, folder: str) -> None:
+    import ray
+
     words = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if recipe.ray.address:
-            ray.init(address=recipe.ray.address, **words)
-        else:
-            start(**words)
-    except Exception as error:  # Ray raises that very class where a process of its own is late
-        place = f"ray.address: no cluster at {recipe.ray.address}" if recipe.ray.address else "ray: did not start"
-        raise InputError(f"{place} ({str(error).splitlines()[0]})") from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    if address:
+        ray.init(address=address, **words)
+    else:
+        start(folder=folder, **words)
 
 
-def start(store: int = STORE, **words: object) -> None:
-    """A Ray of this process's own, on loopback, without a dashboard; `store` bytes for objects."""
+def start(store: int = STORE, folder: str | None = None, **words: object) -> None:
+    """A Ray of this process's own, on loopback, without a dashboard; `store` bytes for objects, `folder` for its logs
+    and sockets."""
     import ray
 
     ray.init(
@@ -63,6 +75,19 @@ def start(store: int = STORE, **words: object) -> None:
         num_cpus=guard.cores(),
         object_store_memory=store,
         _node_ip_address=HERE,
+        _temp_dir=folder,
         _system_config=PATIENCE,
         **words,
     )
+
+
+def offers(fleet: config.Fleet) -> None:
+    """Raises InputError where the cluster lacks what engines are to be placed by."""
+    import ray
+
+    there = ray.cluster_resources().get(fleet.engines_on, 0.0)
+    if fleet.engines_on and there < fleet.engines:
+        raise InputError(
+            f"fleet.engines_on: the cluster offers {there:g} of {fleet.engines_on!r}, expected {fleet.engines} "
+            f"(`ray start --resources`)"
+        )

@@ -7,6 +7,7 @@ there, the present weights are sent anew, which makes it one of the crew.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from lapis import config
 from lapis.dist import guard
@@ -23,6 +24,7 @@ from lapis.rl.fleet.dispatch import Dispatcher
 from lapis.rl.fleet.engine import EngineProcess
 from lapis.rl.fleet.judge import Judges, Make
 from lapis.rl.fleet.messages import Answer, Call, Judgement, Question, Report, Sent
+from lapis.rl.fleet.outside import OutsideProcess, served
 from lapis.rl.fleet.pool import Open
 from lapis.rl.fleet.trace import Span
 from lapis.rl.fleet.trainer import NAME, TrainerProcess, Updated
@@ -31,12 +33,16 @@ from lapis.rl.rollout import request
 from lapis.rl.rows import Episode
 from lapis.types import Completion, InputError, Request, Sample
 
+log = logging.getLogger(__name__)
+
 POLL = 0.5
 """Seconds that an engine waits for something to tell."""
 KEPT = 100_000
 """Spans of the timeline, the newest."""
 THREADS = 4
 """Calls that an actor takes at once: questions, reports, and weights beside them."""
+AFTER = 15.0
+"""Seconds in which a trainer's other ranks end once one has failed."""
 DEATHS = 3
 """Of an engine, on average, between two steps; more end the run."""
 
@@ -80,14 +86,15 @@ class Crew:
         self._names, self._numbers, self._deaths = count(), count(), 0
         self._dispatcher = Dispatcher(stage.fleet.slots)
         self._engines: dict[str, Any] = {}
+        self._urls: dict[str, str] = {}
         self._collects: dict[Ref, str] = {}
         self._coming: dict[Ref, str] = {}
         self._transfer: _Transfer | None = None
         self._updates: list[Ref] = []
         self._judges = Judges(stage.fleet.judges, ask.book)
         self._ranks = [self._actor(TrainerProcess, n, *self._made, folder) for n in range(stage.fleet.ranks)]
-        for _ in range(stage.fleet.engines):
-            self._hire()
+        for url in ("",) * stage.fleet.engines + stage.fleet.outside:
+            self._hire(url)
         self._started = False
         self._address = self._get([self._ranks[0].listen.remote()])
         self._sign = self._get([rank.begin.remote(self._address) for rank in self._ranks])
@@ -96,24 +103,33 @@ class Crew:
         self._started = True
         self._welcome()
 
-    def _actor(self, kind: type, *words: Any) -> Any:
+    def _actor(self, kind: type, *words: Any, on: str = "") -> Any:
         recipe, fleet = self._made[2], self.stage.fleet
-        gpus = 1 / (fleet.ranks + fleet.engines) if guard.device_of(recipe.device).type == "cuda" else 0
-        made = ray.remote(num_cpus=0, num_gpus=gpus, max_concurrency=THREADS)(kind)
+        shares = kind is not OutsideProcess and guard.device_of(recipe.device).type == "cuda"
+        gpus = 1 / (fleet.ranks + fleet.engines) if shares else 0
+        place = {on: 1} if on else {}
+        made = ray.remote(num_cpus=0, num_gpus=gpus, resources=place, max_concurrency=THREADS)(kind)
         return made.remote(*words)
 
     # Engines
 
-    def _hire(self) -> None:
-        name = f"engine {next(self._names)}"
-        self._engines[name] = self._actor(EngineProcess, name, *self._made, self._folder)
+    def _hire(self, url: str) -> None:
+        """Start an engine, or what stands for the server at a URL."""
+        name, words = f"engine {next(self._names)}", (*self._made, self._folder)
+        if url:
+            folder = served(self._folder, self.stage.fleet, url)
+            log.warning("%s: waits for a server at %s that serves %s", self.stage.name, url, folder)
+            self._engines[name] = self._actor(OutsideProcess, url, name, *words)
+        else:
+            self._engines[name] = self._actor(EngineProcess, name, *words, on=self.stage.fleet.engines_on)
+        self._urls[name] = url
         self._coming[self._engines[name].about.remote()] = name
 
     def _welcome(self) -> None:
         """Engines that have the present weights get questions."""
         for name in self._engines:
             if name not in self._dispatcher.loads and name not in self._coming.values():
-                self._dispatcher.join(name)
+                self._dispatcher.join(name, plain=bool(self._urls[name]))
                 self._listen(name)
 
     def _listen(self, name: str) -> None:
@@ -125,12 +141,13 @@ class Crew:
         if gone is None:
             return
         ray.kill(gone)
+        log.warning("%s: %s is gone, and another one comes in its place", self.stage.name, name)
         self._deaths += 1
-        if self._deaths > DEATHS * self.stage.fleet.engines:
+        if self._deaths > DEATHS * (self.stage.fleet.engines + len(self.stage.fleet.outside)):
             raise InputError(f"{self.stage.name}: engines die again and again ({str(error).splitlines()[0]})")
         if name in self._dispatcher.loads:
             self._dispatcher.lost(name)
-        self._hire()
+        self._hire(self._urls.pop(name))
 
     # What happens
 
@@ -144,9 +161,9 @@ class Crew:
         if rest:
             done = done + ray.wait(rest, num_returns=len(rest), timeout=0)[0]
         self._arrived(done)
+        answers = [answer for ref in done if ref in self._collects for answer in self._report(ref)]
         if self._transfer is not None and not self._unfinished(self._transfer):
             self._delivered(self._transfer)
-        answers = [answer for ref in done if ref in self._collects for answer in self._report(ref)]
         return [*answers, *self._judges.done(done)]
 
     def _report(self, ref: Ref) -> list[Answer]:
@@ -157,7 +174,8 @@ class Crew:
             self._bury(name, error)
             return []
         self.spans.extend(report.spans)
-        self._listen(name)
+        if name in self._engines:  # its death may be known from a transfer
+            self._listen(name)
         return [answer for answer in report.answers if self._dispatcher.finished(name, answer.key)]
 
     def _arrived(self, done: Sequence[Ref]) -> None:
@@ -296,16 +314,32 @@ class Crew:
         self._get([rank.export.remote() for rank in self._ranks])
 
     def _get(self, refs: list[Ref]) -> Any:
-        """What the first rank gave, when all are done. Raises TrainerDied, and what went wrong in a rank."""
+        """What the first rank gave, when all are done. Raises TrainerDied, and what went wrong in a rank.
+
+        Where one rank is gone the others fail in what they do together, and may tell so before its death is known.
+        """
         try:
             return ray.get(refs)[0]
-        except RayActorError as error:
-            raise TrainerDied(f"{NAME}: {str(error).splitlines()[0]}") from None
-        except RayTaskError as error:
-            raise error.cause from None
+        except RayError as error:
+            ray.wait(refs, num_returns=len(refs), timeout=AFTER)
+            for fault in filter(None, (error, *map(_fault, refs))):
+                if isinstance(fault, RayActorError):
+                    raise TrainerDied(f"{NAME}: {str(fault).splitlines()[0]}") from None
+            raise getattr(error, "cause", error) from None
 
     def dismiss(self) -> None:
         """End all processes."""
         for actor in (*self._ranks, *self._engines.values()):
             ray.kill(actor)
         self._judges.dismiss()
+
+
+def _fault(ref: Ref) -> RayError | None:
+    """What a call ended with, where it ended badly."""
+    try:
+        ray.get(ref, timeout=0)
+    except GetTimeoutError:
+        return None
+    except RayError as error:
+        return error
+    return None

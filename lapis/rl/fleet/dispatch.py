@@ -14,10 +14,17 @@ from dataclasses import dataclass, field
 from lapis.rl.fleet.messages import Key, Question
 
 
+def plain(question: Question) -> bool:
+    """It has text alone, and its thought no budget."""
+    return question.request.budget < 0 and not any(turn.images for turn in question.request.turns)
+
+
 @dataclass(slots=True)
 class Load:
     """What an engine has in flight."""
 
+    plain: bool = False
+    """It takes plain questions alone."""
     flying: dict[Key, tuple[Question, int]] = field(default_factory=dict)
     """Questions with their tokens."""
 
@@ -35,28 +42,26 @@ class Dispatcher:
     loads: dict[str, Load] = field(default_factory=dict)
     queue: deque[tuple[tuple[Question, int], ...]] = field(default_factory=deque)
 
-    def join(self, name: str) -> None:
+    def join(self, name: str, plain: bool = False) -> None:
         """A new engine, without work."""
-        self.loads[name] = Load()
+        self.loads[name] = Load(plain)
 
     def add(self, questions: Sequence[Question], tokens: Sequence[int]) -> None:
         """Questions that share a prompt wait for an engine; `tokens` are the most that each takes."""
         self.queue.append(tuple(zip(questions, tokens, strict=True)))
 
     def next(self) -> tuple[str, list[Question]] | None:
-        """An engine and what it is to write now; None where nothing waits, or no engine has room."""
-        if not self.queue:
-            return None
-        group = self.queue[0]
-        free = [
-            name for name, load in self.loads.items() if not load.flying or len(load.flying) + len(group) <= self.slots
-        ]
-        if not free:
-            return None
-        name = min(free, key=lambda one: self.loads[one].tokens)
-        self.queue.popleft()
-        self.loads[name].flying.update({question.key: (question, tokens) for question, tokens in group})
-        return name, [question for question, _ in group]
+        """An engine and what it is to write now; None where nothing waits, or no engine has room for its next."""
+        for name, load in sorted(self.loads.items(), key=lambda one: one[1].tokens):
+            place = next((n for n, group in enumerate(self.queue) if not load.plain or plain(group[0][0])), None)
+            if place is None:
+                continue
+            group = self.queue[place]
+            if not load.flying or len(load.flying) + len(group) <= self.slots:
+                del self.queue[place]
+                load.flying.update({question.key: (question, tokens) for question, tokens in group})
+                return name, [question for question, _ in group]
+        return None
 
     def finished(self, name: str, key: Key) -> bool:
         """An engine is done with a question; false where it was not asked (any more)."""

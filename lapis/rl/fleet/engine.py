@@ -69,12 +69,7 @@ class Writer:
     def collect(self, seconds: float) -> Report:
         """What was finished since the last call; waits so long for the first one, and a moment for those that end with
         it. Raises what broke the engine."""
-        answers: list[Answer] = []
-        with suppress(Empty):
-            answers.append(self._out.get(timeout=seconds))
-            end = time.monotonic() + GATHER
-            while True:
-                answers.append(self._out.get(timeout=max(0.0, end - time.monotonic())))
+        answers = gathered(self._out, seconds)
         if self._broken is not None:
             raise self._broken
         return Report(tuple(answers), self.spans.take())
@@ -132,6 +127,17 @@ class Writer:
             live = self._live.pop(job)
             completion = job.completion(self.engine.tokenizer)
             self._out.put(Answer(live.question.key, completion, per_token(live.versions, len(job.token_ids))))
+
+
+def gathered(queue: SimpleQueue[Answer], seconds: float) -> list[Answer]:
+    """Waits so long for the first answer, and a moment for those that end with it."""
+    answers: list[Answer] = []
+    with suppress(Empty):
+        answers.append(queue.get(timeout=seconds))
+        end = time.monotonic() + GATHER
+        while True:
+            answers.append(queue.get(timeout=max(0.0, end - time.monotonic())))
+    return answers
 
 
 def per_token(marks: Sequence[tuple[int, int]], tokens: int) -> tuple[int, ...]:

@@ -96,6 +96,7 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress, 
     asked, held = questions.both(run, recipe, stage, fit)
     book = make or partial(book_of, stage.rewards, recipe.device)
     with cluster.joined(recipe):
+        cluster.offers(stage.fleet)
         done = Work(stage, recipe, model, folder, progress, book, fit, asked, held).lives()
     files.write_json(folder / "done.json", {**done, "steps": stage.steps})
 

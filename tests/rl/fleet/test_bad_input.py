@@ -25,7 +25,7 @@ from tests.rl import bad, letters
     ids=["questions", "answers"],
 )
 def test_bad_samples_are_dropped_as_in_one_process(
-    asked: list[Sample], half: bool, failed: dict[str, int], left_out: dict[str, int], tmp_path: Path, ray_here: None
+    asked: list[Sample], half: bool, failed: dict[str, int], left_out: dict[str, int], tmp_path: Path, ray_here: str
 ) -> None:
     letters.write(tmp_path, asked, half)
     stage = replace(letters.STAGE, rewards=bad.REWARDS)

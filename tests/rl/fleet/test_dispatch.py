@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from lapis.rl.fleet.dispatch import Dispatcher
 from lapis.rl.fleet.messages import Question
-from lapis.types import Request, Text, Turn
+from lapis.types import Image, Request, Text, Turn
 
 ASKED = Request((Turn("user", (Text("1+1"),)),))
 
@@ -79,3 +80,20 @@ def test_random_work_is_all_done_once_whatever_dies() -> None:
             name, key = flying.pop(draw.randrange(len(flying)))
             done += [key] if dispatcher.finished(name, key) else []
     assert sorted(done) == [(place, member) for place in range(60) for member in range(3)]
+
+
+def test_a_server_of_text_gets_plain_questions_and_holds_up_no_others() -> None:
+    """Images and budgets go to the engines, in their turn; what a server may take does not wait behind them."""
+    picture = Request((Turn("user", (Text("1+1"), Image(b"", 1, 1))),))
+    dispatcher = made(2, "engine")
+    dispatcher.join("server", plain=True)
+    asked = [
+        [Question((place, 0), one)] for place, one in enumerate((picture, replace(ASKED, budget=8), ASKED, picture))
+    ]
+    for one in asked:
+        dispatcher.add(one, [5])
+    handed = [dispatcher.next() for _ in range(4)]
+    given = {questions[0].key[0]: name for name, questions in filter(None, handed)}
+    assert given == {0: "engine", 1: "engine", 2: "server"}
+    assert handed[-1] is None and len(dispatcher.queue) == 1
+    assert dispatcher.finished("engine", (0, 0)) and dispatcher.next() == ("engine", asked[3])

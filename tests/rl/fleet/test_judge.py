@@ -55,7 +55,7 @@ def all_of(judges: Judges, many: int) -> dict[int, Judged]:
     return {one.key[0]: one.judged for one in found}
 
 
-def test_a_judge_takes_what_waits_at_once(ray_here: None) -> None:
+def test_a_judge_takes_what_waits_at_once(ray_here: str) -> None:
     judges = Judges(1, sizes)
     for place in range(4 + BATCH):
         judges.ask((place, 0), number("1"))
@@ -66,7 +66,7 @@ def test_a_judge_takes_what_waits_at_once(ray_here: None) -> None:
 
 
 def test_answers_of_a_judge_that_dies_are_judged_again_and_what_kills_judges_is_given_up(
-    ray_here: None, tmp_path: Path
+    ray_here: str, tmp_path: Path
 ) -> None:
     judges = Judges(1, partial(deadly, tmp_path))
     texts = ["a", "b", "x", "c", "once", "d"]
@@ -79,7 +79,7 @@ def test_answers_of_a_judge_that_dies_are_judged_again_and_what_kills_judges_is_
 
 
 @pytest.mark.parametrize("many", [0, 2])
-def test_the_configs_rewards_judge_in_processes_as_they_do_here(many: int, ray_here: None) -> None:
+def test_the_configs_rewards_judge_in_processes_as_they_do_here(many: int, ray_here: str) -> None:
     judges = Judges(many, partial(book_of, Rewards(own={"odd": "tests.rl.rewards.checks:odd"}), "cpu"))
     odd = Item(item({"reward": "odd"}).sample, answer("abc"))
     throws = Item(odd.sample, answer("throw"))

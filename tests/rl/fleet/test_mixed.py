@@ -12,7 +12,7 @@ from lapis.types import Silent
 from tests.rl import letters, test_mixed
 
 
-def test_three_tasks_share_a_batch_in_processes_as_in_one(tmp_path: Path, ray_here: None) -> None:
+def test_three_tasks_share_a_batch_in_processes_as_in_one(tmp_path: Path, ray_here: str) -> None:
     test_mixed.write(tmp_path)
     with test_mixed.served() as endpoint:
         stage = replace(test_mixed.STAGE, rewards=test_mixed.rewards(tmp_path, endpoint))
