@@ -28,7 +28,7 @@ def check(recipe: config.Recipe) -> None:
         _asked(entry, recipe.data)
         _rates(entry)
         _fleet(entry)
-        _rewards(entry, recipe.data)
+        _rewards(entry, recipe)
         _online(entry)
         _spread(entry, recipe)
     if recipe.dist.engine == "deepspeed":
@@ -254,12 +254,15 @@ def _fleet(entry: Any) -> None:
                 raise InputError(f"stages.{entry.name}.fleet.outside: {url}, expected http://HOST:PORT")
 
 
-def _rewards(entry: Any, data: config.Data) -> None:
+def _rewards(entry: Any, recipe: config.Recipe) -> None:
     """Who judges answers in RL can do so."""
     if isinstance(entry, config.RL) and entry.rewards != config.Rewards():
         from lapis.rl.rewards import made
 
-        made.refuse(entry.rewards, f"stages.{entry.name}.rewards", _kinds(data))
+        where = f"stages.{entry.name}.rewards"
+        made.refuse(entry.rewards, where, _kinds(recipe.data))
+        if entry.rewards.services and (entry.fleet.mode == "inline" or not recipe.ray.address):
+            raise InputError(f"{where}.services: on the cluster at ray.address, by fleet.mode=sync or async")
 
 
 def _kinds(data: config.Data) -> tuple[str, ...]:

@@ -22,6 +22,16 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
+class Calling:
+    """How a reward service is asked."""
+
+    retries: Count = 3
+    """Further tries, each on another replica, where one died, hangs or was taken away."""
+    seconds: Annotated[float, Gt(0)] = 15.0
+    """Most that one try may take, with what it waits for a replica."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rewards:
     """How answers are judged. A sample's `meta["reward"]`, or else its `meta["verifier"]`, names its reward: a rule of
     `lapis/verify.py`, or an identifier that one of these gives."""
@@ -34,6 +44,10 @@ class Rewards:
     """Identifier to a verifier model."""
     trained: dict[str, str] = field(default_factory=dict)
     """Identifier to a reward model's folder, as `lapis train-rm` writes it."""
+    services: tuple[str, ...] = ()
+    """Identifiers of services on the cluster at `ray.address` (`lapis rewards start`), for RL by processes."""
+    calling: Calling = field(default_factory=Calling)
+    """Of services; all tries together have at most `seconds`."""
     beside: str = ""
     """One of `checkers`, which is asked about what rules judge as well; how far they agree is told, and no more."""
     asking: Asking = field(default_factory=Asking)

@@ -9,7 +9,7 @@ from annotated_types import Gt
 
 from lapis.endpoint import Endpoint
 from lapis.reward_config import Asking
-from lapis.shape import Count, Positive, Rate
+from lapis.shape import Positive, Rate
 
 Kind = Literal["rules", "own", "made", "grader", "checker", "trained"]
 
@@ -71,13 +71,3 @@ class Service:
     """GPUs, or shares of one, that it sets aside."""
     scale: Scale = field(default_factory=Scale)
     batch: Batch = field(default_factory=Batch)
-
-
-@dataclass(frozen=True, slots=True)
-class Calling:
-    """How a service is asked."""
-
-    retries: Count = 3
-    """Further tries, each on another replica, where one died, hangs or was taken away."""
-    seconds: Annotated[float, Gt(0)] = 120.0
-    """Most that one try may take, with what it waits for a replica."""

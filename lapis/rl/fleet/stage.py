@@ -18,6 +18,7 @@ from lapis.rl.fleet.judge import Make
 from lapis.rl.fleet.pool import Pool
 from lapis.rl.rewards.made import book_of
 from lapis.rl.rollout import prompt_tokens
+from lapis.rl.services import registry
 from lapis.types import Image, InputError, Progress, Request, Sample
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ def run(stage: config.RL, recipe: config.Recipe, run: Path, progress: Progress, 
     book = make or partial(book_of, stage.rewards, recipe.device)
     with cluster.joined(recipe):
         cluster.offers(stage.fleet)
+        for name in stage.rewards.services:
+            registry.found(name)
         done = Work(stage, recipe, model, folder, progress, book, fit, asked, held).lives()
     files.write_json(folder / "done.json", {**done, "steps": stage.steps})
 

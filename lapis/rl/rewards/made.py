@@ -34,6 +34,7 @@ def rewards_of(how: reward_config.Rewards, device: str = "auto") -> dict[str, Re
         **{name: Judge(Server(one), one.model, how.asking) for name, one in how.graders.items()},
         **{name: Checker(Server(one), one.model, how.asking) for name, one in how.checkers.items()},
         **{name: _trained(folder, device) for name, folder in how.trained.items()},
+        **{name: _service(name, how) for name in how.services},
     }
 
 
@@ -49,15 +50,21 @@ def _trained(folder: str, device: str) -> Reward:
     return Preference(Path(folder), guard.device_of("cpu" if device == "cpu" else "auto"))
 
 
+def _service(name: str, how: reward_config.Rewards) -> Reward:
+    from lapis.rl.services.client import Remote
+
+    return Remote(name, how.calling)
+
+
 def names(how: reward_config.Rewards) -> list[str]:
     """Identifiers that somebody answers to, each as often as it is given."""
-    return [*verify.VERIFIERS, *how.own, *how.graders, *how.checkers, *how.trained]
+    return [*verify.VERIFIERS, *how.own, *how.graders, *how.checkers, *how.trained, *how.services]
 
 
 def refuse(how: reward_config.Rewards, where: str, kinds: Iterable[str]) -> None:
     """Raises InputError, which begins with `where`, for what cannot work: an identifier that two have, a check that
     cannot be imported, an address that is none, a folder without a reward model, a model beside the rules that is no
-    checker, and the weight of a kind that is none of `kinds`."""
+    checker, tries of a service that take too long, and the weight of a kind that is none of `kinds`."""
     twice = [name for name, many in Counter(names(how)).items() if many > 1]
     if twice:
         raise InputError(f"{where}: {twice[0]!r} names two rewards; expected an identifier of its own")
@@ -73,6 +80,12 @@ def refuse(how: reward_config.Rewards, where: str, kinds: Iterable[str]) -> None
             raise InputError(f"{where}.trained.{name}: {folder} holds no reward model; `lapis train-rm` makes one")
     if how.beside and how.beside not in how.checkers:
         raise InputError(f"{where}.beside: {how.beside!r}, expected one of checkers ({', '.join(how.checkers)})")
+    tries = how.calling.retries + 1
+    if how.services and how.seconds < tries * how.calling.seconds:
+        raise InputError(
+            f"{where}.seconds: {how.seconds:g}, expected at least {tries * how.calling.seconds:g}: {tries} tries of "
+            f"calling.seconds"
+        )
     _kinds(how, where, list(kinds))
 
 

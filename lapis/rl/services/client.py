@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from lapis.reward_config import Calling
 from lapis.rl.rewards.book import Failed, Item
 from lapis.rl.services import registry
-from lapis.service_config import Calling
 from lapis.types import Verdict
 
 

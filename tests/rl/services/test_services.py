@@ -15,14 +15,17 @@ from typing import Any
 import psutil
 import pytest
 
-from lapis import cli
+from lapis import cli, config
 from lapis.endpoint import Endpoint
-from lapis.reward_config import Asking
+from lapis.reward_config import Asking, Calling, Rewards
+from lapis.rl.fleet import stage as fleet_stage
 from lapis.rl.rewards.book import Book, Failed
 from lapis.rl.services import registry
 from lapis.rl.services.client import Lost, Remote
-from lapis.service_config import Batch, Calling, Scale, Service
-from lapis.types import InputError, Verdict
+from lapis.rl_fleet import Fleet
+from lapis.service_config import Batch, Scale, Service
+from lapis.types import InputError, Silent, Verdict
+from tests.rl import letters
 from tests.rl.rewards.items import item
 
 QUICK = Scale(least=1, most=3, ongoing=2, up=0, down=0.5, interval=0.3, window=1)
@@ -168,6 +171,19 @@ def test_a_server_outside_is_registered_the_same_way(started: Any) -> None:
         right, wrong, odd = big([item({"answer": "42"}), item({"answer": "42"}, "41"), item({})])
         server.shutdown()
     assert (right.score, wrong.score) == (1.0, 0.0) and str(odd) == "meta.answer: a verifier model needs it"
+
+
+def test_rl_by_processes_asks_a_service(started: Any, tmp_path: Path, ray_here: str) -> None:
+    started("polite", DOES)
+    asked = [letters.question(number, {"reward": "polite"}) for number in range(16)]
+    letters.write(tmp_path, [*asked, *letters.choices(16, 16)])
+    stage = replace(letters.STAGE, steps=2, fleet=Fleet("sync"), rewards=Rewards(services=("polite",)))
+    recipe = replace(letters.recipe(), ray=config.Ray(ray_here))
+    fleet_stage.run(stage, recipe, tmp_path, Silent())
+    lines = [json.loads(line) for line in (tmp_path / "rl" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["failed"] for line in lines] == [0, 0] and all(line["correct"] > 0.4 for line in lines)
+    with pytest.raises(InputError, match="^rude: no such reward service; there are: polite$"):
+        fleet_stage.run(replace(stage, name="more", rewards=Rewards(services=("rude",))), recipe, tmp_path, Silent())
 
 
 def test_the_command_starts_lists_and_stops(
