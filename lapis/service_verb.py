@@ -7,7 +7,7 @@ import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from lapis.endpoint import Endpoint
@@ -49,7 +49,7 @@ def settings(words: list[str]) -> Service:
     """A service from `key=value` words. Raises InputError for a field that is not there or out of range."""
     tree = asdict(Service())
     if any(word.startswith("endpoint.") for word in words):
-        tree["endpoint"] = {one.name: "" if one.default is MISSING else one.default for one in fields(Endpoint)}
+        tree["endpoint"] = asdict(Endpoint())
     for word in words:
         path, equals, value = word.partition("=")
         if not equals:
@@ -60,10 +60,11 @@ def settings(words: list[str]) -> Service:
 
 def start(words: argparse.Namespace) -> None:
     """Begin a service, and say how many answer."""
-    service = settings(words.words)
-    with _joined(words.address):
-        from lapis.rl.services import registry
+    from lapis.rl.services import made, registry
 
+    service = settings(words.words)
+    made.refuse(service)
+    with _joined(words.address):
         registry.start(words.name, service)
         print(next(_line(one) for one in registry.listed() if one.name == words.name))
 
