@@ -21,7 +21,7 @@ from lapis.data_config.long import Long
 from lapis.data_config.sets import RunSets
 from lapis.machines import Cache, Dist, Floor
 from lapis.overrides import assign, check, flat
-from lapis.reward_config import Rewards
+from lapis.reward_config import Reward, Rewards
 from lapis.rl_fleet import Fleet, Ray
 from lapis.shape import (
     Adapter,
@@ -41,8 +41,8 @@ from lapis.shape import (
 from lapis.types import InputError
 
 __all__ = ["Adapter", "AnyRes", "Cache", "Decoder", "Dist", "Floor", "Llama3", "Long", "Model", "ViT", "Yarn"]
-__all__ += ["Classifiers", "Corpus", "Evaluations", "Near", "Photos", "Reader", "Rewards", "RunSets", "Select"]
-__all__ += ["Source", "check", "decoder_of", "flat", "tile_tokens"]
+__all__ += ["Classifiers", "Corpus", "Evaluations", "Near", "Photos", "Reader", "Reward", "Rewards", "RunSets"]
+__all__ += ["Select", "Source", "check", "decoder_of", "flat", "tile_tokens"]
 
 Part = Literal["vit", "adapter", "decoder"]
 
@@ -197,25 +197,6 @@ class Start:
     """Folder or hub repository of the SigLIP(2) tower that a text decoder gets, with a fresh adapter."""
     minutes: Rate = 0.1
     op: Literal["start"] = "start"
-
-
-@dataclass(frozen=True, slots=True)
-class Reward:
-    """Weights of the shaped reward: correctness + format - repetition - length (rl/shaping.py)."""
-
-    correct: Rate = 1.0
-    format: Rate = 0.1
-    repetition: Rate = 0.2
-    overlong: Rate = 0.3
-    """Most that Group Overlong takes from a correct answer."""
-    tolerance: Rate = 0.2
-    """Length over the group's mean correct length, as a share, that costs nothing."""
-    min_correct: Share = 0.3
-    """Share of the group that must be correct before length costs anything."""
-    length: Rate = 0.0
-    """Most that nearness to the token limit takes from any answer (DAPO's soft overlong punishment)."""
-    room: Positive = 32
-    """Tokens before that limit in which it grows."""
 
 
 @dataclass(frozen=True, slots=True)

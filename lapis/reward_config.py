@@ -12,6 +12,25 @@ from lapis.shape import Count, Positive, Rate, Share
 
 
 @dataclass(frozen=True, slots=True)
+class Reward:
+    """Weights of the shaped reward: correctness + format - repetition - length (rl/shaping.py)."""
+
+    correct: Rate = 1.0
+    format: Rate = 0.1
+    repetition: Rate = 0.2
+    overlong: Rate = 0.3
+    """Most that Group Overlong takes from a correct answer."""
+    tolerance: Rate = 0.2
+    """Length over the group's mean correct length, as a share, that costs nothing."""
+    min_correct: Share = 0.3
+    """Share of the group that must be correct before length costs anything."""
+    length: Rate = 0.0
+    """Most that nearness to the token limit takes from any answer (DAPO's soft overlong punishment)."""
+    room: Positive = 32
+    """Tokens before that limit in which it grows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """How a model's judgement is got from it."""
 
