@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.rl.fleet.conftest import SECOND
 
 from lapis.rl import loop
 from lapis.rl.fleet import stage as fleet_stage
 from lapis.rl_fleet import Fleet
 from lapis.types import InputError, Silent
+from tests.rl.conftest import SECOND
 from tests.rl.fleet.chaos import Chaos, ancestors, processes
 from tests.rl.fleet.checks import threes, throwing
 from tests.rl.fleet.small import RECIPE, STAGE, lines, weights
