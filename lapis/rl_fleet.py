@@ -14,9 +14,9 @@ from lapis.shape import Count, Positive
 class Fleet:
     """Engines, judges and a trainer, and how far they may be apart."""
 
-    mode: Literal["inline", "sync", "async"] = "async"
-    """async: answers for later steps are written while a step trains. sync: one after the other, by the same processes
-    on Ray. inline: the same steps as sync, token for token, in turns in one process without Ray."""
+    mode: Literal["inline", "sync", "async"] = "inline"
+    """inline: in turns in one process. sync: the same steps by processes on Ray, token for token. async: answers for
+    later steps are written while a step trains."""
     ranks: Positive = 1
     """Processes that train, over which the decoder's weights are sharded (FSDP2)."""
     engines: Positive = 1
