@@ -35,7 +35,7 @@ def blocks(form: str) -> list[str]:
 def test_the_example_runs_against_a_model_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("POCKETS_KEY", "k-1")
-    (words,), (problems,), (config, _) = blocks("sh"), blocks("json"), blocks("toml")
+    (words, _), (problems,), (config, _) = blocks("sh"), blocks("json"), blocks("toml")
     commands = [line.split() for line in words.splitlines() if line.startswith("lapis data")]
     Path("problems.jsonl").write_text(problems)
     engine = Engine(spread(Lapis(small_shape())), byte_tokenizer(), slots=8, length=1024)
