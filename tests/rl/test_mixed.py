@@ -69,7 +69,7 @@ def served() -> Iterator[Endpoint]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Endpoint(f"http://127.0.0.1:{server.server_port}/v1")
+        yield Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "big")
     finally:
         server.shutdown(), server.server_close()
         thread.join()

@@ -75,6 +75,8 @@ def refuse(how: reward_config.Rewards, where: str, kinds: Iterable[str]) -> None
         for name, endpoint in getattr(how, field).items():
             if not endpoint.url.startswith(("http://", "https://")):
                 raise InputError(f"{where}.{field}.{name}.url: {endpoint.url!r}, expected http://... or https://...")
+            if not endpoint.model:
+                raise InputError(f"{where}.{field}.{name}.model: empty, expected what its server calls it")
     for name, folder in how.trained.items():
         if not (Path(folder) / "reward.json").is_file():
             raise InputError(f"{where}.trained.{name}: {folder} holds no reward model; `lapis train-rm` makes one")
