@@ -32,10 +32,11 @@ ELSEWHERE = [
     if words[0] in ("build", "rl")
     or words[:2] == ["data", "mixture"]
     or "--browse" in words
+    or "1024" in words
     or ("gguf" in words and native.newest() is None)
 ]
-"""Minutes of compiling, of small runs or of driving pages, or an extra that may not be there: their own tests take less
-(tests/test_native.py, tests/test_proxies.py, tests/act, tests/rl/fleet)."""
+"""Minutes of compiling, of small runs, of driving pages or of a large rank run dry, or an extra that may not be there:
+their own tests take less (tests/test_native.py, tests/test_proxies.py, tests/act, tests/plan, tests/rl/fleet)."""
 SHORT = [words for words in of("lapis") if words not in LONG + SERVED + ELSEWHERE]
 
 
