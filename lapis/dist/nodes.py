@@ -163,7 +163,8 @@ def _leaving(board: Board, name: str) -> Iterator[None]:
 
 def _take_part(team: Team, work: Callable[[str, Team], None]) -> int:
     while True:
-        now = team.board.told("now")
+        # A node may be here before the leader has said anything.
+        now = team.board.told("now") or {"order": 0, "stage": "", "end": None}
         if now["end"] is not None:
             team.board.tell(f"heard/{team.board.ticket}")
             return int(now["end"])
