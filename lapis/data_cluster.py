@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -12,8 +11,10 @@ from lapis.types import InputError
 
 def need(data: config.Data) -> None:
     """Raises InputError where a recipe's data wants Ray and it is not installed."""
-    if data.runner == "ray" and importlib.util.find_spec("ray") is None:
-        raise InputError("data.runner: Ray is not installed; `pip install ray[default]==2.60.0`, or data.runner=native")
+    if data.runner == "ray":
+        from lapis.rl.fleet import cluster
+
+        cluster.need("data.runner", "data.runner=native")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -98,17 +97,8 @@ def _joined(address: str) -> Iterator[None]:
     """
     if importlib.util.find_spec("ray") is None:
         raise InputError("reward services: Ray is not installed; `pip install -e '.[rl]' -c constraints.txt`")
-    import ray
+    from lapis.rl.fleet import cluster
 
-    if ray.is_initialized():
+    hint = "; `ray start --head --node-ip-address=127.0.0.2` begins one" if address == "auto" else ""
+    with cluster.at(address, f"--address {address}: no cluster there", hint):
         yield
-        return
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray raises that very class where a process of its own is late
-        begin = "; `ray start --head --node-ip-address=127.0.0.2` begins one" if address == "auto" else ""
-        raise InputError(f"--address {address}: no cluster there ({str(error).splitlines()[0]}){begin}") from None
-    try:
-        yield
-    finally:
-        ray.shutdown()

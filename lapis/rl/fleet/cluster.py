@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from lapis import config
 from lapis.dist import guard
+from lapis.said import first_line
 from lapis.types import InputError
 
 HERE = "127.0.0.2"
@@ -20,14 +22,16 @@ STORE = 256 * 2**20
 PATIENCE = {"worker_register_timeout_seconds": 600, "agent_register_timeout_ms": 600_000}
 """Ray's own for a machine that is busy: processes that load torch take long there."""
 
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+
 ROOT = "/tmp"
 """Where Ray's folder is made: the paths of its sockets may have 107 bytes, and other places are longer."""
 
 
-def need() -> None:
-    """Raises InputError where Ray is not installed."""
+def need(field: str = "fleet.mode", instead: str = "fleet.mode=inline") -> None:
+    """Raises InputError where Ray, which a field of the config wants, is not installed."""
     if importlib.util.find_spec("ray") is None:
-        raise InputError("fleet.mode: Ray is not installed; `pip install ray[default]==2.60.0`, or fleet.mode=inline")
+        raise InputError(f"{field}: Ray is not installed; `pip install ray[default]==2.60.0`, or {instead}")
 
 
 @contextmanager
@@ -37,31 +41,47 @@ def joined(recipe: config.Recipe) -> Iterator[None]:
     Raises InputError where Ray is not installed, or nothing answers at `ray.address`.
     """
     need()
+    address = recipe.ray.address
+    with at(address, f"ray.address: no cluster at {address}") if address else _own():
+        yield
+
+
+@contextmanager
+def at(address: str, absent: str, hint: str = "") -> Iterator[None]:
+    """The cluster of an address, as long as the block lasts; one that this process has joined already stays.
+
+    Raises InputError where nothing answers there: `absent`, Ray's own reason and `hint`.
+    """
+    import ray
+
+    with _held(lambda: ray.init(address=address, **QUIET), absent, hint):
+        yield
+
+
+@contextmanager
+def _own() -> Iterator[None]:
+    with (
+        TemporaryDirectory(prefix="ray-", dir=ROOT, ignore_cleanup_errors=True) as folder,
+        _held(lambda: start(folder=folder, **QUIET), "ray: did not start"),
+    ):
+        yield
+
+
+@contextmanager
+def _held(begin: Callable[[], object], absent: str, hint: str = "") -> Iterator[None]:
     import ray
 
     if ray.is_initialized():
         yield
         return
-    with TemporaryDirectory(prefix="ray-", dir=ROOT, ignore_cleanup_errors=True) as folder:
-        try:
-            _begin(recipe.ray.address, folder)
-        except Exception as error:  # Ray raises that very class where a process of its own is late
-            place = f"ray.address: no cluster at {recipe.ray.address}" if recipe.ray.address else "ray: did not start"
-            raise InputError(f"{place} ({str(error).splitlines()[0]})") from None
-        try:
-            yield
-        finally:
-            ray.shutdown()
-
-
-def _begin(address: str, folder: str) -> None:
-    import ray
-
-    words = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address:
-        ray.init(address=address, **words)
-    else:
-        start(folder=folder, **words)
+    try:
+        begin()
+    except Exception as error:  # Ray raises that very class where a process of its own is late
+        raise InputError(f"{absent} ({first_line(error)}){hint}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def start(store: int = STORE, folder: str | None = None, **words: object) -> None:

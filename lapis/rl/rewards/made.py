@@ -33,7 +33,7 @@ def rewards_of(how: reward_config.Rewards, device: str = "auto") -> dict[str, Re
         **{name: _own(name, place, how) for name, place in how.own.items()},
         **{name: Judge(Server(one), one.model, how.asking) for name, one in how.graders.items()},
         **{name: Checker(Server(one), one.model, how.asking) for name, one in how.checkers.items()},
-        **{name: _trained(folder, device) for name, folder in how.trained.items()},
+        **{name: trained(folder, device) for name, folder in how.trained.items()},
         **{name: _service(name, how) for name in how.services},
     }
 
@@ -42,7 +42,8 @@ def _own(name: str, place: str, how: reward_config.Rewards) -> Reward:
     return Apart(plug.named(place, f"rewards.own.{name}"), how.workers, how.seconds)
 
 
-def _trained(folder: str, device: str) -> Reward:
+def trained(folder: str, device: str = "auto") -> Reward:
+    """The reward model in a folder. Raises InputError where there is none."""
     from lapis.dist import guard
     from lapis.rl.reward_model import Preference
 

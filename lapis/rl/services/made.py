@@ -13,6 +13,7 @@ from lapis.rl.rewards.asking import Server
 from lapis.rl.rewards.book import Reward
 from lapis.rl.rewards.checker import Checker
 from lapis.rl.rewards.judge import Judge
+from lapis.rl.rewards.made import trained
 from lapis.service_config import Service
 from lapis.types import InputError
 
@@ -29,16 +30,9 @@ def made(service: Service) -> Reward:
     if service.kind == "made":
         return plug.named(service.place, "place")()
     if service.kind == "trained":
-        return _trained(Path(service.place))
+        return trained(service.place)
     endpoint = _endpoint(service)
     return MODELS[service.kind](Server(endpoint), endpoint.model, service.asking)
-
-
-def _trained(folder: Path) -> Reward:
-    from lapis.dist import guard
-    from lapis.rl.reward_model import Preference
-
-    return Preference(folder, guard.device_of("auto"))
 
 
 def _endpoint(service: Service) -> Endpoint:

@@ -113,26 +113,12 @@ def test_new_files_and_sources_leave_finished_partitions_alone(tmp_path: Path, t
 
 
 KILLED = """
-import os, signal, sys
+import signal, sys
 from pathlib import Path
-from lapis import files
 from tests.data.corpus import made
 
 def run(out, after):
-    pid = os.fork()
-    if pid:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    count, rename = 0, os.replace
-    def counted(old, new):
-        nonlocal count
-        count += 1
-        if count == after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        rename(old, new)
-    os.replace = counted
-    made.run(settings, out)
-    print(count, flush=True)
-    os._exit(0)
+    return made.killed(lambda: made.run(settings, out), after)
 
 folder = Path(sys.argv[1])
 settings = made.data({"web": folder / "web/*.jsonl"}, "slice_mb=1e-6")

@@ -177,26 +177,14 @@ def test_key_data_is_taken_as_the_rule_says_and_nothing_is_read_twice(tmp_path: 
 
 
 KILLED = """
-import os, signal, sys
+import signal, sys
 from pathlib import Path
 from lapis.data.models import Models
 from tests.data.corpus import made
 from tests.data.corpus.test_weigh import Longer
 
 def run(out, after):
-    pid = os.fork()
-    if pid:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    count, rename = 0, os.replace
-    def counted(old, new):
-        nonlocal count
-        count += 1
-        if count == after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        rename(old, new)
-    os.replace = counted
-    made.run(settings, out, Models(scorer=Longer(), reader="one"))
-    os._exit(0)
+    return made.killed(lambda: made.run(settings, out, Models(scorer=Longer(), reader="one")), after)
 
 folder = Path(sys.argv[1])
 settings = made.data({"web": folder / "web/*.jsonl"}, "slice_mb=1e-6", "reader.model=any", "resample=true")
