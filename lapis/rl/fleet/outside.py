@@ -153,6 +153,7 @@ class OutsideProcess:
             arrived = time.time()
             with self._turn:
                 self._closed = True
+                self._turn.notify_all()
                 self._turn.wait_for(lambda: not self._flying)
             with self.spans.span("weights"):
                 self.flat.write()

@@ -131,7 +131,7 @@ def test_a_person_checks_with_the_keyboard_and_finds_it_again(chromium: Browser,
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pictures_have_their_boxes_and_points_and_words_can_be_read(chromium: Browser, file: Path, scheme: str) -> None:
     with served(file) as url, opened(chromium, f"{url}/#2", color_scheme=scheme) as page:
-        page.wait_for_function("document.querySelector('figure img').complete")
+        page.locator("figure img").evaluate("(image) => image.decode()")
         image, box = (page.locator(name).bounding_box() for name in ("figure img", "figure rect"))
         assert image and box and abs((box["x"] - image["x"]) / image["width"] - 0.25) < 0.01
         assert abs((box["y"] - image["y"]) / image["height"] - 0.2) < 0.01 and image["width"] > 300

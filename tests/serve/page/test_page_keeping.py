@@ -64,11 +64,11 @@ def test_conversations_are_listed_renamed_deleted_and_brought_back(page: Page, s
     page.locator(".notice").get_by_role("button", name="Close").click()
     page.reload()
     expect(page.locator("#list .open")).to_have_text(["Second"])
-    page.wait_for_function(
-        """() => new Promise((resolve) => { const opening = indexedDB.open('lapis', 1);
+    page.evaluate("""async () => {
+        const count = () => new Promise((resolve) => { const opening = indexedDB.open('lapis', 1);
         opening.onsuccess = () => { const store = opening.result.transaction('pictures').objectStore('pictures');
-        const counting = store.count(); counting.onsuccess = () => resolve(counting.result === 0); }; })"""
-    )
+        const counting = store.count(); counting.onsuccess = () => resolve(counting.result); }; });
+        while (await count()) await new Promise(requestAnimationFrame); }""")
 
 
 def test_settings_are_sent_and_kept(page: Page, site: Site) -> None:
