@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lapis import chat, config, data_cluster, plug
+from lapis import chat, config, plug
 from lapis.timeline import RESERVED
 from lapis.types import KINDS, PATCH_LABELS, InputError
 
@@ -174,7 +174,6 @@ def _sources(data: config.Data) -> None:
         from lapis.data.corpus import plan
 
         plan.check(data)
-        data_cluster.need(data)
     elif not data.made:
         raise InputError("data.sources: none, and data.made is false; expected one (data.sources.web.form=jsonl)")
 
@@ -244,11 +243,8 @@ def _online(entry: Any) -> None:
 
 
 def _fleet(entry: Any) -> None:
-    """Processes of RL are on Ray, and servers outside have addresses."""
+    """Servers outside have addresses."""
     if isinstance(entry, config.RL) and entry.fleet.mode != "inline":
-        from lapis.rl.fleet import cluster
-
-        cluster.need()
         for url in entry.fleet.outside:
             if not url.startswith(("http://", "https://")):
                 raise InputError(f"stages.{entry.name}.fleet.outside: {url}, expected http://HOST:PORT")

@@ -9,14 +9,6 @@ from lapis import config
 from lapis.types import InputError
 
 
-def need(data: config.Data) -> None:
-    """Raises InputError where a recipe's data wants Ray and it is not installed."""
-    if data.runner == "ray":
-        from lapis.rl.fleet import cluster
-
-        cluster.need("data.runner", "data.runner=native")
-
-
 @contextmanager
 def joined(recipe: config.Recipe) -> Iterator[None]:
     """The cluster of `ray.address`, or one of this machine, as long as the block lasts; nothing for the native runner.

@@ -14,7 +14,7 @@ from lapis.shape import Count, Positive
 class Fleet:
     """Engines, judges and a trainer, and how far they may be apart."""
 
-    mode: Literal["inline", "sync", "async"] = "inline"
+    mode: Literal["inline", "sync", "async"] = "async"
     """inline: in turns in one process. sync: the same steps by processes on Ray, token for token. async: answers for
     later steps are written while a step trains."""
     ranks: Positive = 1

@@ -1,9 +1,8 @@
-"""What `lapis rl` does: a recipe up to its RL stage, whose processes run side by side on Ray."""
+"""What `lapis rl` does: a recipe up to its RL stage."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from lapis import config
@@ -13,7 +12,7 @@ from lapis.verbs import folder_of, recipe_of
 
 
 def reinforce(words: argparse.Namespace) -> None:
-    """The recipe's stages up to the last one of RL, which is one-step asynchronous where the recipe has it inline."""
+    """The recipe's stages up to the last one of RL."""
     print(reinforced(recipe_of(words), folder_of(words)))
 
 
@@ -22,12 +21,5 @@ def reinforced(recipe: config.Recipe, folder: Path) -> Path:
     names = [entry.name for entry in recipe.stages if isinstance(entry, config.RL)]
     if not names:
         raise InputError(f"{recipe.name}: has no stage of RL")
-    recipe = replace(recipe, stages=tuple(_on_ray(entry) for entry in recipe.stages))
     road.run(recipe, folder, only=names[-1])
     return folder / names[-1]
-
-
-def _on_ray(entry: config.Entry) -> config.Entry:
-    if isinstance(entry, config.RL) and entry.fleet.mode == "inline":
-        return replace(entry, fleet=replace(entry.fleet, mode="async"))
-    return entry

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -93,10 +92,8 @@ def _line(one: Any) -> str:
 def _joined(address: str) -> Iterator[None]:
     """The cluster of an address; one that this process has joined already stays.
 
-    Raises InputError where Ray is not installed, or nothing answers there.
+    Raises InputError where nothing answers there.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise InputError("reward services: Ray is not installed; `pip install -e '.[rl]' -c constraints.txt`")
     from lapis.rl.fleet import cluster
 
     hint = "; `ray start --head --node-ip-address=127.0.0.2` begins one" if address == "auto" else ""

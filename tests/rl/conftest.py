@@ -23,7 +23,8 @@ SECOND = "second"
 @pytest.fixture(scope="session")
 def ray_here() -> Iterator[str]:
     """Its address."""
-    ray = pytest.importorskip("ray")
+    import ray
+
     with TemporaryDirectory(prefix="ray-", dir=cluster.ROOT, ignore_cleanup_errors=True) as folder:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OUTSIDE_KEY", "secret")

@@ -1,8 +1,7 @@
-"""Ray, started on this machine alone or joined; the one place that says how to install it."""
+"""Ray, started on this machine alone or joined."""
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,19 +27,12 @@ ROOT = "/tmp"
 """Where Ray's folder is made: the paths of its sockets may have 107 bytes, and other places are longer."""
 
 
-def need(field: str = "fleet.mode", instead: str = "fleet.mode=inline") -> None:
-    """Raises InputError where Ray, which a field of the config wants, is not installed."""
-    if importlib.util.find_spec("ray") is None:
-        raise InputError(f"{field}: Ray is not installed; `pip install ray[default]==2.60.0`, or {instead}")
-
-
 @contextmanager
 def joined(recipe: config.Recipe) -> Iterator[None]:
     """Ray in this process, as long as the block lasts; one that is there already stays.
 
-    Raises InputError where Ray is not installed, or nothing answers at `ray.address`.
+    Raises InputError where nothing answers at `ray.address`.
     """
-    need()
     address = recipe.ray.address
     with at(address, f"ray.address: no cluster at {address}") if address else _own():
         yield

@@ -5,7 +5,6 @@ An identifier is a Serve application of one deployment. There is no HTTP: servic
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import re
 from dataclasses import dataclass
@@ -23,9 +22,7 @@ STARTS = 2
 
 
 def _serve() -> Any:
-    """Ray Serve. Raises InputError where it is not installed, and where this process has joined no cluster."""
-    if importlib.util.find_spec("ray") is None or importlib.util.find_spec("grpc_reflection") is None:
-        raise InputError("reward services: Ray Serve is not installed; `pip install -e '.[rl]' -c constraints.txt`")
+    """Ray Serve. Raises InputError where this process has joined no cluster."""
     import ray
     from ray import serve
 

@@ -158,7 +158,6 @@ def test_hashes_joined_in_many_rounds_give_what_one_gives(
 
 
 def test_the_same_plan_on_ray_gives_the_same_bytes(tmp_path: Path, built: Path) -> None:
-    pytest.importorskip("ray")
     for runner in ("native", "ray"):
         places = [f"data.sources.{name}.place={built.parent / name[0]}.jsonl" for name in ("a", "b")]
         forms = ["data.sources.a.form=jsonl", "data.sources.b.form=jsonl", "data.corpus.resample=true"]
@@ -177,12 +176,6 @@ def test_a_process_that_used_daft_natively_cannot_go_to_ray(texts: list[str], mo
     recipe = replace(tiny.tiny_recipe(), data=replace(made.data({"web": "x"}), runner="ray"))
     with pytest.raises(InputError, match="has used Daft natively"), data_cluster.joined(recipe):
         pass
-
-
-def test_ray_that_is_not_there_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"data.runner: Ray is not installed"):
-        data_cluster.need(replace(made.data({"web": "x"}), runner="ray"))
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

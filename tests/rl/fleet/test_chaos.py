@@ -16,12 +16,9 @@ import pytest
 from lapis.rl.fleet import stage as fleet_stage
 from lapis.types import Silent
 from tests.conftest import ROOT, environment
+from tests.rl.fleet.chaos import Chaos, processes, trained
 from tests.rl.fleet.checks import threes
 from tests.rl.fleet.small import LONG, RECIPE, lines
-
-pytest.importorskip("ray")
-
-from tests.rl.fleet.chaos import Chaos, processes, trained  # noqa: E402
 
 KILLS = (
     "answered:5:EngineProcess",

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import ray
 
 from lapis.reward_config import Rewards
 from lapis.rl.fleet.judge import BATCH, Judges
@@ -16,8 +17,6 @@ from lapis.rl.rewards.book import Book, Item, Judged
 from lapis.rl.rewards.made import book_of
 from lapis.types import Verdict
 from tests.rl.rewards.items import answer, item
-
-ray = pytest.importorskip("ray")
 
 
 def sized(items: Sequence[Item]) -> list[Verdict]:

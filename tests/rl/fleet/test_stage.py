@@ -15,12 +15,9 @@ from lapis.rl.fleet import stage as fleet_stage
 from lapis.rl_fleet import Fleet
 from lapis.types import InputError, Silent
 from tests.rl.conftest import SECOND
+from tests.rl.fleet.chaos import Chaos, ancestors, processes
 from tests.rl.fleet.checks import threes, throwing
 from tests.rl.fleet.small import RECIPE, STAGE, lines, weights
-
-pytest.importorskip("ray")
-
-from tests.rl.fleet.chaos import Chaos, ancestors, processes  # noqa: E402
 
 
 def test_synchronous_is_the_loop_in_one_process_token_for_token(

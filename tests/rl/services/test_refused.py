@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,10 +72,3 @@ def refused(address: str) -> Any:
 def test_an_identifier_is_one_word(name: str) -> None:
     with pytest.raises(InputError, match="no identifier"):
         registry.start(name, Service())
-
-
-def test_without_ray_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found = registry.importlib.util.find_spec
-    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None if name == "ray" else found(name))
-    with pytest.raises(InputError, match=r"Ray Serve is not installed; `pip install -e '.\[rl\]'"):
-        registry.listed()
