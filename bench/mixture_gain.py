@@ -2,7 +2,7 @@
 
 Pocket's text, proxies of its decoder, and a check by the decoder itself at equal tokens, three seeds, on held-out
 samples that chose nothing. Beside it the leave-one-out errors of our regressions and of LightGBM as RegMix uses it, on
-the same runs. A data stage with few screens is made first where `run=FOLDER` names none; a search that was cut goes on.
+the same runs. A small data stage is made first where `run=FOLDER` names none; a search that was cut goes on.
 
 python -m bench.mixture_gain [run=FOLDER] [--full] [mixing.FIELD=VALUE ...]
 """
@@ -14,44 +14,21 @@ import shutil
 import subprocess
 import sys
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.parts import peer
+from bench.parts import peer, small
 from bench.parts.line import run_of, say
-from lapis import config
-from lapis import run as road
 from lapis.data.mixing.search import FULL
 from lapis.data_config.mixing import Mixing
 from lapis.data_verbs.mixture import MARK, plan_of, searched, stage_of
-from lapis.recipes import pocket
 
 HOME = Path(".cache") / "bench" / "mixture_gain-run"
 SMALL = Mixing(runs=32, steps=60, samples=48, check_steps=100)
 """Ends within 12 minutes on two cores; --full takes the plan's own values."""
 BOOST = Path(__file__).parent / "parts" / "boost.py"
-
-
-def recipe(full: bool) -> config.Recipe:
-    """Pocket, with a tenth of its data unless the whole search is wanted."""
-    made = pocket.recipe()
-    if full:
-        return made
-    few = replace(made.data, screens=400, pages=10, held_screens=10, questions=12000, fresh=10, needles=20, captions=20)
-    return replace(made, data=few)
-
-
-def data_of(run: Path | None, made: config.Recipe) -> tuple[config.Recipe, Path]:
-    """The recipe and the folder of a finished data stage."""
-    if run is not None:
-        made = config.load((run / "config.json").read_text(encoding="utf-8"))
-    folder = run or HOME
-    if not (folder / made.data.name / "done.json").is_file():
-        road.run(made, folder, only=made.data.name)
-    return made, folder / made.data.name
 
 
 def boosted(folder: Path, found: dict[str, Any]) -> dict[str, float]:
@@ -86,7 +63,7 @@ def told(found: dict[str, Any], lightgbm: dict[str, float]) -> None:
 
 def main() -> None:
     full = "--full" in sys.argv
-    made, data = data_of(run_of(sys.argv[1:]), recipe(full))
+    made, data = small.data_of(run_of(sys.argv[1:]))
     words = [word for word in sys.argv if word.startswith(MARK)]
     plan, stage = plan_of(words, None if full else SMALL), stage_of(made, None)
     folder = HOME / f"{'full' if full else 'small'}-{zlib.crc32(str(data.resolve()).encode()):08x}"
