@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from lapis import device_verbs, llama_verbs
+from lapis.parsing import Words, takes_words
 from lapis.types import InputError
 
-Words = argparse.Namespace
 FORMS = {"gguf": llama_verbs, "executorch": device_verbs}
 """Form to what writes it."""
 PROGRAMS = {"llamacpp": llama_verbs.build, "executorch": device_verbs.build}
@@ -20,7 +20,7 @@ def build_options(verb: argparse.ArgumentParser) -> None:
     about = "llamacpp: its server, mtmd-cli, quantize and perplexity; executorch: it and torchao (22 MB to fetch)"
     verb.add_argument("program", choices=tuple(PROGRAMS), help=about)
     about = "llamacpp: source=FOLDER|ARCHIVE instead of what pip fetches; jobs=N compilers at once"
-    verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
+    takes_words(verb, about)
 
 
 def build(words: Words) -> None:

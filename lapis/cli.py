@@ -13,14 +13,14 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from lapis import act_verb, building, data_verbs, files, reward_verb, rl_verb, service_verb, serving, verbs
+from lapis.parsing import Parser, Words, takes_words, verb_of, verbs_in, word_of
 from lapis.types import InputError
-from lapis.verbs import Words
 
 DEFAULTS = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "2000", "DO_NOT_TRACK": "1", "DAFT_PROGRESS_BAR": "0"}
 DEFAULTS |= {"RAY_USAGE_STATS_ENABLED": "0"}
@@ -31,14 +31,6 @@ once a library's own threads outnumber the cores), no library reports its use to
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came. As an interrupt it passes every `except Exception` and runs every `finally`."""
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raises InputError instead of printing the usage and leaving."""
-        raise InputError(f"{message}; `{self.prog} --help` shows an example")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,34 +78,11 @@ def parse(argv: Sequence[str]) -> Words:
 def parser() -> Parser:
     """All verbs with their options."""
     top = Parser(prog="lapis", description="A compact multimodal model from raw data to a chat.", allow_abbrev=False)
-    group = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    group = verbs_in(top, "verb")
     _recipe_verbs(group)
     _use_verbs(group)
     _make_verbs(group)
     return top
-
-
-def _word(group: Any, name: str, about: str, example: str) -> Parser:
-    """The parser of a verb, or of a word that has verbs of its own."""
-    word: Parser = group.add_parser(
-        name,
-        help=about,
-        description=about,
-        epilog=f"example:  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    return word
-
-
-def _verb(group: Any, name: str, act: Callable[[Words], None], about: str, example: str) -> Parser:
-    verb = _word(group, name, about, example)
-    verb.set_defaults(act=act)
-    return verb
-
-
-def _takes_words(verb: Parser, about: str) -> None:
-    verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
 
 
 def _recipe_verbs(group: Any) -> None:
@@ -134,18 +103,18 @@ def _recipe_verbs(group: Any) -> None:
             "lapis launch pocket --to slurm --nodes 4 --gpus-per-node 8 dist.least=2 out=runs/four",
         ),
     ):
-        verb = _verb(group, name, act, about, example)
+        verb = verb_of(group, name, act, about, example)
         known = ", ".join(verbs.recipe_names())
         verb.add_argument("recipe", metavar="RECIPE", help=f"a file in lapis/recipes: {known}")
         verb.add_argument("--smoke", action="store_true", help="the same road in under three minutes")
-        _takes_words(verb, "a config field (stages.sft.steps=100), or out=DIR for the run's folder")
+        takes_words(verb, "a config field (stages.sft.steps=100), or out=DIR for the run's folder")
         if name == "plan":
             _plan_options(verb)
         if name == "run":
             verb.add_argument("--restart", metavar="STAGE", help="throw this stage and all later ones away first")
         if name == "launch":
             _takes_cluster(verb)
-    data_verbs.options(_word(group, "data", "make, look at and choose data", "lapis data build pocket --smoke"))
+    data_verbs.options(word_of(group, "data", "make, look at and choose data", "lapis data build pocket --smoke"))
 
 
 def _takes_cluster(verb: Parser) -> None:
@@ -170,7 +139,7 @@ def _plan_options(verb: Parser) -> None:
 
 
 def _use_verbs(group: Any) -> None:
-    chat = _verb(
+    chat = verb_of(
         group, "chat", verbs.chat, "talk to a model", 'lapis chat pocket --think --prompt "What is 45 + 38 - 17?"'
     )
     chat.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a model folder")
@@ -180,10 +149,10 @@ def _use_verbs(group: Any) -> None:
     chat.add_argument("--max-tokens", metavar="N", type=int, default=256, help="most tokens of thought and answer")
     chat.add_argument("--prompt", metavar="TEXT", help="one question, answered without a terminal")
     example = "lapis serve pocket --port 8000 --slots 8"
-    serving.options(_verb(group, "serve", serving.serve, "answer OpenAI's clients, and show the page", example))
+    serving.options(verb_of(group, "serve", serving.serve, "answer OpenAI's clients, and show the page", example))
     example = 'lapis act pocket --image shot.png --goal "Turn on Wi-Fi"'
-    act_verb.options(_verb(group, "act", act_verb.act, "one step towards a goal on a screen", example))
-    measure = _verb(
+    act_verb.options(verb_of(group, "act", act_verb.act, "one step towards a goal on a screen", example))
+    measure = verb_of(
         group, "eval", verbs.evaluate, "measure a model on held-out data", "lapis eval pocket --samples 100"
     )
     measure.add_argument("path", metavar="PATH", help="a run (its name or folder) or a model folder")
@@ -193,7 +162,7 @@ def _use_verbs(group: Any) -> None:
 
 
 def _make_verbs(group: Any) -> None:
-    export = _verb(group, "export", verbs.export, "write a model for other programs", "lapis export pocket --to hf")
+    export = verb_of(group, "export", verbs.export, "write a model for other programs", "lapis export pocket --to hf")
     export.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a folder of weights")
     forms = "hf: a folder that stock transformers loads; megatron: a decoder for Megatron-core's GPTModel; "
     forms += "gguf: files for stock llama.cpp; executorch: a program for phones"
@@ -202,19 +171,19 @@ def _make_verbs(group: Any) -> None:
     export.add_argument("--spec", choices=("te", "local"), help="whose layers: Transformer Engine's or Megatron's own")
     export.add_argument("--tp", metavar="N", type=int, help="ranks of tensor parallelism, a file for each")
     export.add_argument("--vocab-multiple", metavar="N", type=int, help="Megatron's make_vocab_size_divisible_by")
-    _takes_words(export, "out=DIR for another place than the run's export folder")
-    building.build_options(_verb(group, "build", building.build, *building.BUILD))
-    reward_verb.options(_verb(group, "train-rm", reward_verb.train, reward_verb.ABOUT, reward_verb.EXAMPLE))
-    service_verb.options(_word(group, "rewards", service_verb.ABOUT, service_verb.EXAMPLE))
-    report = _verb(group, "report", verbs.report, "write a run's report again", "lapis report pocket")
+    takes_words(export, "out=DIR for another place than the run's export folder")
+    building.build_options(verb_of(group, "build", building.build, *building.BUILD))
+    reward_verb.options(verb_of(group, "train-rm", reward_verb.train, reward_verb.ABOUT, reward_verb.EXAMPLE))
+    service_verb.options(word_of(group, "rewards", service_verb.ABOUT, service_verb.EXAMPLE))
+    report = verb_of(group, "report", verbs.report, "write a run's report again", "lapis report pocket")
     report.add_argument("run", metavar="RUN", help="a run, its name or folder")
-    seen = _verb(group, "watch", verbs.watch, "look at a run while it trains, or afterwards", "lapis watch pocket")
+    seen = verb_of(group, "watch", verbs.watch, "look at a run while it trains, or afterwards", "lapis watch pocket")
     seen.add_argument("run", metavar="RUN", help="a run, its name or folder")
     seen.add_argument("--stage", metavar="STAGE", help="this stage instead of the one at work")
     seen.add_argument("--once", action="store_true", help="one frame, without a terminal")
     example = "lapis init --vision google/siglip2-so400m-patch14-384 --decoder Qwen/Qwen3-1.7B out=start"
-    init = _verb(group, "init", verbs.init, "compose a model from public weights", example)
+    init = verb_of(group, "init", verbs.init, "compose a model from public weights", example)
     init.add_argument("--vision", metavar="X", required=True, help="SigLIP2 tower: a hub name or a folder of its form")
     init.add_argument("--decoder", metavar="Y", required=True, help="Qwen2, Qwen3 or Llama: a hub name or a folder")
     init.add_argument("--tile", metavar="PX", type=int, default=392, help="a tile's side, a multiple of 28 or 32")
-    _takes_words(init, "out=DIR, the folder to write")
+    takes_words(init, "out=DIR, the folder to write")

@@ -244,10 +244,11 @@ def _online(entry: Any) -> None:
 
 def _fleet(entry: Any) -> None:
     """Servers outside have addresses."""
-    if isinstance(entry, config.RL) and entry.fleet.mode != "inline":
+    if isinstance(entry, config.RL) and entry.fleet.outside:
+        from lapis.rl.rewards import made
+
         for url in entry.fleet.outside:
-            if not url.startswith(("http://", "https://")):
-                raise InputError(f"stages.{entry.name}.fleet.outside: {url}, expected http://HOST:PORT")
+            made.refuse_address(url, f"stages.{entry.name}.fleet.outside")
 
 
 def _rewards(entry: Any, recipe: config.Recipe) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lapis import config, files, outside
+from lapis.parsing import Words
 from lapis.types import InputError
 
-Words = argparse.Namespace
 OPTIONS = ("vit", "decoder", "kv", "group", "length")
 """Words of `lapis export` that this form alone has."""
 SAMPLES = 100

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lapis.parsing import Words
 from lapis.types import InputError
 
-Words = argparse.Namespace
 OPTIONS = ("formats",)
 """Words of `lapis export` that this form alone has."""
 SAMPLES = 100

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lapis import reward_config
 from lapis.data_config.read import read
 from lapis.named import model_folder
+from lapis.parsing import takes_words
 from lapis.types import InputError
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", metavar="RUN|FOLDER", help="a run (its name or folder) or a model folder to begin with")
     about = "JSON lines with prompt, chosen and rejected, or a set that is made: safety, thoughts"
     verb.add_argument("--pairs", metavar="FILE|SET", required=True, help=about)
-    verb.add_argument(
-        "words", metavar="key=value", nargs="*", default=[], help="out=DIR, the folder to write; or a field"
-    )
+    takes_words(verb, "out=DIR, the folder to write; or a field")
 
 
 def train(words: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lapis.endpoint import Endpoint
 from lapis.overrides import assign, check
+from lapis.parsing import takes_words, verb_of, verbs_in
 from lapis.service_config import Service
 from lapis.types import InputError
 
@@ -19,28 +20,20 @@ EXAMPLE = "lapis rewards start big kind=grader endpoint.url=http://127.0.0.1:800
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What follows `lapis rewards`."""
-    group: Any = parser.add_subparsers(dest="what", required=True, metavar="VERB")
+    group = verbs_in(parser, "what")
     for name, act, about, example in (
         ("start", start, "have a service under an identifier; one that is there takes over the new config", EXAMPLE),
         ("list", list_, "the services of a cluster", "lapis rewards list"),
         ("stop", stop, "end a service", "lapis rewards stop big"),
     ):
-        verb = group.add_parser(
-            name,
-            help=about,
-            description=about,
-            epilog=f"example:  {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        verb.set_defaults(act=act)
+        verb = verb_of(group, name, act, about, example)
         about = "of the Ray cluster, as `ray start` tells it; auto is the one of this machine"
         verb.add_argument("--address", metavar="A", default="auto", help=about)
         if name != "list":
             verb.add_argument("name", metavar="NAME", help="the identifier")
         if name == "start":
             about = "a field of the service (kind=trained place=runs/safety scale.most=8)"
-            verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
+            takes_words(verb, about)
 
 
 def settings(words: list[str]) -> Service:

@@ -3,7 +3,6 @@ answer without loading torch."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import pkgutil
@@ -15,9 +14,8 @@ from typing import Any
 from lapis import building, config, files, recipes
 from lapis import run as road
 from lapis.named import RUNS, is_run, model_folder, recipe_in, run_folder
+from lapis.parsing import Words
 from lapis.types import Image, InputError
-
-Words = argparse.Namespace
 
 
 def recipe_names() -> list[str]:

@@ -76,6 +76,7 @@ TOP |= {
     "data_verbs",
     "device_verbs",
     "llama_verbs",
+    "parsing",
     "recipes",
     "reward_verb",
     "service_verb",

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lapis.parsing import takes_words
+
 NAME, ABOUT = "answers", "reasoning answers to problems, from any model behind OpenAI's API"
 EXAMPLE = (
     "lapis data answers problems.jsonl endpoint.url=http://127.0.0.1:8000/v1 endpoint.model=pocket samples=4 out=made"
@@ -19,7 +21,7 @@ def options(verb: argparse.ArgumentParser) -> None:
     about = "a run's or model's folder whose tokenizer counts thoughts; else their bytes count"
     verb.add_argument("--tokenizer", metavar="FOLDER", type=Path, help=about)
     about = "a config field (samples=8, endpoint.concurrency=16), or out=DIR"
-    verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
+    takes_words(verb, about)
 
 
 def act(words: argparse.Namespace) -> None:

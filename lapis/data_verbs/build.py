@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lapis.parsing import takes_words
+
 NAME, ABOUT = "build", "make a recipe's samples and shards, from its sources on"
 EXAMPLE = "lapis data build pocket --smoke"
 ENDS = (("in", 0), ("out", -1))
@@ -24,7 +26,7 @@ def options(verb: argparse.ArgumentParser) -> None:
     about = "end after this step: samples and their counts (corpus), or the shards of all (shards)"
     verb.add_argument("--until", choices=("corpus", "shards"), help=about)
     about = "a config field (data.screens=100), or out=DIR for the run's folder"
-    verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
+    takes_words(verb, about)
 
 
 def act(words: argparse.Namespace) -> None:

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lapis.parsing import takes_words
+
 if TYPE_CHECKING:
     from lapis import config
     from lapis.data_config.mixing import Mixing
@@ -27,7 +29,7 @@ def options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--smoke", action="store_true", help="on the data of the smoke run, with very few short runs")
     verb.add_argument("--stage", metavar="STAGE", help="whose mixture; the first that trains, where none is named")
     about = "mixing.FIELD=VALUE (mixing.runs=64), a config field, or out=DIR for the run's folder"
-    verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
+    takes_words(verb, about)
 
 
 def act(words: argparse.Namespace) -> None:

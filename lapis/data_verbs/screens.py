@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lapis.parsing import takes_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,7 +23,7 @@ def options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--check", metavar="N", type=int, help="write a page on which a person judges N random samples")
     verb.add_argument("--checked", metavar="FILE", help="keep the ticks of that page, and tell the share that is right")
     about = "a field of lapis/data_config/screens.py (count=200, kits=vant,weui, html=FOLDER), or out=DIR"
-    verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
+    takes_words(verb, about)
 
 
 def act(words: argparse.Namespace) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lapis.parsing import takes_words
+
 NAME, ABOUT = "sets", "SFT and RL sets of samples: no copies, abilities in balance, items by difficulty"
 EXAMPLE = "lapis data sets made/answers.parquet made/problems.parquet balance.temperature=0.5 constraints=500 out=sets"
 
@@ -14,7 +16,7 @@ def options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("files", metavar="FILE", nargs="+", help="samples (Parquet), lines of JSON, or folders of them")
     verb.add_argument("--config", metavar="TOML", type=Path, help="fields of lapis/data_config/sets.py")
     about = "a config field (balance.total=50000, near=false), or out=DIR"
-    verb.add_argument("words", metavar="key=value", nargs="*", default=[], help=about)
+    takes_words(verb, about)
 
 
 def act(words: argparse.Namespace) -> None:

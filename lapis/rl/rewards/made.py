@@ -74,13 +74,11 @@ def refuse(how: reward_config.Rewards, where: str, kinds: Iterable[str]) -> None
             raise InputError(f"{where}.own.{name}: {place} is no function")
     for field in ("graders", "checkers"):
         for name, endpoint in getattr(how, field).items():
-            if not endpoint.url.startswith(("http://", "https://")):
-                raise InputError(f"{where}.{field}.{name}.url: {endpoint.url!r}, expected http://... or https://...")
+            refuse_address(endpoint.url, f"{where}.{field}.{name}.url")
             if not endpoint.model:
                 raise InputError(f"{where}.{field}.{name}.model: empty, expected what its server calls it")
     for name, folder in how.trained.items():
-        if not (Path(folder) / "reward.json").is_file():
-            raise InputError(f"{where}.trained.{name}: {folder} holds no reward model; `lapis train-rm` makes one")
+        refuse_folder(folder, f"{where}.trained.{name}")
     if how.beside and how.beside not in how.checkers:
         raise InputError(f"{where}.beside: {how.beside!r}, expected one of checkers ({', '.join(how.checkers)})")
     tries = how.calling.retries + 1
@@ -96,3 +94,15 @@ def _kinds(how: reward_config.Rewards, where: str, kinds: list[str]) -> None:
     for prefix in how.weights:
         if not any(belongs(kind, prefix) for kind in kinds):
             raise InputError(f"{where}.weights.{prefix}: no such kind; there are {', '.join(kinds)}")
+
+
+def refuse_address(url: str, field: str) -> None:
+    """Raises InputError for what no server can be reached by."""
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"{field}: {url!r}, expected http://... or https://...")
+
+
+def refuse_folder(folder: str, field: str) -> None:
+    """Raises InputError for a folder without a trained reward model."""
+    if not (Path(folder) / "reward.json").is_file():
+        raise InputError(f"{field}: {folder or 'empty'}: no reward model there; `lapis train-rm` makes one")

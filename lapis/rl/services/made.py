@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from lapis import plug, verify
 from lapis.endpoint import Endpoint
@@ -13,7 +12,7 @@ from lapis.rl.rewards.asking import Server
 from lapis.rl.rewards.book import Reward
 from lapis.rl.rewards.checker import Checker
 from lapis.rl.rewards.judge import Judge
-from lapis.rl.rewards.made import trained
+from lapis.rl.rewards.made import refuse_address, refuse_folder, trained
 from lapis.service_config import Service
 from lapis.types import InputError
 
@@ -36,10 +35,9 @@ def made(service: Service) -> Reward:
 
 
 def _endpoint(service: Service) -> Endpoint:
-    if service.endpoint is None or not service.endpoint.url.startswith(("http://", "https://")):
-        url = service.endpoint.url if service.endpoint else ""
-        raise InputError(f"endpoint.url: {url!r}, expected http://... or https://... for a {service.kind}")
-    return service.endpoint
+    endpoint = service.endpoint or Endpoint()
+    refuse_address(endpoint.url, f"endpoint.url of a {service.kind}")
+    return endpoint
 
 
 def refuse(service: Service) -> None:
@@ -55,5 +53,5 @@ def refuse(service: Service) -> None:
         _endpoint(service)
     if service.kind in ("own", "made") and not callable(plug.named(service.place, "place")):
         raise InputError(f"place: {service.place} is no function")
-    if service.kind == "trained" and not (Path(service.place) / "reward.json").is_file():
-        raise InputError(f"place: {service.place or 'empty'}: no reward model there; `lapis train-rm` makes one")
+    if service.kind == "trained":
+        refuse_folder(service.place, "place")

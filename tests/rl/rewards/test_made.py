@@ -61,7 +61,7 @@ def test_each_sort_is_what_it_says() -> None:
         (["graders.kind.url=localhost"], "stages.rl.rewards.graders.kind.url: 'localhost', expected http"),
         (["graders.kind.model=big"], "stages.rl.rewards.graders.kind.url: '', expected http"),
         ([f"graders.kind.url={URL}"], "stages.rl.rewards.graders.kind.model: empty"),
-        (["trained.safe=nowhere"], "stages.rl.rewards.trained.safe: nowhere holds no reward model"),
+        (["trained.safe=nowhere"], "stages.rl.rewards.trained.safe: nowhere: no reward model there"),
         (["beside=second"], "stages.rl.rewards.beside: 'second', expected one of checkers"),
         (["weights.maths=1"], "stages.rl.rewards.weights.maths: no such kind; there are prose"),
     ],
