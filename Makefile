@@ -18,7 +18,7 @@ test: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -q
+	.venv/bin/python -m pytest -q -n 2
 
 bench: setup
 	.venv/bin/python -m bench.parts.all

@@ -19,6 +19,7 @@ from lapis.data import pack as packing
 from lapis.data import store
 from lapis.data.loader import TileShape, assemble, batches_of
 from lapis.data.mixing.free import Free, free
+from lapis.data.mixing.search import Losses, Try
 from lapis.data.shards import Shards, fingerprint
 from lapis.data.tokenise import Cutter, Example, example
 from lapis.data_config.mixing import Mixing
@@ -139,37 +140,32 @@ class Trained:
         sample, start, length = every.sample[kept], every.start[kept], every.length[kept]
         return packing.Pieces(sample, start, length, every.tiles[kept], every.kind[kept], every.left_out)
 
-    def train(
-        self, name: str, weights: Mapping[str, float], seed: int, whole: bool, progress: Progress
-    ) -> dict[str, dict[str, float]]:
-        """One run from fresh weights to its held-out losses."""
-        steps = self.plan.check_steps if whole else self.plan.steps
+    def train(self, tries: Sequence[Try], progress: Progress) -> Iterator[Losses]:
+        """One run after the other, in this process."""
+        for one in tries:
+            yield self.run(one, progress)
+
+    def run(self, one: Try, progress: Progress) -> Losses:
+        """From fresh weights to held-out losses."""
         stage = config.Train(
-            name,
+            one.name,
             None,
-            dict(weights),
-            steps,
+            dict(one.weights),
+            one.steps,
             self.pack,
             config.Optim(lr=self.plan.lr, end=END),
             trains=("decoder",),
             watch_every=0,
-            checkpoint_every=steps,
+            checkpoint_every=one.steps,
         )
-        folder = self.folder / "work" / name
-        plan = packing.make_plan(
-            self.pieces,
-            self.shards.kinds,
-            stage.mixture,
-            {},
-            self.pack,
-            steps,
-            loop.seed_of(self.recipe, f"mix {seed}"),
-        )
+        seed = loop.seed_of(self.recipe, f"mix {one.seed}")
+        plan = packing.make_plan(self.pieces, self.shards.kinds, stage.mixture, {}, self.pack, one.steps, seed)
+        folder = self.folder / "work" / one.name
         folder.mkdir(parents=True, exist_ok=True)
         job = loop.Job(
             stage=stage,
             folder=folder,
-            build=lambda: step.build(step.wrap(self._fresh(whole, seed)), stage, self.place),
+            build=lambda: step.build(step.wrap(self._fresh(one.whole, one.seed)), stage, self.place),
             batches=Drawn(plan, self.pieces, self.shards, self.pack),
             heldout=self.judge,
             progress=progress,

@@ -12,13 +12,15 @@ import pytest
 
 from lapis import cli, config
 from lapis.data import store
+from lapis.data.mixing.search import Try
 from lapis.data.shards import fingerprint, write_index, write_shard
 from lapis.data.tokenise import example, train_tokenizer
 from lapis.data_config.mixing import Mixing
 from lapis.data_verbs.mixture import few, pasted, plan_of, stage_of
 from lapis.proxies import Trained, smaller
+from lapis.proxy_pool import Several
 from lapis.recipes import pocket
-from lapis.types import InputError, Sample, Text, Turn
+from lapis.types import InputError, Sample, Silent, Text, Turn
 from tests.data import world
 
 PLAN = Mixing(runs=8, steps=12, rows=2, row_tokens=64, width=16, layers=1, samples=8, check_steps=12, seeds=1)
@@ -62,22 +64,29 @@ def test_what_is_held_out_comes_from_files_or_is_withheld(trained: Trained) -> N
     assert {kinds[kind] for kind in trained.pieces.kind} == {"math/arith", "prose"}
 
 
+def tries(trained: Trained) -> list[Try]:
+    """Much of one kind, much of the other, the first once more, and with another seed."""
+    shares = (("a", (0.95, 0.05), 0), ("b", (0.05, 0.95), 0), ("c", (0.95, 0.05), 0), ("d", (0.95, 0.05), 1))
+    return [Try(name, trained.free.weights(each), seed, False, PLAN.steps) for name, each, seed in shares]
+
+
 def test_more_of_a_kind_lowers_its_loss_and_equal_runs_are_equal(trained: Trained, tmp_path: Path) -> None:
     progress = world.Seen()
-    runs = [
-        trained.train(name, trained.free.weights(shares), seed, False, progress)
-        for name, shares, seed in (
-            ("a", (0.95, 0.05), 0),
-            ("b", (0.05, 0.95), 0),
-            ("c", (0.95, 0.05), 0),
-            ("d", (0.95, 0.05), 1),
-        )
-    ]
+    runs = [*trained.train(tries(trained), progress)]
     assert progress.steps == 4 * PLAN.steps and not [*tmp_path.glob("work/*")]
     for half in ("fit", "check"):
         assert runs[0][half]["math/arith"] < runs[1][half]["math/arith"]
         assert runs[1][half]["prose"] < runs[0][half]["prose"]
     assert runs[0] == runs[2] != runs[3]
+
+
+def test_runs_side_by_side_are_those_of_one_process(trained: Trained, data: Path, tmp_path: Path) -> None:
+    alone, progress = [*trained.train(tries(trained), Silent())], world.Seen()
+    several = Several(2, trained.recipe, data, tmp_path / "side", STAGE, PLAN)
+    assert [*several.train(tries(trained), progress)] == alone and progress.steps == 4 * PLAN.steps
+    wrong = replace(tries(trained)[0], weights={"nothing": 1.0})
+    with pytest.raises(InputError, match="nothing"):
+        [*several.train([wrong], Silent())]
 
 
 def test_the_check_takes_the_recipes_own_decoder(trained: Trained) -> None:

@@ -70,6 +70,7 @@ TOP |= {
     "act_verb",
     "rl_verb",
     "proxies",
+    "proxy_pool",
     "building",
     "data_cluster",
     "data_models",

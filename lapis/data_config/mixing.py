@@ -31,6 +31,8 @@ class Mixing:
     """Held-out samples of a kind: every second one for the regression, the others for the check."""
     resamples: Annotated[int, Ge(10)] = 200
     """Times that the runs are drawn anew for the error bars."""
+    workers: Positive = 2
+    """Processes that train runs side by side, with one thread each; 1 trains in this one, with the recipe's threads."""
     check_steps: Positive = 200
     """Steps of a run that checks, by the recipe's own decoder."""
     seeds: Count = 3

@@ -61,7 +61,9 @@ def few() -> Mixing:
     """Very few short runs, for the smoke run."""
     from lapis.data_config.mixing import Mixing
 
-    return Mixing(runs=8, steps=3, rows=2, width=32, layers=1, samples=8, resamples=10, check_steps=3, seeds=1)
+    return Mixing(
+        runs=8, steps=3, rows=2, width=32, layers=1, samples=8, resamples=10, check_steps=3, seeds=1, workers=1
+    )
 
 
 def plan_of(words: list[str], usual: Mixing | None = None) -> Mixing:
@@ -100,11 +102,11 @@ def searched(recipe: config.Recipe, data: Path, folder: Path, stage: config.Trai
     """The whole search, with bars; returns what `mixture.json` holds."""
     from lapis.data.mixing.search import FULL, Search
     from lapis.progress import Bars, Task
-    from lapis.proxies import Trained
+    from lapis.proxy_pool import trained
 
-    trained = Trained(recipe, data, folder, stage, plan)
-    facts = {"recipe": recipe.name, "stage": stage.name, "data": trained.digest}
-    search = Search(folder, plan, trained.free, facts, trained)
+    known, proxies = trained(recipe, data, folder, stage, plan)
+    facts = {"recipe": recipe.name, "stage": stage.name, "data": known.digest}
+    search = Search(folder, plan, known.free, facts, proxies)
     tasks = [Task("proxies", MINUTES), *([Task("check", MINUTES)] if plan.seeds else [])]
     with Bars(tasks, {}) as bars:
         with bars.stage("proxies", plan.runs * plan.steps) as tries:

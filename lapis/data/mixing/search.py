@@ -9,7 +9,7 @@ Shape legend: N runs, J kinds, K losses.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,14 +33,24 @@ SEED = 0
 """Of the drawn mixtures and of the resamples."""
 
 
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A run: a decoder from fresh weights to its held-out losses."""
+
+    name: str
+    weights: Mapping[str, float]
+    """What a stage would have as its mixture."""
+    seed: int
+    whole: bool
+    """The recipe's own decoder instead of a proxy."""
+    steps: int
+
+
 class Proxies(Protocol):
-    """Who trains (lapis/proxies.py)."""
+    """Who trains (lapis/proxies.py, lapis/proxy_pool.py)."""
 
-    def train(self, name: str, weights: Mapping[str, float], seed: int, whole: bool, progress: Progress) -> Losses:
-        """Held-out losses after training on `weights`; `whole` takes the recipe's own decoder instead of a proxy.
-
-        `progress` advances by the steps of the run.
-        """
+    def train(self, tries: Sequence[Try], progress: Progress) -> Iterator[Losses]:
+        """Held-out losses of each, in order, as they end. `progress` advances by their steps."""
         ...
 
 
@@ -57,7 +67,7 @@ class Search:
 
     def begin(self) -> None:
         """Write what the search is. Raises InputError where the folder holds runs of another one."""
-        path, held_back = self.folder / "search.json", ("runs", "resamples", "check_steps", "seeds")
+        path, held_back = self.folder / "search.json", ("runs", "resamples", "check_steps", "seeds", "workers")
         plan = {name: getattr(self.plan, name) for name in Mixing.__slots__ if name not in held_back}
         mine = json.loads(json.dumps({**self.facts, **plan, "kinds": self.free.kinds}))
         before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else mine
@@ -70,23 +80,41 @@ class Search:
     def tried(self, progress: Progress) -> tuple[Floats, Floats]:
         """Shares [N, J] and held-out losses [N, K] of the proxy runs; `progress` advances by all their steps."""
         shares_NJ = draw.mixtures(self.free.sizes, self.plan.runs, SEED)
-        found = [self._run(f"proxy-{number:03d}", row.tolist(), SEED, progress) for number, row in enumerate(shares_NJ)]
+        runs = {(f"proxy-{number:03d}", SEED): row.tolist() for number, row in enumerate(shares_NJ)}
+        found = self._runs(runs, False, progress)
         return shares_NJ, np.array([[losses["fit"][kind] for kind in self.free.kinds] for losses in found])
 
-    def _run(self, name: str, shares: Sequence[float], seed: int, progress: Progress) -> Losses:
-        """A finished run's losses, or a new one's. One of other shares was a check of another choice: it goes."""
-        path = self.folder / "runs" / f"{name}.json"
-        whole = not name.startswith("proxy")
+    def _runs(self, shares: Mapping[tuple[str, int], Sequence[float]], whole: bool, progress: Progress) -> list[Losses]:
+        """Losses of runs by name and seed: those of finished ones, and those that are missing trained now."""
         steps = self.plan.check_steps if whole else self.plan.steps
-        told = {"shares": dict(zip(self.free.kinds, shares, strict=True)), "steps": steps}
-        if path.is_file():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if {name: kept[name] for name in told} == told:
+        kept: dict[str, Losses] = {}
+        missing: list[Try] = []
+        for (name, seed), of_kind in shares.items():
+            losses = self._kept(name, of_kind, steps)
+            if losses is None:
+                missing.append(Try(name, self.free.weights(of_kind), seed, whole, steps))
+            else:
                 progress.advance(steps, name)
-                return kept["losses"]
-        losses = self.proxies.train(name, self.free.weights(shares), seed, whole, progress)
-        files.write_json(path, {**told, "losses": losses})
-        return losses
+                kept[name] = losses
+        told = {name: self._told(of_kind, steps) for (name, _), of_kind in shares.items()}
+        for one, losses in zip(missing, self.proxies.train(missing, progress), strict=True):
+            files.write_json(self._path(one.name), {**told[one.name], "losses": losses})
+            kept[one.name] = losses
+        return [kept[name] for name, _ in shares]
+
+    def _path(self, name: str) -> Path:
+        return self.folder / "runs" / f"{name}.json"
+
+    def _told(self, shares: Sequence[float], steps: int) -> dict[str, Any]:
+        return {"shares": dict(zip(self.free.kinds, shares, strict=True)), "steps": steps}
+
+    def _kept(self, name: str, shares: Sequence[float], steps: int) -> Losses | None:
+        """A finished run's losses. One of other shares was a check of another choice: it is made anew."""
+        if not self._path(name).is_file():
+            return None
+        kept = json.loads(self._path(name).read_text(encoding="utf-8"))
+        told = self._told(shares, steps)
+        return kept["losses"] if {field: kept[field] for field in told} == told else None
 
     def found(self, progress: Progress) -> Choice:
         """Run or resume the proxies, and what they say. Raises InputError where the folder holds another search."""
@@ -98,12 +126,11 @@ class Search:
         """The found mixture against both plain ones, on the half of the held-out samples that chose nothing."""
         kinds = len(self.free.kinds)
         shares = (choice.shares_J, draw.uniform(kinds), draw.proportional(self.free.sizes))
-        found: dict[str, list[dict[str, float]]] = {}
-        for name, shares_J in zip(FULL, shares, strict=True):
-            runs = [
-                self._run(f"{name}-{seed}", shares_J.tolist(), seed, progress) for seed in range(1, self.plan.seeds + 1)
-            ]
-            found[name] = [losses["check"] for losses in runs]
+        seeds = range(1, self.plan.seeds + 1)
+        pairs = [(name, mine.tolist()) for name, mine in zip(FULL, shares, strict=True)]
+        runs = {(f"{name}-{seed}", seed): mine for name, mine in pairs for seed in seeds}
+        losses = iter(self._runs(runs, True, progress))
+        found = {name: [next(losses)["check"] for _ in seeds] for name in FULL}
         return compared(found)
 
     def write(self, choice: Choice, check: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from lapis.data.mixing import choose as choosing
 from lapis.data.mixing import draw, fit
 from lapis.data.mixing.choose import choose
 from lapis.data.mixing.free import Free
-from lapis.data.mixing.search import Losses, Search, compared
+from lapis.data.mixing.search import Losses, Search, Try, compared
 from lapis.data_config.mixing import Mixing
 from lapis.types import InputError, Progress
 from tests.data.world import Seen
@@ -51,14 +51,15 @@ class Law:
         self.asked: list[str] = []
         self.dies_at = -1
 
-    def train(self, name: str, weights: Mapping[str, float], seed: int, whole: bool, progress: Progress) -> Losses:
-        if len(self.asked) == self.dies_at:
-            raise KeyboardInterrupt
-        self.asked.append(name)
-        progress.advance(PLAN.check_steps if whole else PLAN.steps)
-        tokens = np.array([weights[kind] * MEAN[kind] for kind in KINDS])
-        found = losses_of(tokens / tokens.sum(), 0.002, len(self.asked))
-        return {half: dict(zip(KINDS, map(float, found), strict=True)) for half in ("fit", "check")}
+    def train(self, tries: Sequence[Try], progress: Progress) -> Iterator[Losses]:
+        for one in tries:
+            if len(self.asked) == self.dies_at:
+                raise KeyboardInterrupt
+            self.asked.append(one.name)
+            progress.advance(one.steps)
+            tokens = np.array([one.weights[kind] * MEAN[kind] for kind in KINDS])
+            found = losses_of(tokens / tokens.sum(), 0.002, len(self.asked))
+            yield {half: dict(zip(KINDS, map(float, found), strict=True)) for half in ("fit", "check")}
 
 
 def best_of_all() -> np.ndarray:

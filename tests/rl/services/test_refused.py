@@ -23,7 +23,10 @@ SERVER = Endpoint("http://127.0.0.1:1/v1")
         (Service("made", "lapis.verify:VERIFIERS"), "place: lapis.verify:VERIFIERS is no function"),
         (Service("trained", "nowhere"), "place: nowhere: no reward model there; `lapis train-rm` makes one"),
         (Service("grader"), "endpoint.url of a grader: '', expected http://... or https://..."),
-        (Service("checker", endpoint=Endpoint("ftp://x")), "endpoint.url of a checker: 'ftp://x', expected http://... or https://"),
+        (
+            Service("checker", endpoint=Endpoint("ftp://x")),
+            "endpoint.url of a checker: 'ftp://x', expected http://... or https://",
+        ),
         (Service(scale=Scale(least=5)), "scale.most: 4, expected 5 or more, which is scale.least"),
         (Service(scale=Scale(window=2)), "scale.window: 2, expected more than 2, the scale.interval"),
         (Service(batch=Batch(2), scale=Scale(ongoing=3)), "scale.ongoing: 3, expected at most 2, batch.size times"),
