@@ -18,8 +18,9 @@ HERE = "127.0.0.2"
 STORE = 256 * 2**20
 """Bytes of Ray's object store: answers and metrics go through it, weights do not."""
 
-PATIENCE = {"worker_register_timeout_seconds": 600, "agent_register_timeout_ms": 600_000}
-"""Ray's own for a machine that is busy: processes that load torch take long there."""
+PATIENCE = {"worker_register_timeout_seconds": 600, "agent_register_timeout_ms": 600_000, "worker_niceness": 0}
+"""Ray's own for a machine that is busy: processes that load torch take long there, and at Ray's usual niceness of 15
+whatever else runs leaves them next to nothing."""
 
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
