@@ -72,27 +72,33 @@
       });
     };
 
-    const words = [], letters = [], lines = [], owners = [], cut = new Set();
+    const words = [], letters = [], lines = [], torn = [], behind = [], owners = [], cut = new Set();
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       if (!node.data.trim() || !node.parentElement || node.parentElement.tagName === 'STYLE') continue;
       const size = parseFloat(getComputedStyle(node.parentElement).fontSize);
-      let line = null;
+      const rows = [];
       for (const match of node.data.matchAll(WORD)) {
         for (const [from, to, drawn] of pieces(node, match.index, match.index + match[0].length)) {
-          const rect = tight(drawn, size);
-          if (!visible(rect, node.parentElement)) { cut.add(node.parentElement); line = null; continue; }
+          const rect = tight(drawn, size), clear = Boolean(visible(rect, node.parentElement));
+          let row = rows[rows.length - 1];
+          if (row && Math.abs(row.rect.top - rect.top) < 2) {
+            row.rect = { ...row.rect, right: rect.right, bottom: Math.max(row.rect.bottom, rect.bottom) };
+          } else rows.push(row = { node, from, rect, whole: true, some: false });
+          row.to = to;
+          row.whole &&= clear;
+          row.some ||= clear;
+          if (!clear) continue;
           words.push([node.data.slice(from, to), ...box(rect)]);
           letters.push(edges(node, from, to));
           owners.push(node.parentElement);
-          if (line && Math.abs(line.rect.top - rect.top) < 2) {
-            line.to = to;
-            line.rect = { ...line.rect, right: rect.right, bottom: Math.max(line.rect.bottom, rect.bottom) };
-          } else {
-            line = { node, from, to, rect };
-            lines.push(line);
-          }
         }
+      }
+      lines.push(...rows.filter((row) => row.whole));
+      torn.push(...rows.filter((row) => row.some && !row.whole));
+      if (!rows.every((row) => row.whole)) {
+        cut.add(node.parentElement);
+        behind.push(node.data.trim());
       }
     }
 
@@ -110,9 +116,9 @@
         text: node.innerText.replace(/\s+/g, ' ').trim(), box: box(seen), words: mine,
       });
     }
+    const told = (row) => [row.node.data.slice(row.from, row.to), ...box(row.rect)];
     return {
-      elements, words, letters, partial: [...partial],
-      lines: lines.map((line) => [line.node.data.slice(line.from, line.to), ...box(line.rect)]),
+      elements, words, letters, behind, partial: [...partial], lines: lines.map(told), torn: torn.map(told),
     };
   };
 

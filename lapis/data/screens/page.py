@@ -20,6 +20,8 @@ Word = tuple[str, float, float, float, float]
 """Text, then its box."""
 
 LICENCE = "Apache-2.0"
+TOLD = frozenset({"icon", "image"})
+"""Roles whose name is what a drawing stands for: it is written nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Element:
     box: Box
     words: tuple[Word, ...]
     unique: bool
-    """No other visible element, and no other text, has this name (case ignored)."""
+    """No other visible element, and no other text, has this name (case ignored), and it can be read."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """`held_word` (bool: the name holds a word that training never shows), `of` (the item that a switch, button or box
     belongs to, if any), and for a shown fact `field`, `item`, `value` (int or str), `unit` ("" if none)."""
@@ -59,6 +61,26 @@ def _around(words: Sequence[Word]) -> Box:
     left, top = min(word[1] for word in words), min(word[2] for word in words)
     right, bottom = max(word[1] + word[3] for word in words), max(word[2] + word[4] for word in words)
     return left, top, right - left, bottom - top
+
+
+MOST_WRAPPED = 3
+"""Lines that a name goes over at most."""
+
+
+class Legible:
+    """The names that can be read in whole lines: as such, over several of them, or as whole words of one."""
+
+    def __init__(self, lines: Sequence[str]):
+        self._text = "\n".join(lines).casefold()
+        bare = ["".join(line.split()).casefold() for line in lines]
+        spans = ((at, more) for at in range(len(bare)) for more in range(1, MOST_WRAPPED + 1))
+        self._runs = {"".join(bare[at : at + more]) for at, more in spans}
+
+    def __contains__(self, name: str) -> bool:
+        key = name.strip().casefold()
+        if not key or "".join(key.split()) in self._runs:
+            return bool(key)
+        return key in self._text and re.search(rf"(?<![a-z0-9]){re.escape(key)}(?![a-z0-9])", self._text) is not None
 
 
 def within(inner: Box, outer: Box) -> bool:
@@ -98,6 +120,13 @@ class Screen:
     """Roles of which some element is not wholly visible, so that nobody counts them."""
     behind: tuple[str, ...] = ()
     """Texts that are cut off or covered, but not wholly hidden: nobody says that they are not there."""
+    torn: tuple[Word, ...] = ()
+    """Lines of which a part can be read: what lists the lines around them is not all that is written there."""
+    over: str = ""
+    """Where a dialogue lies over the rest: alone if all `lines` are its own, else among. The dimmed rest can be read
+    but is not in `lines`."""
+    spare: tuple[int, int] | None = None
+    """CSS pixels by which the page can be scrolled up and down; None where nobody knows."""
 
     @property
     def source(self) -> str:
@@ -110,23 +139,43 @@ class Screen:
             [*(line[0] for line in self.lines), *(one.name for one in self.elements), *self.behind]
         ).casefold()
 
+    def legible(self) -> Legible:
+        """The names that can be read on it."""
+        return Legible([line[0] for line in self.lines])
+
     def quantities(self) -> list[tuple[str, int, str]]:
         """(item, value, unit) of the largest group of shown whole numbers of one kind, in screen order.
 
-        Empty where fewer than two such items are visible, and where some of them show a second number: "the number of
-        tea" would be two. An item named twice is left out.
+        Empty where fewer than two such items are visible, where the name of one cannot be read, and where some of them
+        show a second number: "the number of tea" would be two. An item named twice is left out.
         """
-        groups: dict[tuple[str, str], list[tuple[str, int, str]]] = defaultdict(list)
-        for fact in (element.data for element in self.elements):
-            if isinstance(fact.get("value"), int):
-                groups[fact["field"], fact["unit"]].append((fact["item"], fact["value"], fact["unit"]))
-        largest = max(groups.values(), key=len, default=[])
-        named = {name for name, _, _ in largest}
+        groups = self._groups()
+        largest = self._largest(groups)
+        named, read = {name for name, _, _ in largest}, self.legible()
         if any(name in named for group in groups.values() if group is not largest for name, _, _ in group):
+            return []
+        if not all(name in read for name in named):
             return []
         times = Counter(name for name, _, _ in largest)
         items = [entry for entry in largest if times[entry[0]] == 1]
         return items if len(items) > 1 else []
+
+    def quantity(self) -> str:
+        """What the `quantities` are: price, count or another field of a fact."""
+        groups = self._groups()
+        return next((field for (field, _), group in groups.items() if group is self._largest(groups)), "")
+
+    def _groups(self) -> dict[tuple[str, str], list[tuple[str, int, str]]]:
+        """(item, value, unit) of shown whole numbers by field and unit."""
+        groups: dict[tuple[str, str], list[tuple[str, int, str]]] = defaultdict(list)
+        for fact in (element.data for element in self.elements):
+            if isinstance(fact.get("value"), int):
+                groups[fact["field"], fact["unit"]].append((fact["item"], fact["value"], fact["unit"]))
+        return groups
+
+    @staticmethod
+    def _largest(groups: Mapping[Any, list[tuple[str, int, str]]]) -> list[tuple[str, int, str]]:
+        return max(groups.values(), key=len, default=[])
 
     def item_boxes(self) -> dict[str, Box]:
         """Box in thousandths of each item of the `quantities`: where its name is written in the one element that has

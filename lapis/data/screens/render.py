@@ -13,7 +13,7 @@ from typing import Any
 from lapis.data.screens.browser import SHEET, Browser, find_browser, installed_fonts
 from lapis.data.screens.compose import HELD, NO_LIMITS, Draft, Limits, Split, draft
 from lapis.data.screens.crew import Worker
-from lapis.data.screens.page import Element, Screen, Word
+from lapis.data.screens.page import TOLD, Element, Legible, Screen, Word
 from lapis.data.screens.style import Fonts
 from lapis.types import Image, InputError, Progress
 
@@ -84,6 +84,9 @@ def _screen(page: Draft, png: bytes, seen: dict[str, Any]) -> Screen:
         letters=tuple(tuple(edges) for edges in seen["letters"]),
         lines=tuple(tuple(line) for line in seen["lines"]),
         partial=frozenset(seen["partial"]),
+        behind=tuple(seen["behind"]),
+        torn=tuple(tuple(line) for line in seen["torn"]),
+        over="alone" if page.template == "dialogue" else "",
     )
 
 
@@ -91,13 +94,15 @@ def _elements(page: Draft, seen: dict[str, Any], words: list[Word]) -> tuple[Ele
     found = seen["elements"]
     names = Counter(entry["name"].casefold() for entry in found)
     lines = Counter(line[0].casefold() for line in seen["lines"])
-    return tuple(_element(page, entry, words, names, lines) for entry in found)
+    read = Legible([line[0] for line in seen["lines"]])
+    alone = {
+        entry["name"] for entry in found
+        if names[key := entry["name"].casefold()] == 1 and lines[key] <= 1 and (entry["role"] in TOLD or key in read)
+    }  # fmt: skip
+    return tuple(_element(page, entry, words, alone) for entry in found)
 
 
-def _element(
-    page: Draft, entry: dict[str, Any], words: list[Word], names: Counter[str], lines: Counter[str]
-) -> Element:
-    key = entry["name"].casefold()
+def _element(page: Draft, entry: dict[str, Any], words: list[Word], alone: set[str]) -> Element:
     held = page.split in HELD and any(word in entry["name"] for word in page.content)
     data: dict[str, Any] = {"held_word": held}
     if entry["of"]:
@@ -110,6 +115,6 @@ def _element(
         text=entry["text"],
         box=tuple(entry["box"]),
         words=tuple(words[number] for number in entry["words"]),
-        unique=bool(key) and names[key] == 1 and lines[key] <= 1,
+        unique=entry["name"] in alone,
         data=data,
     )

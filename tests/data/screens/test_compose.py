@@ -40,6 +40,11 @@ def test_easy_screens_are_large_and_short() -> None:
     assert elements[0] < 0.8 * elements[1]
 
 
+def test_no_drawing_has_a_name_that_only_its_maker_knows() -> None:
+    pages = [draft(0, split, index).html for split in ("train", "unseen") for index in range(300)]
+    assert not [page for page in pages if 'data-role="image"' in page]
+
+
 def test_fonts_stay_legible() -> None:
     sizes = {draft(0, "train", index).style.size for index in range(500)}
     assert min(sizes) >= 11

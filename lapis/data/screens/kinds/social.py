@@ -107,7 +107,7 @@ def _post(rng: random.Random, words: Words, style: Style, pictured: bool) -> str
     follow = parts.button(words.ui("Follow", "关注"), "q sm e", of=author) if rng.random() < 0.4 else ""
     head = parts.box(parts.avatar(rng) + parts.text(author, "st") + follow, "row", "align-self:stretch")
     line = parts.text(words.message(), "wrap fit")
-    art = parts.picture(rng, "height:2.2em;border-radius:var(--r)", words.pick("nature")) if pictured else ""
+    art = parts.picture(rng, "height:2.2em;border-radius:var(--r)") if pictured else ""
     shown = f"{likes} 赞" if style.lang == "zh" else f"{likes} likes"
     count = parts.value(shown, ("likes", author, likes, ""), "mu sm")
     react = parts.icon(words, "like", of=author) if style.rich else ""

@@ -72,7 +72,7 @@ def _brand(rng: random.Random, words: Words, style: Style) -> str:
     if not style.rich or style.room < 13:
         return name
     shape = f"width:2.4em;height:2.4em;flex:none;border-radius:{rng.choice((4, 10, 40))}px;align-self:{style.align}"
-    return parts.shuffled(rng, [parts.picture(rng, shape, "Logo"), name])
+    return parts.shuffled(rng, [parts.picture(rng, shape), name])
 
 
 def dialogue(rng: random.Random, words: Words, style: Style) -> str:

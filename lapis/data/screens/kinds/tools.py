@@ -139,9 +139,7 @@ def player(rng: random.Random, words: Words, style: Style) -> str:
             rng, words, style, words.title(), body, nav, parts.icon(words, "search") if style.rich else ""
         )
     title, artist = words.title(), words.person()
-    cover = parts.picture(
-        rng, f"flex:1;min-height:2em;margin:0 {rng.randrange(0, 25)}%;border-radius:var(--r)", words.ui("Cover", "封面")
-    )
+    cover = parts.picture(rng, f"flex:1;min-height:2em;margin:0 {rng.randrange(0, 25)}%;border-radius:var(--r)")
     names = parts.el("text", title, cls="st") + parts.value(artist, ("artist", title, artist, ""), "mu")
     names = parts.box(names, "col", f"align-items:{'center' if style.align == 'center' else 'flex-start'}")
     done, total = rng.randrange(5, 96), words.time()

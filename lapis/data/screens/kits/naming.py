@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from lapis.data.screens.kits.labels import STATES, Found, Join
-from lapis.data.screens.page import Box, Element, Word
+from lapis.data.screens.kits.labels import AGREE, STATES, Found, Join
+from lapis.data.screens.page import TOLD, Box, Element, Legible, Word
 
 LONGEST = 48
 """Characters of a name that an instruction says."""
@@ -26,15 +26,31 @@ def elements(join: Join, things: Sequence[Found], scale: float, content: frozens
     """The wholly visible things as elements; boxes in pixels. `content` are held-out words."""
     _rename_states(join, things)
     for thing in things:
-        if thing.role == "button" and not thing.text:
+        if thing.role == "button" and not thing.text and not _half_read(join, thing):
             thing.role = "icon"
-    names = Counter(thing.name.casefold() for thing in things)
-    lines = Counter(line.casefold() for line in shown_lines(join))
-    alone = {name for name, times in names.items() if name and times == 1 and lines[name] <= 1 and _sayable(name)}
+    alone = _alone(join, things)
     _relate(join, things, alone)
-    _number(things)
+    _number(join, things)
     words = [scaled_word(word, scale) for word in join.look["words"]]
     return tuple(_element(one, scale, words, alone, content) for one in things if one.whole)
+
+
+def _half_read(join: Join, thing: Found) -> bool:
+    """Whether text stands in it that is cut off or covered: then it is no drawing."""
+    return any(thing.number <= number <= join.boxes[thing.number][6] for number in join.look["cut"])
+
+
+def _alone(join: Join, things: Sequence[Found]) -> set[str]:
+    """Names that one thing alone has, and that can be read in the picture unless a drawing has them."""
+    names = Counter(thing.name.casefold() for thing in things)
+    lines = Counter(line.casefold() for line in shown_lines(join))
+    read = Legible([line[0] for line in join.look["lines"]])
+    return {
+        key
+        for thing in things
+        if names[key := thing.name.casefold()] == 1 and lines[key] <= 1 and _sayable(key)
+        if thing.role in TOLD or key in read
+    }
 
 
 def shown_lines(join: Join) -> list[str]:
@@ -73,10 +89,11 @@ def _element(thing: Found, scale: float, words: Sequence[Word], alone: set[str],
 def _rename_states(join: Join, things: Sequence[Found]) -> None:
     """A switch or box whose name is written beside it is that of the text; written in it, or nowhere, it keeps it."""
     lines = Counter(line.casefold() for line in shown_lines(join))
+    read = Legible([line[0] for line in join.look["lines"]])
     for thing in things:
         key = thing.name.casefold()
         if thing.role in STATES and lines[key] and key not in thing.text.casefold():
-            if lines[key] == 1:
+            if lines[key] == 1 and key in read:
                 thing.data["of"] = thing.name
             thing.name = ""
 
@@ -92,29 +109,39 @@ def _relate(join: Join, things: Sequence[Found], alone: set[str]) -> None:
 
 
 def _holder(join: Join, things: Sequence[Found], thing: Found, alone: set[str]) -> str:
-    """The unique name of the nearest row, or the first text beside it, that this thing is alone of its kind in."""
+    """The unique name of the nearest row, or the first text beside it, that this thing is alone of its kind in; none
+    of a row that is cut off, whose first text may be gone."""
     for node in list(join.parents(join.at[thing.number]))[:LEVELS]:
         number = join.numbers.get(node)
         if number is None or not join.boxes[number]:
             continue
         inside = [one for one in things if number <= one.number <= join.boxes[number][6]]
-        if sum((one.role, one.name) == (thing.role, thing.name) for one in inside) > 1:
+        if sum(one.role == thing.role and thing.name in ("", one.name) for one in inside) > 1:
             return ""
         names = [one.name for one in inside if one is not thing and one.role in ("item", "text", "heading")]
         worded = [name for name in names if re.search(r"[^\W\d_]{2}", name)]
         if worded:
-            return worded[0] if worded[0].casefold() in alone else ""
+            return worded[0] if worded[0].casefold() in alone and _uncut(join, node) else ""
     return ""
 
 
-def _number(things: Sequence[Found]) -> None:
-    """Number things of one role and name in reading order, where all of them are seen and stand clearly one after the
-    other."""
-    groups: dict[tuple[str, str], list[Found]] = {}
+def _uncut(join: Join, node: int) -> bool:
+    """Whether a box is seen in its full size."""
+    full, (_, _, _, width, height, _, _) = join.bounds(node), join.boxes[join.numbers[node]]
+    return full is not None and full[2] <= width + AGREE and full[3] <= height + AGREE
+
+
+def _number(join: Join, things: Sequence[Found]) -> None:
+    """Number things of one role and name in reading order, where all that is called so is seen and stands clearly one
+    after the other."""
+    lines = Counter(line.casefold() for line in shown_lines(join))
+    groups: dict[str, list[Found]] = {}
     for thing in things:
-        if thing.name and thing.role not in ("text", "value", "item"):
-            groups.setdefault((thing.role, thing.name), []).append(thing)
-    for group in groups.values():
+        groups.setdefault(thing.name.casefold(), []).append(thing)
+    for name, group in groups.items():
+        roles = {one.role for one in group}
+        if not name or len(roles) > 1 or roles & {"text", "value", "item"} or lines[name] > len(group):
+            continue
         if 2 <= len(group) <= MOST_ALIKE and all(one.whole for one in group):
             ordered = sorted(group, key=lambda one: (round(one.box[1]), one.box[0]))
             if all(_after(*pair) for pair in zip(ordered, ordered[1:], strict=False)):

@@ -145,5 +145,8 @@ def screen_of(seen: Seen, png: bytes, scale: float, content: frozenset[str], **t
         lines=tuple(naming.scaled_word(line, scale) for line in seen.look["lines"]),
         partial=UNCOUNTED | {one.role for one in things if not one.whole},
         behind=tuple(seen.look["behind"]),
+        torn=tuple(naming.scaled_word(line, scale) for line in seen.look["torn"]),
+        over=seen.look["over"],
+        spare=(seen.look["spare"]["up"], seen.look["spare"]["down"]),
         **told,
     )

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,18 @@ from PIL import Image as Pictures
 
 from lapis import actions
 from lapis.data import store
-from lapis.data.screens.browser import chromium, find_browser, installed_fonts
+from lapis.data.screens.browser import installed_fonts
 from lapis.data.screens.kits import given, kits, labels, naming, proof, shots
 from lapis.data.screens.kits.asked import samples
 from lapis.data.screens.kits.draw import MOST_VIEWS
-from lapis.data.screens.kits.tab import KitTab, View
+from lapis.data.screens.kits.tab import KitTab
 from lapis.types import Silent
 from lapis.verify import check
+from tests.data.screens.kits.tabs import AT, SIZE, browser, elements, shown
+
+__all__ = ["browser"]
 
 HERE = shots.Series(0, "train", (kits.PLAIN,), ("phone", "tablet", "desktop"))
-SIZE = View(400, 300, 2.0)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium(find_browser()) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +31,6 @@ def plain(browser: Any) -> KitTab:
     return KitTab(browser, kits.PLAIN)
 
 
-def shown(browser: Any, folder: Path, html: str) -> given.GivenTab:
-    """A tab that shows a page of a folder."""
-    (folder / "page.html").write_text(f"<!doctype html><html><body style='margin:0'>{html}", encoding="utf-8")
-    pages = given.of_folder(folder, licence="CC0-1.0", devices=("phone",), views=1, seed=0)
-    tab = given.GivenTab(browser, pages)
-    tab.resize(SIZE)
-    tab.page.goto(given.ORIGIN + "page.html")
-    tab.page.add_style_tag(content=given.STILL)
-    return tab
-
-
-def elements(tab: Any, scale: float = SIZE.scale) -> dict[str, Any]:
-    join = labels.Join(tab.look())
-    found = naming.elements(join, labels.found(join), scale, frozenset())
-    return {one.name or one.data.get("of", ""): one for one in found}
-
-
-AT = "position:absolute;width:80px;height:24px"
 PAGE = f"""
 <button style="{AT};left:10px;top:10px">Shown</button>
 <button style="{AT};left:10px;top:50px">Covered</button>

@@ -1,7 +1,7 @@
 // Draws described pages (describe.py) in plain HTML, and holds what kits share. A kit's own file replaces `h` where it
 // builds with a framework, `put` where it mounts its own way, `look` for its themes, and any of `parts`.
-// `h(tag, attributes, children)` makes a node; `innerHTML` is an attribute like any other. What a picture or an icon is
-// called stands in aria-label; text that may be asked for has data-fact.
+// `h(tag, attributes, children)` makes a node; `innerHTML` is an attribute like any other. What an icon is called stands in
+// aria-label; text that may be asked for has data-fact.
 window.lapis = (() => {
   const build = (tag, attributes, children) => {
     const node = document.createElement(tag);
@@ -37,10 +37,8 @@ window.lapis = (() => {
     const body = kind % 2 ? `<rect x="${20 + hue % 20}" y="18" width="${26 + hue % 18}" height="40" rx="${hue % 12}" fill="${b}"/><circle cx="${60 + hue % 14}" cy="46" r="15" fill="${d}"/>` : disc + hills;
     return `<svg width="100%" height="100%" viewBox="0 0 100 75" preserveAspectRatio="xMidYMid slice" style="display:block;background:${a}" aria-hidden="true">${body}</svg>`;
   };
-  const picture = (name, hue, cls, style) => h('div', {
-    class: `k-picture ${cls || ''}`, style: style || '', innerHTML: art(hue, hue + (name || '').length),
-    ...(name ? { role: 'img', 'aria-label': name } : { 'aria-hidden': 'true' }),
-  });
+  // The name only picks a drawing: nobody could tell it from shapes, so that it is not told as a label either.
+  const picture = (name, hue, cls, style) => h('div', { class: `k-picture ${cls || ''}`, style: style || '', innerHTML: art(hue, hue + (name || '').length), 'aria-hidden': 'true' });
   const avatar = (name, hue) => h('div', { class: 'k-avatar', style: `background:${tones(hue)[0]}`, 'aria-hidden': 'true' }, []);
   const toggle = (name, on) => h('button', { type: 'button', role: 'switch', 'aria-checked': String(on), 'aria-label': name, class: `k-switch ${on ? 'on' : ''}` }, [h('i', {})]);
   const tick = (name, on, kind) => h('button', { type: 'button', role: kind, 'aria-checked': String(on), 'aria-label': name, class: `k-tick k-${kind} ${on ? 'on' : ''}` });

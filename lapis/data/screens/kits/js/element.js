@@ -8,6 +8,15 @@
     style.setProperty('--el-color-primary', accent);
     for (const step of [3, 5, 7, 8, 9]) style.setProperty(`--el-color-primary-light-${step}`, `color-mix(in srgb, ${accent} ${100 - 10 * step}%, ${dark ? '#141414' : '#fff'})`);
   };
+  // The Chinese of Element Plus lies in files that are not unpacked: these are the names of it that pages draw.
+  const english = E.useLocale(Vue.ref()).locale.value;
+  const chinese = { name: 'zh-cn', el: { ...english.el,
+    breadcrumb: { label: '面包屑' },
+    inputNumber: { decrease: '减少数值', increase: '增加数值' },
+    pagination: { ...english.el.pagination, prev: '上一页', next: '下一页', currentPage: '第 {pager} 页', prevPages: '向前 {pager} 页', nextPages: '向后 {pager} 页' },
+    slider: { ...english.el.slider, defaultLabel: '滑块介于 {min} 至 {max}' } } };
+  const put = k.put;
+  k.put = (root, home) => put(c(E.ElConfigProvider, { locale: k.page.lang === 'zh' ? chinese : english }, { default: () => root }), home);
   k.toggle = (name, on) => c(E.ElSwitch, { modelValue: on, ariaLabel: name });
   k.tick = (name, on, kind) => (kind === 'radio' ? c(E.ElRadio, { modelValue: on ? 1 : 0, value: 1, 'aria-label': name }, { default: () => '' }) : c(E.ElCheckbox, { modelValue: on, ariaLabel: name }));
   k.counter = (name, count) => c(E.ElInputNumber, { modelValue: count, size: 'small', ariaLabel: name });

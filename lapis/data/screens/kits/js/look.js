@@ -2,7 +2,9 @@
 // (`data-n`, depth first, shadow trees before a host's own children) and reports by that number: the box that is left
 // of it inside its clipping ancestors, and whether it is wholly there and on top at its middle and near its corners
 // (3), seen in part or covered (1), or not to be seen (0). An invisible checkbox or radio is looked for in its parent,
-// which draws it. Words, lines and letters as in measure.js; text of fields is measured in a copy beside them.
+// which draws it. Words, lines and letters as in measure.js; text of fields is measured in a copy beside them. `torn` are
+// lines that are read in part only, `spare` is how far the page can be scrolled up and down, `over` says whether all
+// that can be read stands on a dialogue (alone), or also beside one (among).
 () => {
   const WORD = /[\u2e80-\u9fff\uff00-\uffef]{1,6}|[^\s\u2e80-\u9fff\uff00-\uffef]+/gu;
   const round = (n) => Math.round(n * 100) / 100;
@@ -80,7 +82,7 @@
     return [numbers.get(place), round(seen.left), round(seen.top), round(seen.right - seen.left), round(seen.bottom - seen.top), whole ? 3 : 1, ends[n]];
   });
 
-  const words = [], letters = [], owners = [], lines = [], behind = [], cut = new Set();
+  const words = [], letters = [], owners = [], lines = [], torn = [], behind = [], cut = new Set();
   const tight = (rect, size) => {
     const spare = Math.max(0, rect.bottom - rect.top - 1.15 * size) / 2;
     return { left: rect.left, right: rect.right, top: rect.top + spare, bottom: rect.bottom - spare };
@@ -109,30 +111,44 @@
       return round(range.getBoundingClientRect().right + across);
     });
   };
+  const pressed = (owner) => {  // text that ends in dots where its box ends
+    let home = owner;
+    while (home && style(home).display === 'inline') home = up(home);
+    if (home === null) return false;
+    const wide = style(home).textOverflow === 'ellipsis' && home.scrollWidth > home.clientWidth;
+    return wide || (style(home).webkitLineClamp !== 'none' && home.scrollHeight > home.clientHeight);
+  };
   const read = (node, owner, across, down, bounds) => {  // a text node, moved by so much, inside these bounds
-    const size = parseFloat(style(owner).fontSize);
-    let line = null, missed = false;
+    const size = parseFloat(style(owner).fontSize), short = pressed(owner), rows = [];
     for (const match of node.data.matchAll(WORD)) {
       for (const [from, to, drawn] of pieces(node, match.index, match.index + match[0].length)) {
         const rect = tight({ left: drawn.left + across, right: drawn.right + across, top: drawn.top + down, bottom: drawn.bottom + down }, size);
         const seen = meet(rect, bounds), y = (rect.top + rect.bottom) / 2;
-        if (area(seen) <= 0) { missed = true; line = null; continue; }
-        const clear = area(seen) >= 0.9 * area(rect) && [0.1, 0.5, 0.9].every((share) => bare(rect.left + share * (rect.right - rect.left), y, owner));
-        if (!clear) { missed = true; line = null; behind.push(node.data.trim()); continue; }
+        const clear = area(seen) > 0 && area(seen) >= 0.9 * area(rect) && [0.1, 0.5, 0.9].every((share) => bare(rect.left + share * (rect.right - rect.left), y, owner));
+        let row = rows[rows.length - 1];
+        if (row && Math.abs(row.rect.top - rect.top) < 2) row.rect = { ...row.rect, right: rect.right, bottom: Math.max(row.rect.bottom, rect.bottom) };
+        else rows.push(row = { text: node.data, owner, from, rect, whole: !short, clear: 0, seen: 0 });
+        row.to = to;
+        row.whole &&= clear;
+        row.clear += clear;
+        row.seen += area(seen);
+        if (!clear) continue;
         words.push([node.data.slice(from, to), round(rect.left), round(rect.top), round(rect.right - rect.left), round(rect.bottom - rect.top)]);
         letters.push(edges(node, from, to, across));
         owners.push(numbers.get(owner));
-        if (line && Math.abs(line.rect.top - rect.top) < 2) {
-          line.to = to;
-          line.rect = { ...line.rect, right: rect.right, bottom: Math.max(line.rect.bottom, rect.bottom) };
-        } else { line = { text: node.data, from, to, rect }; lines.push(line); }
       }
     }
-    if (missed) cut.add(numbers.get(owner));
+    for (const row of rows) keep(row, node);
+    if (!rows.every((row) => row.whole)) cut.add(numbers.get(owner));
+  };
+  const keep = (row, node) => {  // a line of which a part is hidden would read as another: it only counts as being there
+    if (row.whole) lines.push(row);
+    else if (row.seen) behind.push(node.data.trim());
+    if (!row.whole && (row.clear || row.seen > 0.5 * area(row.rect))) torn.push(row);
   };
   const FONT = ['fontFamily', 'fontSize', 'fontWeight', 'fontStyle', 'letterSpacing', 'lineHeight', 'textAlign', 'textTransform', 'wordSpacing', 'textIndent', 'direction'];
   const field = (node) => {  // what a field shows lies in a tree of the browser's own: it is set again beside it and measured there
-    const text = node.value || node.placeholder;
+    const text = node.tagName === 'SELECT' ? node.selectedOptions[0]?.text : node.value || node.placeholder;
     if (!text || node.type === 'password' || !shown(node)) return;
     const s = style(node), rect = node.getBoundingClientRect(), copy = document.createElement('div');
     for (const name of FONT) copy.style[name] = s[name];
@@ -153,14 +169,24 @@
   };
   for (const owner of all) {
     if (owner.tagName === 'STYLE' || owner.tagName === 'SCRIPT' || owner.tagName === 'TITLE' || owner.tagName === 'NOSCRIPT') continue;
-    if (owner.tagName === 'TEXTAREA' || (owner.tagName === 'INPUT' && /^(text|search|email|tel|url|number|)$/.test(owner.type))) { field(owner); continue; }
+    if (owner.tagName === 'TEXTAREA' || (owner.tagName === 'SELECT' && owner.size < 2 && !owner.multiple) || (owner.tagName === 'INPUT' && /^(text|search|email|tel|url|number|)$/.test(owner.type))) { field(owner); continue; }
     for (const node of owner.childNodes) {
       if (node.nodeType !== 3 || !node.data.trim() || !elements[numbers.get(owner)] || hushed(owner)) continue;
       read(node, owner, 0, 0, clip(owner));
     }
   }
+  const modal = all.find((node, n) => elements[n] && node.matches('dialog:modal,[aria-modal=true],[role=dialog],[role=alertdialog]'));
+  const mine = (line) => { for (let at = line.owner; at; at = up(at)) if (at === modal) return true; return false; };
+  const spare = { up: 0, down: 0 };
+  all.forEach((node, n) => {  // how far the page, or a large part of it, can be scrolled
+    const large = elements[n] && elements[n][3] * elements[n][4] > 0.25 * area(view) && /auto|scroll/.test(style(node).overflowY);
+    if (!large && (node !== document.scrollingElement || style(node).overflowY === 'hidden')) return;
+    spare.up = Math.max(spare.up, Math.round(node.scrollTop));
+    spare.down = Math.max(spare.down, Math.round(node.scrollHeight - node.clientHeight - node.scrollTop));
+  });
+  const told = (row) => [row.text.slice(row.from, row.to), round(row.rect.left), round(row.rect.top), round(row.rect.right - row.rect.left), round(row.rect.bottom - row.rect.top)];
   return JSON.stringify({
-    elements, words, letters, owners, behind, cut: [...cut],
-    lines: lines.map((line) => [line.text.slice(line.from, line.to), round(line.rect.left), round(line.rect.top), round(line.rect.right - line.rect.left), round(line.rect.bottom - line.rect.top)]),
+    elements, words, letters, owners, behind, spare, cut: [...cut], lines: lines.map(told), torn: torn.map(told),
+    over: modal ? (lines.every(mine) ? 'alone' : 'among') : '',
   });
 }

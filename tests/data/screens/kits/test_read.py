@@ -1,0 +1,143 @@
+"""What counts as read on a page: whole lines that nothing covers, and names that somebody can see."""
+
+import dataclasses
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lapis.data.screens import phrases, tasks
+from lapis.data.screens.browser import installed_fonts
+from lapis.data.screens.kits import kits, shots
+from lapis.data.screens.kits.describe import part, row
+from lapis.data.screens.kits.tab import KitTab
+from lapis.data.screens.page import Screen
+from tests.data.screens.kits.tabs import AT, browser, elements, screen, shown
+
+__all__ = ["browser"]
+
+HERE = shots.Series(0, "train", (kits.PLAIN,), ("phone", "tablet", "desktop"))
+OVER = "position:absolute;background:#000"
+
+
+def lists(seen: Screen) -> list[tuple[str, str]]:
+    """(question, answer) of all that lists texts."""
+    (made,) = tasks.samples(seen, random.Random(0), ("ocr",))
+    words = [frames for one in (phrases.LIST, *phrases.LIST_HALF.values(), phrases.LIST_OVER) for frames in one["en"]]
+    texts = [turn.text for turn in made.turns]
+    return [(asked, said) for asked, said in zip(texts[::2], texts[1::2], strict=True) if asked in words]
+
+
+def test_what_a_toast_covers_in_part_is_not_read_but_is_there(browser: Any, tmp_path: Path) -> None:
+    html = f"""<p style="{AT};left:10px;top:10px">8月22日</p><p style="{AT};left:10px;top:60px">Rent</p>
+    <button style="{AT};left:200px;top:60px">8月22日</button>
+    <div style="{OVER};left:54px;top:20px;width:60px;height:40px"></div>"""
+    seen = screen(shown(browser, tmp_path, html))
+    assert [line[0] for line in seen.lines] == ["Rent", "8月22日"]
+    assert seen.behind == ("8月22日",) and len(seen.torn) == 1
+    assert {one.name for one in seen.elements if one.unique} == {"Rent"}
+    assert not lists(seen), "a list of the rest would leave out what can be read of it"
+
+
+def test_what_ends_in_dots_is_not_read(browser: Any, tmp_path: Path) -> None:
+    short = "width:70px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
+    name = f'<div style="{short}">Scarlet banana a b</div><b data-fact=\'["price","Scarlet banana a b",7,"$"]\'>$7</b>'
+    seen = screen(shown(browser, tmp_path, f'<div role="listitem" aria-label="Scarlet banana a b">{name}</div>'))
+    assert [line[0] for line in seen.lines] == ["$7"] and seen.torn
+    assert [one.role for one in seen.elements if one.unique] == ["value"]
+
+
+def test_what_a_menu_of_choices_shows_is_read(browser: Any, tmp_path: Path) -> None:
+    html = """<label for="a">City</label><select id="a" style="width:200px"><option>Oslo</option>
+    <option selected>Canberra</option></select><p>Lima</p>"""
+    seen = screen(shown(browser, tmp_path, html))
+    assert [line[0] for line in seen.lines] == ["City", "Canberra", "Lima"]
+    found = {one.name: one for one in seen.elements}
+    assert found["City"].data["value"] == "Canberra"
+    x, y, w, h = next(line[1:] for line in seen.lines if line[0] == "Canberra")
+    left, top, wide, high = found["City"].box
+    assert left <= x and top <= y and x + w <= left + wide and y + h <= top + high
+
+
+def test_under_a_dialogue_its_texts_alone_are_listed_and_asked_for_as_its_own(browser: Any, tmp_path: Path) -> None:
+    box = '<div role="dialog" aria-modal="true" style="background:#fff;margin:100px"><p>Delete?</p><button>Yes</button>'
+    over = f'<div style="position:fixed;inset:0;background:#0008">{box}</div></div>'
+    seen = screen(shown(browser, tmp_path, f"<p>Dimmed</p>{over}"))
+    assert seen.over == "alone" and seen.behind == ("Dimmed",)
+    ((asked, said),) = lists(seen)
+    assert asked in phrases.LIST_OVER["en"] and [line.split(" (")[0] for line in said.splitlines()] == [
+        "Delete?",
+        "Yes",
+    ]
+    beside = screen(shown(browser, tmp_path, f"<p>Plain</p>{box}"))
+    assert beside.over == "among" and not lists(beside)
+
+
+def test_a_name_that_stands_nowhere_in_the_picture_is_not_asked_for(browser: Any, tmp_path: Path) -> None:
+    html = """<input aria-label="Search all" value="tea"><div><input aria-label="Email" placeholder="Email"></div>
+    <button aria-label="Close"><svg width="10" height="10"></svg></button><button aria-label="Buy tea">Buy</button>"""
+    found = elements(shown(browser, tmp_path, html))
+    assert {name for name, one in found.items() if one.unique} == {"Email", "Close"}
+
+
+DETAILS = f'<button style="{AT};left:10px;top:{{top}}px">Details</button>'
+
+
+def test_numbers_are_given_only_where_all_of_one_name_are_whole(browser: Any, tmp_path: Path) -> None:
+    two = DETAILS.format(top=10) + DETAILS.format(top=60)
+    numbered = [one.data.get("nth") for one in screen(shown(browser, tmp_path, two)).elements]
+    assert numbered == [1, 2]
+    for more in (DETAILS.format(top=290), '<p style="margin:150px 0 0"><a href="#">Details</a></p>'):
+        seen = screen(shown(browser, tmp_path, two + more))
+        assert len(seen.elements) >= 2 and not [one for one in seen.elements if "nth" in one.data]
+
+
+CARD = """<article style="margin:{top}px 0 0 10px"><b>Rupert Hale</b><p style="margin:0">Feb {day}</p>
+<button aria-label="Like"><svg width="10" height="10"></svg></button></article>"""
+
+
+def test_nothing_belongs_to_a_card_whose_head_is_cut_off(browser: Any, tmp_path: Path) -> None:
+    cards = CARD.format(top=-20, day="seven") + CARD.format(top=20, day="nine").replace("Rupert Hale", "Mia")
+    likes = [one for one in screen(shown(browser, tmp_path, cards)).elements if one.name == "Like"]
+    assert [one.data.get("of") for one in likes] == [None, "Mia"]
+
+
+def test_how_far_a_page_can_be_scrolled_is_told(browser: Any, tmp_path: Path) -> None:
+    assert screen(shown(browser, tmp_path, "<p>Short</p>")).spare == (0, 0)
+    tab = shown(
+        browser, tmp_path, "<main style='height:300px;overflow:auto'><div style='height:900px'>Long</div></main>"
+    )
+    tab.page.evaluate("document.querySelector('main').scrollTop = 100")
+    assert screen(tab).spare == (100, 500)
+
+
+def drawn(browser: Any, kit: kits.Kit, lang: str, body: list[dict[str, Any]]) -> Screen:
+    """A described page in a kit's tab."""
+    series = dataclasses.replace(HERE, kits=(kit,), views=1)
+    plan = shots.planned(series, 0, installed_fonts())
+    tab = KitTab(browser, kit)
+    tab.resize(plan.view)
+    tab.show({**plan.views[0], "lang": lang, "body": body, "foot": [], "scroll": 0.0})
+    return screen(tab, lang)
+
+
+def test_a_drawing_has_no_name_that_only_its_maker_knows(browser: Any) -> None:
+    body = [
+        part("picture", name="Kangaroo", hue=10, height=90),
+        part("gallery", columns=2, names=["Fox", "Owl"], hue=3),
+    ]
+    seen = drawn(browser, kits.PLAIN, "en", body)
+    assert not {"Kangaroo", "Fox", "Owl"} & {one.name for one in seen.elements}
+    assert "kangaroo" not in seen.texts
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_element_names_its_steps_in_the_language_of_the_page(browser: Any, lang: str) -> None:
+    kit = kits.named(["element"])[0]
+    if not kits.is_there(kit):
+        pytest.skip("element is not in the cache")
+    seen = drawn(browser, kit, lang, [row("Tea", count=2, fact=("count", "Tea", 2, ""))])
+    names = {"en": {"increase number", "decrease number"}, "zh": {"增加数值", "减少数值"}}
+    assert names[lang] <= {one.name for one in seen.elements}
+    assert not names["zh" if lang == "en" else "en"] & {one.name for one in seen.elements}
