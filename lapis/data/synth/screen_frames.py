@@ -30,11 +30,15 @@ TAILS = {
     "zh": ("", "", "", "呢", "呀", "啊"),
 }
 """What may stand before its last mark."""
-QUANTITIES = {
-    "en": ("number", "number", "value", "count", "amount", "figure", "{l}"),
-    "zh": ("数", "数", "数字", "数值", "数量", "{l}"),
+QUANTITIES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("en", ""): ("number", "number", "number", "value", "figure", "{l}"),
+    ("en", "count"): ("number", "number", "value", "count", "amount", "figure", "{l}"),
+    ("en", "price"): ("price", "price", "cost", "number", "value", "figure", "{l}"),
+    ("zh", ""): ("数", "数", "数字", "数值", "{l}"),
+    ("zh", "count"): ("数", "数", "数字", "数值", "数量", "{l}"),
+    ("zh", "price"): ("价格", "价格", "价钱", "数", "数字", "数值", "{l}"),
 }
-"""What a number may be called in it."""
+"""What a number may be called in it, by language and what the number is; "" for any."""
 CALLED = {"en": ("number", ""), "zh": ("的数", "的")}
 """Where a sentence names what is asked for, and what stays of that."""
 ASK: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
@@ -154,14 +158,16 @@ LIST = {
 """Sentences that ask for all numbers, by language."""
 
 
-def say(lang: str, split: str, kind: str, rng: random.Random, **names: str) -> str:
-    """One sentence with names filled in. In training it stands behind an opening, with a tail and another word for the
-    number now and then, made-up ones among them, so that new sentences are read by their names."""
+def say(lang: str, split: str, quantity: str, kind: str, rng: random.Random, **names: str) -> str:
+    """One sentence with names filled in; `quantity` is the field of the numbers. In training it stands behind an
+    opening, with a tail and another word for the number now and then, made-up ones among them, so that new sentences
+    are read by their names."""
     sentence = rng.choice(ASK[lang, split][kind])
     if split != "train":
         return sentence.format(**names)
     named, kept = CALLED[lang]
-    sentence = sentence.replace(named, kept + rng.choice(QUANTITIES[lang]))
+    called = QUANTITIES.get((lang, quantity), QUANTITIES[lang, ""])
+    sentence = sentence.replace(named, kept + rng.choice(called))
     tail = rng.choice(TAILS[lang]) if sentence[-1] == "?" else ""
     sentence = f"{rng.choice(OPENINGS[lang])}{sentence[:-1]}{tail}{sentence[-1]}"
     return words.filled(sentence, words.FRAMES[lang, split], rng, **names)

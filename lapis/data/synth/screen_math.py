@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from lapis.data.screens.page import Screen
 from lapis.data.synth import program, screen_frames
@@ -20,6 +21,8 @@ from lapis.verify import point_text
 
 Quantity = tuple[str, int, Box | None]
 """(item, value, the item's box if there is a picture)."""
+Say = Callable[..., str]
+"""`screen_frames.say` of a kind of question, with the names in it."""
 
 MOST_LISTED = 8
 """Most items that a thought copies from a screen."""
@@ -42,7 +45,7 @@ def questions(
     split = split or ("train" if screen.split == "train" else "held")
     think = True if split == "held" else None
     items = _shown(screen)
-    problems = _problems(screen.lang, items, rng, split)[:most]
+    problems = _problems(screen, items, rng, split)[:most]
     made = [sample(one, "screen/math", screen.source, rng, tokens, think, (screen.image,)) for one in problems]
     return [replace(one, meta={**one.meta, "values": screen.value_boxes()}) for one in made]
 
@@ -51,7 +54,7 @@ def told(screen: Screen, rng: random.Random, tokens: Count = bytes_of) -> list[S
     """Up to three training questions (`math/told`) about the same numbers told as text: the same work without eyes."""
     items = [(name, value, None) for name, value, _ in screen.quantities()]
     lines = Text("".join(f"{name} {value}\n" for name, value, _ in items))
-    problems = _problems(screen.lang, items, rng, "train")[:MOST_TOLD]
+    problems = _problems(screen, items, rng, "train")[:MOST_TOLD]
     return [sample(one, "math/told", screen.source, rng, tokens, None, (lines,)) for one in problems]
 
 
@@ -72,41 +75,42 @@ def _shown(screen: Screen) -> list[Quantity]:
     return [(name, value, boxes[name]) for name, value, _ in screen.quantities()]
 
 
-def _problems(lang: str, items: Sequence[Quantity], rng: random.Random, split: str) -> list[Problem]:
+def _problems(screen: Screen, items: Sequence[Quantity], rng: random.Random, split: str) -> list[Problem]:
     """One question of each kind that fits the items, in a drawn order."""
+    say = partial(screen_frames.say, screen.lang, split, screen.quantity())
     makers = rng.sample(MAKERS, len(MAKERS)) if len(items) > 1 else []
-    return [problem for maker in makers if (problem := maker(lang, split, items, rng))]
+    return [problem for maker in makers if (problem := maker(screen.lang, say, items, rng))]
 
 
-def _read(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+def _read(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     item = rng.choice(items)
-    asked, value = screen_frames.say(lang, split, "read", rng, a=item[0]), str(item[1])
+    asked, value = say("read", rng, a=item[0]), str(item[1])
     return Problem(asked, value, "number", _listed([item]), value, 1, "screen/read", lang, _boxes([item]))
 
 
-def _sum(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+def _sum(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     chosen = rng.sample(list(items), min(rng.choice((2, 2, 3)), len(items)))
     names = dict(zip("abc", (name for name, _, _ in chosen), strict=False))
-    asked = screen_frames.say(lang, split, "two" if len(chosen) == 2 else "three", rng, **names)
+    asked = say("two" if len(chosen) == 2 else "three", rng, **names)
     return _added(asked, chosen, chosen, f"screen/sum{len(chosen)}", lang)
 
 
-def _more(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+def _more(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     large, small = sorted(rng.sample(list(items), 2), key=lambda item: -item[1])
     if large[1] == small[1]:
         return None
-    asked = screen_frames.say(lang, split, "more", rng, a=large[0], b=small[0])
+    asked = say("more", rng, a=large[0], b=small[0])
     done = program.Program(program.Term(large[1]), (program.Change("-", program.Term(small[1])),))
     return _worked(asked, [large, small], done, "screen/more", lang)
 
 
-def _all(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+def _all(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     if len(items) > MOST_ADDED:
         return None
-    return _added(screen_frames.say(lang, split, "all", rng), items, items, "screen/all", lang)
+    return _added(say("all", rng), items, items, "screen/all", lang)
 
 
-def _extreme(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+def _extreme(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     """Which item is lowest or highest; asked only where one alone is."""
     which, pick = rng.choice((("least", min), ("most", max)))
     values = [value for _, value, _ in items]
@@ -114,19 +118,19 @@ def _extreme(lang: str, split: str, items: Sequence[Quantity], rng: random.Rando
     if len(items) > MOST_LISTED or values.count(best) > 1:
         return None
     name = items[values.index(best)][0]
-    asked = screen_frames.say(lang, split, which, rng)
+    asked = say(which, rng)
     word = pick.__name__
     full, terse = f"{_listed(items)}\n{word} {best}", f"{word} {best}"
     return Problem(asked, name, "text", full, terse, 1, f"screen/{word}", lang, _boxes(items))
 
 
-def _few(lang: str, split: str, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+def _few(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
     """The sum of the two or three lowest or highest."""
     count, high = rng.choice((2, 3)), rng.random() < 0.5
     if not count < len(items) <= MOST_LISTED:
         return None
     chosen = sorted(items, key=lambda item: item[1], reverse=high)[:count]
-    asked = screen_frames.say(lang, split, "highest" if high else "lowest", rng, k=COUNTS[lang][count])
+    asked = say("highest" if high else "lowest", rng, k=COUNTS[lang][count])
     return _added(asked, items, chosen, f"screen/{'highest' if high else 'lowest'}", lang)
 
 
@@ -155,6 +159,6 @@ def _boxes(items: Sequence[Quantity]) -> tuple[Box, ...]:
     return tuple(box for _, _, box in items if box is not None)
 
 
-Maker = Callable[[str, str, Sequence[Quantity], random.Random], Problem | None]
+Maker = Callable[[str, Say, Sequence[Quantity], random.Random], Problem | None]
 MAKERS: tuple[Maker, ...] = (_read, _sum, _more, _all, _extreme, _few)
 """Every kind of question; each gives None where the screen does not fit it."""

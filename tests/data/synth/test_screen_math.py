@@ -30,6 +30,9 @@ class Stand:
     def quantities(self) -> list[tuple[str, int, str]]:
         return list(self.items)
 
+    def quantity(self) -> str:
+        return "price"
+
     def item_boxes(self) -> dict[str, tuple[float, float, float, float]]:
         return {name: (100.0, 100.0 * row, 800.0, 50.0) for row, (name, _, _) in enumerate(self.items)}
 
@@ -96,7 +99,7 @@ def test_held_out_screens_are_asked_in_new_sentences() -> None:
         train = {template for group in ASK[lang, "train"].values() for template in group}
         held = {template for group in ASK[lang, "held"].values() for template in group}
         assert not train & held
-        ways = {say(lang, "train", "two", random.Random(number), a="Tea", b="Milk") for number in range(400)}
+        ways = {say(lang, "train", "price", "two", random.Random(number), a="Tea", b="Milk") for number in range(400)}
         assert len(ways) > 60 and not any(one in way for one in _filled(held) for way in ways)
     assert all(sample.think and sample.budget is None for sample in many(Stand(split="seen"), 20))
 
