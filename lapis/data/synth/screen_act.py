@@ -3,7 +3,7 @@
 An answer is the action's JSON (lapis/actions.py), which names what it points at before it points, as answers of
 `screen/ground` do. A conversation holds several goals about one picture; its last one may show a thought: where the
 model finds what it needs, in the form of `screen/ground`, or what it sees of a state. A goal whose state is there
-already ends with `terminate`; what is not to be seen is scrolled for where there is a list.
+already ends with `terminate`; what is not to be seen is scrolled for where the page goes on.
 """
 
 from __future__ import annotations
@@ -213,21 +213,25 @@ def _swiped(words: str, way: str, thought: str) -> Goal:
 
 
 def _absent(screen: Screen, rng: random.Random, split: str) -> Goal | None:
-    """Tap what is not to be seen: further down in a list, else nowhere."""
-    shown = screen.texts
-    topic = rng.choice(TOPICS)
+    """Tap what is not to be seen: where the page goes on, else nowhere; not asked where it cannot be scrolled now."""
+    shown, topic = screen.texts, rng.choice(TOPICS)
     names = [word for word in pool(screen.lang, topic, split == "held") if word.casefold() not in shown]
-    if not names:
+    if not names or screen.over or any(one.role in ("key", "option") for one in screen.elements):
         return None
-    name = rng.choice(names)
-    role = phrases.ROLES["item"][screen.lang == "zh"]
-    words, thought = (
-        say(screen.lang, split, "click", rng, name=name, role=role),
-        f"{name}: {phrases.ABSENT[screen.lang]}",
-    )
-    if sum(one.role == "item" for one in screen.elements) >= LISTS:
-        return _swiped(words, "down", thought)
+    name, role = rng.choice(names), phrases.ROLES["item"][screen.lang == "zh"]
+    words = say(screen.lang, split, "click", rng, name=name, role=role)
+    thought = f"{name}: {phrases.ABSENT[screen.lang]}"
+    if way := _goes_on(screen):
+        return _swiped(words, way, thought)
     return Goal(words, actions.Terminate(status="failure"), thought, tags={"does": "terminate"})
+
+
+def _goes_on(screen: Screen) -> str:
+    """Where more of the page is: down, up or nowhere. Where nobody has measured it, a list or what is cut off tells."""
+    if screen.spare is None:
+        return "down" if screen.partial or sum(one.role == "item" for one in screen.elements) >= LISTS else ""
+    up, down = screen.spare
+    return "down" if down > 0 else "up" if up > 0 else ""
 
 
 def _back(screen: Screen, rng: random.Random, split: str) -> Goal | None:

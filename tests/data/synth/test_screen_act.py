@@ -16,7 +16,7 @@ from lapis.data import tokenise
 from lapis.data.looks import FROM_QUESTION, NAME
 from lapis.data.screens.page import Element, Screen
 from lapis.data.synth import screen_goals
-from lapis.data.synth.screen_act import MAKERS, conversation, single
+from lapis.data.synth.screen_act import MAKERS, _absent, conversation, single
 from lapis.types import Sample
 from lapis.verify import check
 from tests.data import world
@@ -174,3 +174,28 @@ def test_a_pocket_row_holds_a_conversation(tmp_path: Path) -> None:
         for seed in range(80)
     )
     assert longest + 3 * 83 <= 512
+
+
+def given_up(**changes: Any) -> set[str]:
+    """What is done where a goal names something that is not to be seen."""
+    shown = replace(screen(), **changes)
+    made = (_absent(shown, random.Random(seed), "train") for seed in range(20))
+    done = [goal.action for goal in made if goal is not None]
+    return {f"swipe {_way(one)}" if isinstance(one, actions.Swipe) else one.name for one in done}
+
+
+def _way(swipe: actions.Swipe) -> str:
+    return "down" if swipe.coordinate[1] > swipe.coordinate2[1] else "up"
+
+
+def test_what_is_not_to_be_seen_is_scrolled_for_where_the_page_goes_on() -> None:
+    assert given_up(spare=(0, 0)) == {"terminate"} == given_up()
+    assert given_up(spare=(0, 90)) == {"swipe down"} == given_up(spare=(40, 90))
+    assert given_up(spare=(40, 0)) == {"swipe up"}, "the end of a page was seen, its beginning was not"
+    assert given_up(partial=frozenset({"text"})) == {"swipe down"}, "something is cut off"
+
+
+def test_nothing_is_sought_under_a_dialogue_a_menu_or_a_keyboard() -> None:
+    for role in ("key", "option"):
+        assert given_up(spare=(0, 90), elements=(*screen().elements, element(role, "a", 60))) == set()
+    assert given_up(spare=(0, 90), over="alone") == set()
