@@ -53,6 +53,13 @@ GROUND_OF = {
     "en": ('Tap the {role} of "{of}".', 'Where is the {role} of "{of}"?', 'Find the {role} next to "{of}".'),
     "zh": ("点击“{of}”的{role}", "“{of}”的{role}在哪里?", "找到“{of}”旁边的{role}。"),
 }
+GROUND_NAMED_OF = {
+    "en": (
+        'Tap the {role} "{name}" of "{of}".', 'Where is the {role} "{name}" of "{of}"?',
+        'Find the {role} "{name}" that belongs to "{of}".',
+    ),
+    "zh": ("点击“{of}”的{role}“{name}”", "“{of}”的{role}“{name}”在哪里?", "找到属于“{of}”的{role}“{name}”。"),
+}  # fmt: skip
 GROUND_NTH = {
     "en": ("Tap item {n} from the top.", "Where is list item {n}?"),
     "zh": ("点击从上往下第{n}项", "列表第{n}项在哪里?"),
@@ -81,6 +88,10 @@ LIST = {
 LIST_HALF = {
     "upper": {"en": ("List the texts of the upper half.",), "zh": ("列出上半部分的文字。",)},
     "lower": {"en": ("List the texts of the lower half.",), "zh": ("列出下半部分的文字。",)},
+}
+LIST_OVER = {
+    "en": ("List the texts of the pop-up.", "What is written in the pop-up, and where?"),
+    "zh": ("列出弹窗中的文字。", "弹窗里写了什么,在哪里?"),
 }
 READ_AT = {
     "en": ("What is written at {point}?", "Read the text at {point}.", "Text at {point}?"),

@@ -148,13 +148,14 @@ def _named(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 
 
 def _related(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
-    """Where is the switch of "Wi-Fi"?"""
-    times = Counter((element.role, element.data.get("of")) for element in screen.elements)
+    """Where is the switch of "Wi-Fi"? What has a name is also called by it: others may stand beside it."""
+    times = Counter((element.role, element.name, element.data.get("of")) for element in screen.elements)
     asked = []
     for element in screen.elements:
         of = element.data.get("of")
-        if of and times[element.role, of] == 1:
-            question = _say(rng, phrases.GROUND_OF, lang, of=of, role=_role(element.role, lang))
+        if of and times[element.role, element.name, of] == 1:
+            frames = phrases.GROUND_NAMED_OF if element.name else phrases.GROUND_OF
+            question = _say(rng, frames, lang, of=of, name=element.name, role=_role(element.role, lang))
             asked.append(point(screen, element, question, of, _held(screen, of)))
     return asked
 
@@ -206,19 +207,29 @@ def _reading_order(lines: Sequence[Word]) -> list[Word]:
 
 
 def _list_texts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
-    middle = screen.image.height / 2
-    halves = {
-        "upper": [line for line in screen.lines if line[2] + line[4] / 2 < middle],
-        "lower": [line for line in screen.lines if line[2] + line[4] / 2 >= middle],
-    }
-    lists: list[tuple[Mapping[str, Sequence[str]], list[Word]]] = [(phrases.LIST, list(screen.lines))]
-    if len(screen.lines) > MOST_LISTED:
-        lists = [(phrases.LIST_HALF[half], lines) for half, lines in halves.items()]
+    """All that is written, or half of it, only where nothing more can be read in part or dimmed."""
     return [
         Pair(_say(rng, frames, lang), _listing(screen, lines), main=True)
-        for frames, lines in lists
-        if 0 < len(lines) <= MOST_LISTED
+        for frames, lines, torn in _lists(screen)
+        if 0 < len(lines) <= MOST_LISTED and not torn
     ]
+
+
+def _lists(screen: Screen) -> list[tuple[Mapping[str, Sequence[str]], Sequence[Word], Sequence[Word]]]:
+    """What may be listed: how it is asked for, its lines, and those of which only a part can be read."""
+    if screen.over:
+        return [(phrases.LIST_OVER, screen.lines, ())] if screen.over == "alone" else []
+    if len(screen.lines) <= MOST_LISTED:
+        return [(phrases.LIST, screen.lines, screen.torn)]
+    return [
+        (phrases.LIST_HALF[half], _half(screen, screen.lines, half), _half(screen, screen.torn, half))
+        for half in ("upper", "lower")
+    ]
+
+
+def _half(screen: Screen, lines: Sequence[Word], half: str) -> list[Word]:
+    middle = screen.image.height / 2
+    return [line for line in lines if (line[2] + line[4] / 2 < middle) == (half == "upper")]
 
 
 def _listing(screen: Screen, lines: Sequence[Word]) -> str:
@@ -258,28 +269,30 @@ def _widgets(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 
 
 def _facts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
-    """What is the price of Tea?"""
+    """What is the price of Tea? Only where the name and, if it is words, the value can be read."""
+    read = screen.legible()
     facts = [element for element in screen.elements if element.data.get("field") in phrases.FACTS]
     times = Counter((element.data["field"], element.data["item"]) for element in facts)
     asked = []
     for element in facts:
         fact = element.data
-        if times[fact["field"], fact["item"]] > 1:
+        number, frames = isinstance(fact["value"], int), phrases.FACTS[fact["field"]][lang == "zh"]
+        named = fact["item"] in read or "{item}" not in frames[0]
+        if times[fact["field"], fact["item"]] > 1 or not named or not (number or fact["value"] in read):
             continue
-        number = isinstance(fact["value"], int)
         held = element.data["held_word"] or _held(screen, fact["item"])
         check = _check(screen, "number" if number else "text", element.box, held, element.role)
-        question = rng.choice(phrases.FACTS[fact["field"]][lang == "zh"]).format(item=fact["item"])
+        question = rng.choice(frames).format(item=fact["item"])
         asked.append(Pair(question, str(fact["value"]), check))
     return asked
 
 
 def _states(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     """Is "Wi-Fi" on?"""
-    asked = []
+    asked, read = [], screen.legible()
     for element in screen.elements:
         fact = element.data
-        if fact.get("field") == "state":
+        if fact.get("field") == "state" and fact["item"] in read:
             frames = phrases.STATE if element.role == "switch" else phrases.CHOSEN
             answer = phrases.YES_NO[lang][fact["value"] == "off"]
             check = _check(screen, "text", element.box, _held(screen, fact["item"]), element.role)
@@ -300,8 +313,9 @@ def _counts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 
 
 def _exists(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
-    """Is there a "Save"? One that is there and one that is not."""
-    names = [element.name for element in screen.elements if element.unique]
+    """Is there a "Save"? One that can be read and one that is not there; a drawing shows no word."""
+    read = screen.legible()
+    names = [element.name for element in screen.elements if element.unique and element.name in read]
     shown = screen.texts
     absent = [word for word in pool(screen.lang, "ui", False) if word.casefold() not in shown]
     whole = (0, 0, screen.image.width, screen.image.height)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lapis.data.screens.page import Box, Element, Screen
+from lapis.data.screens import phrases
+from lapis.data.screens.page import Box, Element, Legible, Screen
 from lapis.data.screens.tasks import MOST_PAIRS, place, samples, single
 from lapis.types import Image
 from lapis.verify import check
@@ -66,6 +67,7 @@ def test_a_name_that_comes_twice_is_asked_for_by_what_it_belongs_to() -> None:
     assert adds
     assert all("Tea" in question or "Milk" in question for question in adds)
     assert {answer for question, answer in adds.items() if "Milk" in question} == {"Milk (375,850)"}
+    assert all('"Add"' in question for question in adds), "an avatar or another button may belong to Tea as well"
 
 
 def test_an_item_is_asked_for_by_its_number_only_where_all_can_be_seen() -> None:
@@ -89,6 +91,49 @@ def test_held_out_words_are_marked() -> None:
     tea = [sample for sample in asked(shop(), "ground") if "Tea" in sample.turns[0].text]
     assert all(sample.meta["held_word"] for sample in rice)
     assert not any(sample.meta["held_word"] for sample in tea)
+
+
+def test_what_is_named_or_entered_out_of_sight_is_not_asked_for() -> None:
+    city = element("input", "City", (0, 90, 40, 8), field="entry", item="City", value="Oslo", unit="")
+    radar = element("switch", "", (50, 90, 40, 8), False, field="state", item="Radar", value="on", unit="")
+    elements = (*shop().elements, city, radar)
+    shown = [(one.name, *one.box) for one in elements if one.name] + [("Oslo", 9, 90, 9, 9), ("Radar", 60, 90, 9, 9)]
+
+    def about(word: str, hidden: str) -> bool:
+        lines = tuple(line for line in shown if line[0] != hidden)
+        found = asked(shop(elements=elements, lines=lines), "qa")
+        return any(
+            word in one.turns[0].text for one in found if one.turns[1].text not in ("yes", "no") or word == "Radar"
+        )
+
+    for word, hidden in (("Tea", "Tea"), ("City", "City"), ("City", "Oslo"), ("Radar", "Radar")):
+        assert about(word, "") and not about(word, hidden), hidden
+    assert shop(lines=shop().lines[2:]).quantities() == [], "a number without its name leaves every sum open"
+
+
+def test_a_screen_shows_words_and_no_names_of_drawings() -> None:
+    like = Element("icon", "Like", "", (10, 10, 9, 9), (), True, {"held_word": False})
+    screen = shop(elements=(like, element("button", "Save", (50, 50, 9, 9))), lines=(("Save", 50, 50, 9, 9),))
+    said = {sample.turns[0].text: sample.turns[1].text for sample in asked(screen, "qa")}
+    assert "yes" in {answer for question, answer in said.items() if "Save" in question}
+    assert not [question for question in said if "Like" in question]
+
+
+def test_lists_leave_nothing_out_that_can_be_read_in_part() -> None:
+    def lists(**changes: Any) -> list[str]:
+        (made,) = samples(shop(**changes), random.Random(0), ("ocr",))
+        asked = [turn.text for turn in made.turns if turn.role == "user"]
+        return [text for text in asked if text in phrases.LIST["en"] or text in phrases.LIST_OVER["en"]]
+
+    assert lists()[0] in phrases.LIST["en"]
+    assert lists(torn=(("Half", 0, 90, 20, 10),)) == [] and lists(over="among") == []
+    assert lists(over="alone", torn=(("Half", 0, 90, 20, 10),))[0] in phrases.LIST_OVER["en"]
+
+
+def test_a_name_is_read_as_a_line_over_lines_or_as_whole_words() -> None:
+    read = Legible(["Scarlet", "banana", "Team A", "今天的天气"])
+    assert all(name in read for name in ("scarlet banana", "Team A", "Team", "天气", "Banana"))
+    assert not any(name in read for name in ("Tea", "Scar", "Scarlet bananas", ""))
 
 
 def test_texts_are_listed_in_reading_order() -> None:
@@ -151,6 +196,7 @@ def test_a_number_is_looked_at_where_its_digits_stand() -> None:
     word = ("$12.", 150.0, 21.0, 8.0, 10.0)
     wide = Element("value", "$12.", "$12.", (100, 21, 90, 10), (word,), True, price("Tea", 12, 21).data)
     shown = shop(elements=(wide, price("Milk", 7, 41)), words=(word,), letters=((152.0, 154.0, 156.0, 158.0),))
+    assert shown.quantity() == "price"
     assert shown.value_boxes()["12"] == shown.thousandths((152, 21, 4, 10))
     assert shop(elements=shown.elements, words=(word,)).value_boxes()["12"] == shown.thousandths(word[1:])
 
