@@ -165,6 +165,10 @@ class Screen:
         groups = self._groups()
         return next((field for (field, _), group in groups.items() if group is self._largest(groups)), "")
 
+    def mixed(self) -> bool:
+        """Whether it shows numbers of several kinds: then nobody asks for the lowest, or for the sum of all."""
+        return len(self._groups()) > 1
+
     def _groups(self) -> dict[tuple[str, str], list[tuple[str, int, str]]]:
         """(item, value, unit) of shown whole numbers by field and unit."""
         groups: dict[tuple[str, str], list[tuple[str, int, str]]] = defaultdict(list)

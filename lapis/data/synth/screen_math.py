@@ -62,7 +62,7 @@ def listed(screen: Screen, rng: random.Random) -> list[Sample]:
     """One training conversation (`screen/list`), or none: every number of the screen beside its item, with the place,
     as thoughts begin. Reading many numbers of a picture costs little more than reading two."""
     items = _shown(screen)[:MOST_LISTED]
-    if not items:
+    if not items or screen.mixed():
         return []
     asked = Turn("user", (screen.image, Text(rng.choice(LIST[screen.lang]))))
     said = Turn("assistant", (Text(_listed(items)),))
@@ -78,7 +78,8 @@ def _shown(screen: Screen) -> list[Quantity]:
 def _problems(screen: Screen, items: Sequence[Quantity], rng: random.Random, split: str) -> list[Problem]:
     """One question of each kind that fits the items, in a drawn order."""
     say = partial(screen_frames.say, screen.lang, split, screen.quantity())
-    makers = rng.sample(MAKERS, len(MAKERS)) if len(items) > 1 else []
+    fitting = NAMED if screen.mixed() else MAKERS
+    makers = rng.sample(fitting, len(fitting)) if len(items) > 1 else []
     return [problem for maker in makers if (problem := maker(screen.lang, say, items, rng))]
 
 
@@ -160,5 +161,7 @@ def _boxes(items: Sequence[Quantity]) -> tuple[Box, ...]:
 
 
 Maker = Callable[[str, Say, Sequence[Quantity], random.Random], Problem | None]
-MAKERS: tuple[Maker, ...] = (_read, _sum, _more, _all, _extreme, _few)
+NAMED: tuple[Maker, ...] = (_read, _sum, _more)
+"""Questions that name the items they are about."""
+MAKERS: tuple[Maker, ...] = (*NAMED, _all, _extreme, _few)
 """Every kind of question; each gives None where the screen does not fit it."""

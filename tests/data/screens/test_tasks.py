@@ -180,6 +180,7 @@ def test_quantities_are_the_largest_group_of_numbers_with_clear_names() -> None:
     assert twice.quantities() == []
     left = element("value", "4", (180, 21, 10, 10), field="stock", item="Tea", value=4, unit="")
     assert shop(elements=(*shop().elements, left)).quantities() == [], "which number of tea?"
+    assert shop(elements=(*shop().elements, left)).mixed() and not shop().mixed()
 
 
 def test_each_number_that_is_shown_once_has_its_box() -> None:

@@ -26,12 +26,16 @@ class Stand:
     template: str = "shop"
     source: str = "test"
     image: Image = Image(b"", 100, 200)
+    several: bool = False
 
     def quantities(self) -> list[tuple[str, int, str]]:
         return list(self.items)
 
     def quantity(self) -> str:
         return "price"
+
+    def mixed(self) -> bool:
+        return self.several
 
     def item_boxes(self) -> dict[str, tuple[float, float, float, float]]:
         return {name: (100.0, 100.0 * row, 800.0, 50.0) for row, (name, _, _) in enumerate(self.items)}
@@ -102,6 +106,14 @@ def test_held_out_screens_are_asked_in_new_sentences() -> None:
         ways = {say(lang, "train", "price", "two", random.Random(number), a="Tea", b="Milk") for number in range(400)}
         assert len(ways) > 60 and not any(one in way for one in _filled(held) for way in ways)
     assert all(sample.think and sample.budget is None for sample in many(Stand(split="seen"), 20))
+
+
+def test_beside_numbers_of_another_kind_each_item_is_named() -> None:
+    several = Stand(several=True)
+    assert {sample.meta["template"] for sample in many(several)} == {
+        "screen/read", "screen/sum2", "screen/sum3", "screen/more",
+    }  # fmt: skip
+    assert listed(several, random.Random(0)) == []
 
 
 def test_odd_screens() -> None:
