@@ -67,6 +67,10 @@ MOST_WRAPPED = 3
 """Lines that a name goes over at most."""
 
 
+AMOUNT = re.compile(r"\W{0,2}\d[\d.,]*\s?[^\d\s]{0,5}")
+"""A line that is a number with its sign or unit: no time, no date and no code."""
+
+
 class Legible:
     """The names that can be read in whole lines: as such, over several of them, or as whole words of one."""
 
@@ -152,13 +156,17 @@ class Screen:
         groups = self._groups()
         largest = self._largest(groups)
         named, read = {name for name, _, _ in largest}, self.legible()
-        if any(name in named for group in groups.values() if group is not largest for name, _, _ in group):
-            return []
-        if not all(name in read for name in named):
+        others = {name for group in groups.values() if group is not largest for name, _, _ in group}
+        if named & (others | self._entered()) or not all(name in read for name in named):
             return []
         times = Counter(name for name, _, _ in largest)
         items = [entry for entry in largest if times[entry[0]] == 1]
         return items if len(items) > 1 else []
+
+    def _entered(self) -> set[str]:
+        """What a number is entered for."""
+        facts = [element.data for element in self.elements if element.data.get("field") == "entry"]
+        return {fact["item"] for fact in facts if isinstance(fact["value"], str) and fact["value"].isdigit()}
 
     def quantity(self) -> str:
         """What the `quantities` are: price, count or another field of a fact."""
@@ -166,8 +174,10 @@ class Screen:
         return next((field for (field, _), group in groups.items() if group is self._largest(groups)), "")
 
     def mixed(self) -> bool:
-        """Whether it shows numbers of several kinds: then nobody asks for the lowest, or for the sum of all."""
-        return len(self._groups()) > 1
+        """Whether it shows numbers beside its `quantities`: then nobody asks for the lowest, or for the sum of all."""
+        groups = self._groups()
+        shown = sum(AMOUNT.fullmatch(line[0]) is not None for line in self.lines)
+        return len(groups) > 1 or shown > len(self._largest(groups))
 
     def _groups(self) -> dict[tuple[str, str], list[tuple[str, int, str]]]:
         """(item, value, unit) of shown whole numbers by field and unit."""
@@ -184,7 +194,8 @@ class Screen:
     def item_boxes(self) -> dict[str, Box]:
         """Box in thousandths of each item of the `quantities`: where its name is written in the one element that has
         it, else of its number."""
-        boxes = {element.data["item"]: element.box for element in self.elements if "value" in element.data}
+        counted = [element for element in self.elements if isinstance(element.data.get("value"), int)]
+        boxes = {element.data["item"]: element.box for element in counted}
         boxes |= {element.name: element.spot for element in self.elements if element.unique}
         return {name: self.thousandths(boxes[name]) for name, _, _ in self.quantities()}
 

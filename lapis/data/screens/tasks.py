@@ -273,12 +273,14 @@ def _facts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     read = screen.legible()
     facts = [element for element in screen.elements if element.data.get("field") in phrases.FACTS]
     times = Counter((element.data["field"], element.data["item"]) for element in facts)
+    several = {item for item, count in Counter(element.data["item"] for element in facts).items() if count > 1}
     asked = []
     for element in facts:
         fact = element.data
         number, frames = isinstance(fact["value"], int), phrases.FACTS[fact["field"]][lang == "zh"]
         named = fact["item"] in read or "{item}" not in frames[0]
-        if times[fact["field"], fact["item"]] > 1 or not named or not (number or fact["value"] in read):
+        vague = times[fact["field"], fact["item"]] > 1 or (fact["field"] == "entry" and fact["item"] in several)
+        if vague or not named or not (number or fact["value"] in read):
             continue
         held = element.data["held_word"] or _held(screen, fact["item"])
         check = _check(screen, "number" if number else "text", element.box, held, element.role)

@@ -181,6 +181,16 @@ def test_quantities_are_the_largest_group_of_numbers_with_clear_names() -> None:
     left = element("value", "4", (180, 21, 10, 10), field="stock", item="Tea", value=4, unit="")
     assert shop(elements=(*shop().elements, left)).quantities() == [], "which number of tea?"
     assert shop(elements=(*shop().elements, left)).mixed() and not shop().mixed()
+    for text, other in (("$49", True), ("4", True), ("32 %", True), ("23:05", False), ("9月4日", False), ("A4", False)):
+        assert shop(lines=(*shop().lines, (text, 0, 90, 20, 10))).mixed() == other, text
+
+
+def test_a_number_entered_for_something_with_a_price_leaves_its_number_open() -> None:
+    count = element("input", "Tea", (100, 21, 20, 10), False, field="entry", item="Tea", value="2", unit="")
+    screen = shop(elements=(*shop().elements, count), lines=(*shop().lines, ("2", 100, 21, 20, 10)))
+    assert screen.quantities() == []
+    said = {sample.turns[1].text for sample in asked(screen, "qa") if "Tea" in sample.turns[0].text}
+    assert "12" in said and "2" not in said, "a price is asked for as such, the value of tea is not"
 
 
 def test_each_number_that_is_shown_once_has_its_box() -> None:
