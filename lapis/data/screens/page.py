@@ -138,10 +138,14 @@ class Screen:
 
     @property
     def texts(self) -> str:
-        """All that can be read or is called something, in small letters: what is not in it is not on the screen."""
-        return " ".join(
-            [*(line[0] for line in self.lines), *(one.name for one in self.elements), *self.behind]
-        ).casefold()
+        """All that can be read or is called something, in small letters and without spaces."""
+        found = [*(line[0] for line in self.lines), *(one.name for one in self.elements), *self.behind]
+        return "\n".join("".join(text.split()) for text in found).casefold()
+
+    def missing(self, words: Sequence[str]) -> list[str]:
+        """Those words that are not on the screen, not even spelled with or without a space."""
+        shown = self.texts
+        return [word for word in words if "".join(word.split()).casefold() not in shown]
 
     def legible(self) -> Legible:
         """The names that can be read on it."""

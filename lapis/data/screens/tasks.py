@@ -318,8 +318,7 @@ def _exists(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     """Is there a "Save"? One that can be read and one that is not there; a drawing shows no word."""
     read = screen.legible()
     names = [element.name for element in screen.elements if element.unique and element.name in read]
-    shown = screen.texts
-    absent = [word for word in pool(screen.lang, "ui", False) if word.casefold() not in shown]
+    absent = screen.missing(pool(screen.lang, "ui", False))
     whole = (0, 0, screen.image.width, screen.image.height)
     asked = []
     for name, answer in ((rng.choice(names) if names else None, 0), (rng.choice(absent), 1)):

@@ -214,8 +214,7 @@ def _swiped(words: str, way: str, thought: str) -> Goal:
 
 def _absent(screen: Screen, rng: random.Random, split: str) -> Goal | None:
     """Tap what is not to be seen: where the page goes on, else nowhere; not asked where it cannot be scrolled now."""
-    shown, topic = screen.texts, rng.choice(TOPICS)
-    names = [word for word in pool(screen.lang, topic, split == "held") if word.casefold() not in shown]
+    names = screen.missing(pool(screen.lang, rng.choice(TOPICS), split == "held"))
     if not names or screen.over or any(one.role in ("key", "option") for one in screen.elements):
         return None
     name, role = rng.choice(names), phrases.ROLES["item"][screen.lang == "zh"]

@@ -119,6 +119,11 @@ def test_a_screen_shows_words_and_no_names_of_drawings() -> None:
     assert not [question for question in said if "Like" in question]
 
 
+def test_what_is_missing_is_not_there_in_another_spelling_either() -> None:
+    screen = shop(lines=(("Check out", 0, 0, 9, 9),), behind=("Half a line",))
+    assert screen.missing(["Checkout", "check  out", "Tea", "half", "Save"]) == ["Save"]
+
+
 def test_lists_leave_nothing_out_that_can_be_read_in_part() -> None:
     def lists(**changes: Any) -> list[str]:
         (made,) = samples(shop(**changes), random.Random(0), ("ocr",))

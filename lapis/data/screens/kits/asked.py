@@ -72,7 +72,7 @@ def numbered(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 
 def absent(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     """A place is asked for that is not there; the answer says so."""
-    missing = [name for name in pool(screen.lang, "ui", False) if name.casefold() not in screen.texts]
+    missing = screen.missing(pool(screen.lang, "ui", False))
     asked = []
     for name in rng.sample(missing, min(rng.randrange(MOST_ABSENT + 1), len(missing))):
         words = {"name": name, "role": phrases.ROLES["button"][lang == "zh"]}
@@ -85,7 +85,7 @@ def absent(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
 def above(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     """How many of the shown numbers of one kind lie above one of them?"""
     items = screen.quantities()
-    if len(items) < 3:
+    if len(items) < 3 or screen.mixed():
         return []
     _, value, unit = rng.choice(items)
     count = sum(other > value for _, other, _ in items)

@@ -10,6 +10,7 @@ import pytest
 from lapis.data.screens import phrases, tasks
 from lapis.data.screens.browser import installed_fonts
 from lapis.data.screens.kits import kits, shots
+from lapis.data.screens.kits.asked import above
 from lapis.data.screens.kits.describe import part, row
 from lapis.data.screens.kits.tab import KitTab
 from lapis.data.screens.page import Screen
@@ -79,6 +80,18 @@ def test_a_name_that_stands_nowhere_in_the_picture_is_not_asked_for(browser: Any
     <button aria-label="Close"><svg width="10" height="10"></svg></button><button aria-label="Buy tea">Buy</button>"""
     found = elements(shown(browser, tmp_path, html))
     assert {name for name, one in found.items() if one.unique} == {"Email", "Close"}
+
+
+def test_the_hint_of_a_password_is_read_and_its_dots_are_not(browser: Any, tmp_path: Path) -> None:
+    html = '<input type="password" placeholder="8 to 20"><input type="password" placeholder="Again" value="secret">'
+    assert [line[0] for line in screen(shown(browser, tmp_path, html)).lines] == ["8 to 20"]
+
+
+def test_values_are_counted_only_where_no_other_number_is_shown(browser: Any, tmp_path: Path) -> None:
+    fact = '<p>{name} <b data-fact=\'["price","{name}",{value},"$"]\'>${value}</b></p>'
+    prices = "".join(fact.format(name=name, value=value) for name, value in (("Tea", 7), ("Rye", 9), ("Fig", 4)))
+    assert above(screen(shown(browser, tmp_path, prices)), random.Random(0), "en")
+    assert not above(screen(shown(browser, tmp_path, prices + "<p>Total <b>$20</b></p>")), random.Random(0), "en")
 
 
 DETAILS = f'<button style="{AT};left:10px;top:{{top}}px">Details</button>'

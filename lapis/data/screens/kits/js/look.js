@@ -148,8 +148,9 @@
   };
   const FONT = ['fontFamily', 'fontSize', 'fontWeight', 'fontStyle', 'letterSpacing', 'lineHeight', 'textAlign', 'textTransform', 'wordSpacing', 'textIndent', 'direction'];
   const field = (node) => {  // what a field shows lies in a tree of the browser's own: it is set again beside it and measured there
+    const dots = node.type === 'password' && node.value;
     const text = node.tagName === 'SELECT' ? node.selectedOptions[0]?.text : node.value || node.placeholder;
-    if (!text || node.type === 'password' || !shown(node)) return;
+    if (!text || dots || !shown(node)) return;
     const s = style(node), rect = node.getBoundingClientRect(), copy = document.createElement('div');
     for (const name of FONT) copy.style[name] = s[name];
     const many = node.tagName === 'TEXTAREA';
@@ -169,7 +170,7 @@
   };
   for (const owner of all) {
     if (owner.tagName === 'STYLE' || owner.tagName === 'SCRIPT' || owner.tagName === 'TITLE' || owner.tagName === 'NOSCRIPT') continue;
-    if (owner.tagName === 'TEXTAREA' || (owner.tagName === 'SELECT' && owner.size < 2 && !owner.multiple) || (owner.tagName === 'INPUT' && /^(text|search|email|tel|url|number|)$/.test(owner.type))) { field(owner); continue; }
+    if (owner.tagName === 'TEXTAREA' || (owner.tagName === 'SELECT' && owner.size < 2 && !owner.multiple) || (owner.tagName === 'INPUT' && /^(text|search|email|tel|url|number|password|)$/.test(owner.type))) { field(owner); continue; }
     for (const node of owner.childNodes) {
       if (node.nodeType !== 3 || !node.data.trim() || !elements[numbers.get(owner)] || hushed(owner)) continue;
       read(node, owner, 0, 0, clip(owner));
