@@ -167,7 +167,8 @@ def _text(join: Join, at: int, name: str) -> Found | None:
     fact = join.facts.get(next(join.parents(at)))
     if fact is None:
         return Found("text", name, number, box, whole)
-    return Found("value", name, number, box, whole, data=dict(zip(FACT, fact, strict=True)))
+    role = "value" if isinstance(fact[2], int) else "text"
+    return Found(role, name, number, box, whole, data=dict(zip(FACT, fact, strict=True)))
 
 
 def _around(words: list[list[Any]]) -> Box:

@@ -94,6 +94,15 @@ def test_values_are_counted_only_where_no_other_number_is_shown(browser: Any, tm
     assert not above(screen(shown(browser, tmp_path, prices + "<p>Total <b>$20</b></p>")), random.Random(0), "en")
 
 
+def test_words_that_may_be_asked_for_are_text_and_numbers_are_values(browser: Any, tmp_path: Path) -> None:
+    fact = '<p data-fact=\'["{field}","Mia",{value},""]\'>{shown}</p>'
+    facts = (("subject", '"Shy bison"', "Shy bison"), ("unread", 7, "7"))
+    html = "".join(fact.format(field=field, value=value, shown=shown) for field, value, shown in facts)
+    found = elements(shown(browser, tmp_path, html))
+    assert {name: one.role for name, one in found.items()} == {"Shy bison": "text", "7": "value"}
+    assert found["Shy bison"].data["field"] == "subject"
+
+
 DETAILS = f'<button style="{AT};left:10px;top:{{top}}px">Details</button>'
 
 
