@@ -1,6 +1,6 @@
 """One-step asynchronous RL against synchronous RL with the same processes: samples a second at equal final reward.
 
-Two processes, a trainer and an engine, one thread each; answers are long-tailed (4 to 224 tokens of thought).
+Two processes, a trainer and an engine, one thread each; lengths of answers have a long tail (parts/fleet.py).
 Beside it: asynchronous without carrying long answers on, and the loop in one process with two threads, where trainer
 and engine have both cores in turn.
 
