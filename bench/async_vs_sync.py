@@ -26,7 +26,7 @@ from lapis.rl.fleet import cluster
 from lapis.rl_fleet import Fleet
 from lapis.types import Silent
 
-OPTIM = config.Optim(lr=1e-3, weight_decay=0.0, warmup=0.0, end=1.0)
+OPTIM = config.Optim(lr=1e-4, weight_decay=0.0, warmup=0.0, end=1.0)
 STAGE = config.RL(
     "rl", "sft", {"math": 1.0}, steps=12, prompts=8, group=8, max_tokens=256, row_tokens=512, refill=1, optim=OPTIM,
     held_out=2, held_samples=2, checkpoint_every=100, fleet=Fleet(slots=32, judges=0),

@@ -157,7 +157,7 @@ class Crew:
             name, questions = handed
             self._engines[name].ask.remote(questions)
         refs = [*self._collects, *self._coming, *self._judges.refs, *self._transfer_refs(), *others]
-        done, rest = ray.wait(refs, num_returns=1, timeout=2 * POLL)
+        done, rest = ray.wait(refs, num_returns=1, timeout=0 if self._judges.ready else 2 * POLL)
         if rest:
             done = done + ray.wait(rest, num_returns=len(rest), timeout=0)[0]
         self._arrived(done)

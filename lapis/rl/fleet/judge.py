@@ -75,6 +75,11 @@ class Judges:
         """Of verdicts that are awaited."""
         return [bench.ref for bench in self._benches if bench.ref is not None]
 
+    @property
+    def ready(self) -> bool:
+        """There are verdicts that nothing is awaited for."""
+        return bool(self._now)
+
     def ask(self, key: Key, item: Item) -> None:
         """Have an answer judged, when a judge is idle."""
         if self._book is not None:

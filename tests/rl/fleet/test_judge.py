@@ -54,6 +54,13 @@ def all_of(judges: Judges, many: int) -> dict[int, Judged]:
     return {one.key[0]: one.judged for one in found}
 
 
+def test_verdicts_made_here_wait_for_nothing() -> None:
+    judges = Judges(0, sizes)
+    assert not judges.ready
+    judges.ask((0, 0), number("42"))
+    assert judges.ready and len(judges.done([])) == 1 and not judges.ready
+
+
 def test_a_judge_takes_what_waits_at_once(ray_here: str) -> None:
     judges = Judges(1, sizes)
     for place in range(4 + BATCH):
