@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lapis.rl import loop
 from lapis.rl.fleet import stage as fleet_stage
@@ -19,4 +20,11 @@ def test_three_tasks_share_a_batch_in_processes_as_in_one(tmp_path: Path, ray_he
         loop.run(replace(stage, name="inline"), letters.recipe(), tmp_path, Silent())
         fleet_stage.run(replace(stage, fleet=Fleet("sync", judges=2)), letters.recipe(), tmp_path, Silent())
     ours, theirs = test_mixed.check(tmp_path / "rl"), test_mixed.check(tmp_path / "inline")
-    assert [{name: line[name] for name in theirs[0]} for line in ours] == theirs
+    assert [near({name: line[name] for name in theirs[0]}) for line in ours] == [near(line) for line in theirs]
+
+
+def near(told: Any) -> Any:
+    """In seven digits: a reward model that judges another number of answers at once rounds otherwise."""
+    if isinstance(told, dict):
+        return {name: near(value) for name, value in told.items()}
+    return round(told, 7) if isinstance(told, float) else told
