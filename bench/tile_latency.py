@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from bench.parts.line import run_of, say
-from lapis import config
 from lapis.model import convert
 from lapis.model.vit import normalise, patchify
 from lapis.model.vlm import Lapis
+from lapis.named import recipe_in
 from lapis.recipes import pocket
 from lapis.report_parts import charts
 from lapis.report_parts.page import page
@@ -41,7 +41,7 @@ def model_of(run: Path | None) -> Lapis:
     """The run's model, else one of pocket's shape: time does not hang on the weights."""
     if run is None:
         return Lapis(pocket.recipe().model)
-    settings = config.load((run / "config.json").read_text(encoding="utf-8"))
+    settings = recipe_in(run)
     model = convert.read(run / settings.export.name / "hf")
     assert isinstance(model, Lapis)
     return model

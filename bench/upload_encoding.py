@@ -23,10 +23,11 @@ from PIL import Image as Picture
 
 from bench.parts.line import run_of, say
 from bench.tile_latency import model_of
-from lapis import chat, config
+from lapis import chat
 from lapis.data.tokenise import train_tokenizer
 from lapis.model import anyres
 from lapis.model.vlm import Lapis
+from lapis.named import recipe_in
 from lapis.serve.engine import Engine, encode_images
 from lapis.types import Image, Request, Text, Turn
 
@@ -48,7 +49,7 @@ def screen(size: tuple[int, int], seed: int) -> Image:
 def tokenizer_of(run: Path | None, model: Lapis) -> chat.Tokenizer:
     """The run's, else one of single bytes."""
     if run is not None:
-        settings = config.load((run / "config.json").read_text(encoding="utf-8"))
+        settings = recipe_in(run)
         return chat.Tokenizer.load(run / settings.export.name / "hf", model.config.tokens_per_tile)
     with tempfile.TemporaryDirectory() as folder:
         return train_tokenizer([QUESTION], model.config.decoder.vocab, Path(folder), model.config.tokens_per_tile)

@@ -17,6 +17,7 @@ from lapis.data import pack as packing
 from lapis.data.deal import Cost
 from lapis.data.mixture import Mixture, Stream, match
 from lapis.data.shards import Shards
+from lapis.named import recipe_in
 
 Ints = npt.NDArray[np.int64]
 KINDS = ("caption", "prose", "screen")
@@ -62,7 +63,7 @@ def heavy_tailed(model: config.Model, pack: config.Pack, samples: int = 40_000, 
 
 def of_run(folder: Path) -> tuple[Mixed, config.Model]:
     """A run's samples as its longest stage with images packs them, and its model."""
-    recipe = _recipe(folder)
+    recipe = recipe_in(folder)
     stages = [stage for stage in recipe.stages if isinstance(stage, config.Train)]
     stage = max(stages, key=lambda one: (one.pack.tiles > 0, one.steps * one.pack.rows))
     index = Shards(shards_of(folder))
@@ -72,11 +73,7 @@ def of_run(folder: Path) -> tuple[Mixed, config.Model]:
 
 def shards_of(folder: Path) -> Path:
     """Where a run's shards lie."""
-    return folder / _recipe(folder).data.name / "shards"
-
-
-def _recipe(folder: Path) -> config.Recipe:
-    return config.load((folder / "config.json").read_text(encoding="utf-8"))
+    return folder / recipe_in(folder).data.name / "shards"
 
 
 def first_come(mixed: Mixed, steps: int, seed: int) -> packing.Plan:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lapis import config
 from lapis import run as road
+from lapis.named import recipe_in
 from lapis.recipes import pocket
 
 HOME = Path(".cache") / "bench" / "small-run"
@@ -21,7 +22,7 @@ def recipe() -> config.Recipe:
 
 def data_of(run: Path | None) -> tuple[config.Recipe, Path]:
     """The recipe and the data folder of a run whose data stage is done; without one the small recipe's, made first."""
-    made = recipe() if run is None else config.load((run / "config.json").read_text(encoding="utf-8"))
+    made = recipe() if run is None else recipe_in(run)
     folder = run or HOME
     if not (folder / made.data.name / "done.json").is_file():
         road.run(made, folder, only=made.data.name)

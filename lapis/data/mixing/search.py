@@ -96,9 +96,8 @@ class Search:
             else:
                 progress.advance(steps, name)
                 kept[name] = losses
-        told = {name: self._told(of_kind, steps) for (name, _), of_kind in shares.items()}
         for one, losses in zip(missing, self.proxies.train(missing, progress), strict=True):
-            files.write_json(self._path(one.name), {**told[one.name], "losses": losses})
+            files.write_json(self._path(one.name), {**self._told(shares[one.name, one.seed], steps), "losses": losses})
             kept[one.name] = losses
         return [kept[name] for name, _ in shares]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -85,6 +85,18 @@ class Legible:
         if not key or "".join(key.split()) in self._runs:
             return bool(key)
         return key in self._text and re.search(rf"(?<![a-z0-9]){re.escape(key)}(?![a-z0-9])", self._text) is not None
+
+
+def alone(things: Iterable[tuple[str, str]], shown: Iterable[str], read: Legible) -> set[str]:
+    """Names in small letters that one thing of (role, name) alone has, that no second line shown says, and that can be
+    read unless a drawing stands for them."""
+    called = [(role, name.casefold()) for role, name in things]
+    names, lines = Counter(name for _, name in called), Counter(line.casefold() for line in shown)
+    return {
+        name
+        for role, name in called
+        if name and names[name] == 1 and lines[name] <= 1 and (role in TOLD or name in read)
+    }
 
 
 def within(inner: Box, outer: Box) -> bool:
@@ -175,7 +187,7 @@ class Screen:
     def quantity(self) -> str:
         """What the `quantities` are: price, count or another field of a fact."""
         groups = self._groups()
-        return next((field for (field, _), group in groups.items() if group is self._largest(groups)), "")
+        return max(groups, key=lambda kind: len(groups[kind]), default=("", ""))[0]
 
     def mixed(self) -> bool:
         """Whether it shows numbers beside its `quantities`: then nobody asks for the lowest, or for the sum of all."""

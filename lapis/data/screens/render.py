@@ -5,7 +5,6 @@ Workers (crew.py) have a browser each; worker w renders sheets w, w + workers, .
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from lapis.data.screens.browser import SHEET, Browser, find_browser, installed_fonts
 from lapis.data.screens.compose import HELD, NO_LIMITS, Draft, Limits, Split, draft
 from lapis.data.screens.crew import Worker
-from lapis.data.screens.page import TOLD, Element, Legible, Screen, Word
+from lapis.data.screens.page import Element, Legible, Screen, Word, alone
 from lapis.data.screens.style import Fonts
 from lapis.types import Image, InputError, Progress
 
@@ -92,17 +91,12 @@ def _screen(page: Draft, png: bytes, seen: dict[str, Any]) -> Screen:
 
 def _elements(page: Draft, seen: dict[str, Any], words: list[Word]) -> tuple[Element, ...]:
     found = seen["elements"]
-    names = Counter(entry["name"].casefold() for entry in found)
-    lines = Counter(line[0].casefold() for line in seen["lines"])
-    read = Legible([line[0] for line in seen["lines"]])
-    alone = {
-        entry["name"] for entry in found
-        if names[key := entry["name"].casefold()] == 1 and lines[key] <= 1 and (entry["role"] in TOLD or key in read)
-    }  # fmt: skip
-    return tuple(_element(page, entry, words, alone) for entry in found)
+    lines = [line[0] for line in seen["lines"]]
+    unique = alone(((entry["role"], entry["name"]) for entry in found), lines, Legible(lines))
+    return tuple(_element(page, entry, words, unique) for entry in found)
 
 
-def _element(page: Draft, entry: dict[str, Any], words: list[Word], alone: set[str]) -> Element:
+def _element(page: Draft, entry: dict[str, Any], words: list[Word], unique: set[str]) -> Element:
     held = page.split in HELD and any(word in entry["name"] for word in page.content)
     data: dict[str, Any] = {"held_word": held}
     if entry["of"]:
@@ -115,6 +109,6 @@ def _element(page: Draft, entry: dict[str, Any], words: list[Word], alone: set[s
         text=entry["text"],
         box=tuple(entry["box"]),
         words=tuple(words[number] for number in entry["words"]),
-        unique=entry["name"] in alone,
+        unique=entry["name"].casefold() in unique,
         data=data,
     )

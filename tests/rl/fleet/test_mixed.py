@@ -23,8 +23,7 @@ def test_three_tasks_share_a_batch_in_processes_as_in_one(tmp_path: Path, ray_he
     assert [near({name: line[name] for name in theirs[0]}) for line in ours] == [near(line) for line in theirs]
 
 
-def near(told: Any) -> Any:
-    """In seven digits: a reward model that judges another number of answers at once rounds otherwise."""
-    if isinstance(told, dict):
-        return {name: near(value) for name, value in told.items()}
-    return round(told, 7) if isinstance(told, float) else told
+def near(line: dict[str, Any]) -> dict[str, Any]:
+    """Rewards in seven digits: a reward model that judges another number of answers at once rounds otherwise."""
+    rewards = {kind: round(reward, 7) for kind, reward in line["rewards"].items()}
+    return {**line, "reward": round(line["reward"], 7), "rewards": rewards}

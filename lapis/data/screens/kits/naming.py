@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lapis.data.screens.kits.labels import AGREE, STATES, Found, Join
-from lapis.data.screens.page import TOLD, Box, Element, Legible, Word
+from lapis.data.screens.page import Box, Element, Legible, Word, alone
 
 LONGEST = 48
 """Characters of a name that an instruction says."""
@@ -24,33 +24,23 @@ LEVELS = 6
 
 def elements(join: Join, things: Sequence[Found], scale: float, content: frozenset[str]) -> tuple[Element, ...]:
     """The wholly visible things as elements; boxes in pixels. `content` are held-out words."""
-    _rename_states(join, things)
+    read = Legible([line[0] for line in join.look["lines"]])
+    _rename_states(join, things, read)
     for thing in things:
         if thing.role == "button" and not thing.text and not _half_read(join, thing):
             thing.role = "icon"
-    alone = _alone(join, things)
-    _relate(join, things, alone)
+    unique = {
+        name for name in alone(((one.role, one.name) for one in things), shown_lines(join), read) if _sayable(name)
+    }
+    _relate(join, things, unique)
     _number(join, things)
     words = [scaled_word(word, scale) for word in join.look["words"]]
-    return tuple(_element(one, scale, words, alone, content) for one in things if one.whole)
+    return tuple(_element(one, scale, words, unique, content) for one in things if one.whole)
 
 
 def _half_read(join: Join, thing: Found) -> bool:
     """Whether text stands in it that is cut off or covered: then it is no drawing."""
     return any(thing.number <= number <= join.boxes[thing.number][6] for number in join.look["cut"])
-
-
-def _alone(join: Join, things: Sequence[Found]) -> set[str]:
-    """Names that one thing alone has, and that can be read in the picture unless a drawing has them."""
-    names = Counter(thing.name.casefold() for thing in things)
-    lines = Counter(line.casefold() for line in shown_lines(join))
-    read = Legible([line[0] for line in join.look["lines"]])
-    return {
-        key
-        for thing in things
-        if names[key := thing.name.casefold()] == 1 and lines[key] <= 1 and _sayable(key)
-        if thing.role in TOLD or key in read
-    }
 
 
 def shown_lines(join: Join) -> list[str]:
@@ -74,22 +64,21 @@ def _sayable(name: str) -> bool:
     return len(name) <= LONGEST and re.search(r"\w", name) is not None
 
 
-def _element(thing: Found, scale: float, words: Sequence[Word], alone: set[str], content: frozenset[str]) -> Element:
+def _element(thing: Found, scale: float, words: Sequence[Word], unique: set[str], content: frozenset[str]) -> Element:
     return Element(
         role=thing.role,
         name=thing.name,
         text=thing.text,
         box=scaled(thing.box, scale),
         words=tuple(words[at] for at in thing.words),
-        unique=thing.name.casefold() in alone,
+        unique=thing.name.casefold() in unique,
         data={"held_word": any(word in thing.name for word in content), **thing.data},
     )
 
 
-def _rename_states(join: Join, things: Sequence[Found]) -> None:
+def _rename_states(join: Join, things: Sequence[Found], read: Legible) -> None:
     """A switch or box whose name is written beside it is that of the text; written in it, or nowhere, it keeps it."""
     lines = Counter(line.casefold() for line in shown_lines(join))
-    read = Legible([line[0] for line in join.look["lines"]])
     for thing in things:
         key = thing.name.casefold()
         if thing.role in STATES and lines[key] and key not in thing.text.casefold():
@@ -98,17 +87,17 @@ def _rename_states(join: Join, things: Sequence[Found]) -> None:
             thing.name = ""
 
 
-def _relate(join: Join, things: Sequence[Found], alone: set[str]) -> None:
+def _relate(join: Join, things: Sequence[Found], unique: set[str]) -> None:
     """Say what things of one name belong to."""
     for thing in things:
         nameless = (
-            thing.role not in ("text", "value", "item", "heading", "image") and thing.name.casefold() not in alone
+            thing.role not in ("text", "value", "item", "heading", "image") and thing.name.casefold() not in unique
         )
-        if nameless and "of" not in thing.data and (of := _holder(join, things, thing, alone)):
+        if nameless and "of" not in thing.data and (of := _holder(join, things, thing, unique)):
             thing.data["of"] = of
 
 
-def _holder(join: Join, things: Sequence[Found], thing: Found, alone: set[str]) -> str:
+def _holder(join: Join, things: Sequence[Found], thing: Found, unique: set[str]) -> str:
     """The unique name of the nearest row, or the first text beside it, that this thing is alone of its kind in; none
     of a row that is cut off, whose first text may be gone."""
     for node in list(join.parents(join.at[thing.number]))[:LEVELS]:
@@ -121,7 +110,7 @@ def _holder(join: Join, things: Sequence[Found], thing: Found, alone: set[str]) 
         names = [one.name for one in inside if one is not thing and one.role in ("item", "text", "heading")]
         worded = [name for name in names if re.search(r"[^\W\d_]{2}", name)]
         if worded:
-            return worded[0] if worded[0].casefold() in alone and _uncut(join, node) else ""
+            return worded[0] if worded[0].casefold() in unique and _uncut(join, node) else ""
     return ""
 
 

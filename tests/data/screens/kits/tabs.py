@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lapis.data.screens.browser import chromium, find_browser
-from lapis.data.screens.kits import given, labels, naming, shots
+from lapis.data.screens.kits import given, kits, labels, naming, shots
 from lapis.data.screens.kits.tab import View
 from lapis.data.screens.page import Screen
 
@@ -20,6 +20,13 @@ def browser() -> Iterator[Any]:
     """A module's: Playwright takes the thread's event loop for as long as it lives."""
     with chromium(find_browser()) as running:
         yield running
+
+
+def here(kit: kits.Kit) -> kits.Kit:
+    """A kit whose packages are in the cache; tests fetch none."""
+    if not kits.is_there(kit):
+        pytest.skip(f"{kit.name} is not in the cache")
+    return kit
 
 
 def shown(browser: Any, folder: Path, html: str) -> given.GivenTab:

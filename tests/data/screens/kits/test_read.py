@@ -14,7 +14,7 @@ from lapis.data.screens.kits.asked import above
 from lapis.data.screens.kits.describe import part, row
 from lapis.data.screens.kits.tab import KitTab
 from lapis.data.screens.page import Screen
-from tests.data.screens.kits.tabs import AT, browser, elements, screen, shown
+from tests.data.screens.kits.tabs import AT, browser, elements, here, screen, shown
 
 __all__ = ["browser"]
 
@@ -156,10 +156,7 @@ def test_a_drawing_has_no_name_that_only_its_maker_knows(browser: Any) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_element_names_its_steps_in_the_language_of_the_page(browser: Any, lang: str) -> None:
-    kit = kits.named(["element"])[0]
-    if not kits.is_there(kit):
-        pytest.skip("element is not in the cache")
-    seen = drawn(browser, kit, lang, [row("Tea", count=2, fact=("count", "Tea", 2, ""))])
+    seen = drawn(browser, here(kits.named(["element"])[0]), lang, [row("Tea", count=2, fact=("count", "Tea", 2, ""))])
     names = {"en": {"increase number", "decrease number"}, "zh": {"增加数值", "减少数值"}}
     assert names[lang] <= {one.name for one in seen.elements}
     assert not names["zh" if lang == "en" else "en"] & {one.name for one in seen.elements}
