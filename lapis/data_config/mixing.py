@@ -16,6 +16,8 @@ class Mixing:
 
     runs: Annotated[int, Ge(8)] = 48
     """Proxy runs, each with a mixture of its own."""
+    wide: Annotated[int, Ge(4)] = 24
+    """How many of them have mixtures from everywhere; the others, eight at a time, near the best of those before."""
     steps: Positive = 100
     """Steps of a proxy run."""
     rows: Positive = 4

@@ -1,9 +1,8 @@
 """The KV cache of the engine: every request owns a run of tokens in one long tensor a layer.
 
-Unusual: on a CPU each request attends by calls of its own, whose shapes follow from its own positions alone: BLOCK
-queries and the keys up to that block's end, or one query and the keys up to it. So no key is computed for a neighbour's
-length, and nothing of a request's arithmetic depends on what runs beside it. On a GPU, where calls cost more than
-masked keys, all single queries share one.
+Unusual: on a CPU nothing of a request's arithmetic depends on what runs beside it. A prompt attends by BLOCK queries
+and the keys up to that block's end; written tokens attend as written.py has it. On a GPU, where calls cost more than
+masked keys, all written tokens share one call.
 
 Shape legend: T tokens of a forward, N tokens of the cache, M keys, H query heads, G key-value heads, R = H / G,
 E head dimension, B single queries.
@@ -14,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from lapis import config
 from lapis.model.attention import attend_cache
+from lapis.model.written import Call, Query, calls
 
 BLOCK = 32
 """Runs begin and end at multiples of so many tokens, and so do the blocks in which prompts attend."""
@@ -45,14 +46,25 @@ class Span:
 
 
 class KVCache:
-    """Keys and values of `tokens` tokens (in whole blocks), one tensor [1, G, N, E] a layer, made once."""
+    """Keys and values of `tokens` tokens (in whole blocks), one tensor [1, G, N, E] a layer, made once.
 
-    def __init__(self, shape: config.Decoder, tokens: int, dtype: torch.dtype, device: torch.device | str = "cpu"):
+    Runs begin at multiples of `step` tokens, where one is given that divides the cache.
+    """
+
+    def __init__(
+        self,
+        shape: config.Decoder,
+        tokens: int,
+        dtype: torch.dtype,
+        device: torch.device | str = "cpu",
+        step: int = 0,
+    ):
         size = (1, shape.kv_heads, whole(tokens), shape.head_dim)
-        self.tokens = size[2]
+        self.tokens, self.step = size[2], step
         self.k = [torch.zeros(size, dtype=dtype, device=device) for _ in range(shape.layers)]
         self.v = [torch.zeros(size, dtype=dtype, device=device) for _ in range(shape.layers)]
         self.copies = shape.heads // shape.kv_heads
+        self.products = shape.heads * shape.head_dim
         self._seen: Tensor | None = None
 
     def view(self, spans: Sequence[Span]) -> View:
@@ -83,11 +95,20 @@ class View:
     """Some runs of a cache during one forward; tokens behind the spans' are padding, of which nothing is kept."""
 
     def __init__(self, cache: KVCache, spans: Sequence[Span]):
-        self._cache, self._spans = cache, spans
+        self._cache = cache
         places = [at for one in spans for at in range(one.start + one.first, one.start + one.first + one.count)]
         self._count = len(places)
         self._at_T = torch.tensor(places, device=cache.k[0].device)
-        self._apart = [] if cache.k[0].device.type == "cpu" else [one for one in spans if one.written]
+        rows = [0, *accumulate(one.count for one in spans)]
+        self._read = [(row, one) for row, one in zip(rows, spans, strict=False) if not one.written]
+        """Row and span of what prompts compute."""
+        self._written = [(row, one) for row, one in zip(rows, spans, strict=False) if one.written]
+        self._calls = self._apart() if cache.k[0].device.type == "cpu" else None
+
+    def _apart(self) -> list[Call]:
+        cache = self._cache
+        queries = [Query(row, one.start, one.first, whole(one.first + 1)) for row, one in self._written]
+        return calls(queries, cache.step, cache.products, cache.k[0])
 
     def attend(self, layer: int, q_1THE: Tensor, k_1TGE: Tensor, v_1TGE: Tensor) -> Tensor:
         """Write the new keys and values, and attend to all of each request so far, [1, T, H, E]; zero on padding."""
@@ -95,21 +116,15 @@ class View:
         for store_1GNE, new_1TGE in ((k_1GNE, k_1TGE), (v_1GNE, v_1TGE)):
             kept_1GTE = new_1TGE[:, : self._count].transpose(1, 2)
             store_1GNE.index_copy_(2, self._at_T, kept_1GTE.to(store_1GNE.dtype))
-        q_T1GRE = q_1THE.unflatten(2, (k_1TGE.shape[2], -1)).transpose(0, 1)
-        if self._apart:
-            return self._together(layer, q_1THE, q_T1GRE)
-        out, at = [], 0
-        for span in self._spans:
-            if span.written:
-                run = slice(span.start, span.start + span.first + 1)
-                o_1GRE = F.scaled_dot_product_attention(q_T1GRE[at], k_1GNE[:, :, run], v_1GNE[:, :, run])
-                out.append(o_1GRE.flatten(1, 2))
-            else:
-                out += self._blocks(layer, span, q_T1GRE[at : at + span.count, 0])
-            at += span.count
-        if at < q_1THE.shape[1]:
-            out.append(torch.zeros_like(q_1THE[0, at:]))
-        return torch.cat(out)[None]
+        q_TGRE, o_1THE = q_1THE[0].unflatten(1, (k_1TGE.shape[2], -1)), torch.zeros_like(q_1THE)
+        for row, span in self._read:
+            o_1THE[0, row : row + span.count] = torch.cat(self._blocks(layer, span, q_TGRE[row : row + span.count]))
+        if self._calls is None:
+            self._together(layer, q_1THE, o_1THE)
+        else:
+            for call in self._calls:
+                o_1THE[0, call.rows] = call.attend(q_TGRE, k_1GNE, v_1GNE)
+        return o_1THE
 
     def _blocks(self, layer: int, span: Span, q_TGRE: Tensor) -> list[Tensor]:
         """Outputs [T of a block, H, E] of a span's blocks; the last is filled up with queries of nothing."""
@@ -128,21 +143,15 @@ class View:
             out.append(o_BGRE.flatten(1, 2))
         return out
 
-    def _together(self, layer: int, q_1THE: Tensor, q_T1GRE: Tensor) -> Tensor:
-        """One masked call over gathered keys for all single queries; the others by blocks."""
-        o_1THE, at = torch.zeros_like(q_1THE), 0
-        singles = []
-        for span in self._spans:
-            if span.written:
-                singles.append(at)
-            else:
-                o_1THE[0, at : at + span.count] = torch.cat(self._blocks(layer, span, q_T1GRE[at : at + span.count, 0]))
-            at += span.count
-        starts_B = torch.tensor([one.start for one in self._apart], device=q_1THE.device)
-        last_B = torch.tensor([one.first for one in self._apart], device=q_1THE.device)
-        keys_M = torch.arange(max(one.first for one in self._apart) + 1, device=q_1THE.device)
+    def _together(self, layer: int, q_1THE: Tensor, o_1THE: Tensor) -> None:
+        """One masked call over gathered keys for all written tokens."""
+        if not self._written:
+            return
+        rows, spans = zip(*self._written, strict=True)
+        starts_B = torch.tensor([one.start for one in spans], device=q_1THE.device)
+        last_B = torch.tensor([one.first for one in spans], device=q_1THE.device)
+        keys_M = torch.arange(max(one.first for one in spans) + 1, device=q_1THE.device)
         at_BM = starts_B[:, None] + torch.minimum(keys_M, last_B[:, None])
         k_BMGE, v_BMGE = (x[layer][0][:, at_BM].permute(1, 2, 0, 3) for x in (self._cache.k, self._cache.v))
         mask_B1M = (keys_M <= last_B[:, None])[:, None]
-        o_1THE[0, singles] = attend_cache(q_1THE[0, singles][:, None], k_BMGE, v_BMGE, mask_B1M)[:, 0]
-        return o_1THE
+        o_1THE[0, rows] = attend_cache(q_1THE[0, rows][:, None], k_BMGE, v_BMGE, mask_B1M)[:, 0]

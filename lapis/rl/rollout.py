@@ -50,8 +50,9 @@ def engine_of(
     place: Place,
     features: MutableMapping[bytes, Tensor] | None = None,
 ) -> Engine:
-    """An engine that takes the model itself; its window is the training row's."""
-    return Engine(model, tokenizer, slots, stage.row_tokens, place.dtype, place.device, features)
+    """An engine that takes the model itself; its window is the training row's. Prompts of groups that are gone are not
+    kept: the weights have changed when a question comes again."""
+    return Engine(model, tokenizer, slots, stage.row_tokens, place.dtype, place.device, features, keep=0)
 
 
 def prompt_turns(sample: Sample) -> tuple[Turn, ...]:

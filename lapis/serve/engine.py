@@ -31,7 +31,7 @@ from lapis.serve import budget, sampler
 from lapis.serve.errors import ConfigFault, MemoryFault
 from lapis.serve.grammar import Grammars
 from lapis.serve.job import LEAST, Job, Prompt, Reader, begun, prompt_of, room
-from lapis.serve.memory import Memory
+from lapis.serve.memory import KEPT, Memory
 from lapis.serve.session import Piece, Session
 from lapis.types import Completion, Image, InputError, Request
 
@@ -39,6 +39,8 @@ CHUNK = 128
 """Tokens of prompts in one forward beside live requests."""
 PREFILL_TOKENS = 4096
 """The same where nobody waits for the next token."""
+STEP = 512
+"""Runs of the cache begin at multiples of so many tokens where they can: then written tokens attend together."""
 ROWS = 4
 """Fewest rows of a product: below it other kernels sum in another order."""
 TILES = 8
@@ -56,7 +58,7 @@ class Engine:
     weights are seen. `features` keeps what was made of images (by their bytes) for later calls and other engines, and
     the engine then keeps prompts as well: the weights must stay. Without it each call forgets both. `chunk` tokens of
     prompts are computed between two tokens of live requests; `share` lets prompts take their common beginnings from
-    each other. Raises ConfigFault for sizes that cannot be.
+    each other, and from `keep` prompts of requests that are gone. Raises ConfigFault for sizes that cannot be.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Engine:
         tokens: int | None = None,
         chunk: int = CHUNK,
         share: bool = True,
+        keep: int = KEPT,
     ):
         _check(slots, length, chunk)
         self.model = _placed(model, dtype, torch.device(device))
@@ -86,7 +89,8 @@ class Engine:
         self.features: MutableMapping[bytes, torch.Tensor] = {} if features is None else features
         self._grammars = Grammars(tokenizer)
         self._prompts: WeakValueDictionary[bytes, Prompt] = WeakValueDictionary()
-        self.session = Session(self, Memory(slots * whole(length) if tokens is None else whole(tokens)), share)
+        memory = Memory(slots * whole(length) if tokens is None else whole(tokens), min(STEP, whole(length)), keep)
+        self.session = Session(self, memory, share)
 
     def generate(self, requests: Sequence[Request]) -> list[Completion]:
         """Answers in the order of the requests.
@@ -244,11 +248,11 @@ class Engine:
     def cache(self) -> KVCache:
         """Made at its first use. Raises MemoryFault where there is no memory for it."""
         if self._cache is None:
-            weight, tokens = self.decoder.embedding.weight, self.session.memory.tokens
+            weight, memory = self.decoder.embedding.weight, self.session.memory
             try:
-                self._cache = KVCache(self.decoder.config, tokens, weight.dtype, self.device)
+                self._cache = KVCache(self.decoder.config, memory.tokens, weight.dtype, self.device, memory.step)
             except RuntimeError as error:
-                raise MemoryFault(f"cache: no memory for {tokens} tokens ({first_line(error)})") from None
+                raise MemoryFault(f"cache: no memory for {memory.tokens} tokens ({first_line(error)})") from None
         return self._cache
 
 

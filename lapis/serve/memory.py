@@ -8,6 +8,7 @@ an answer's keys come from other shapes, and would not be the same to the last b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ from lapis.model.cache import BLOCK, whole
 Key = npt.NDArray[np.int64]
 """What a prompt's tokens are: ids, and in an image's places a number of its bytes."""
 KEPT = 256
-"""Most prompts that are kept; each costs a comparison when a request comes."""
+"""Most prompts that are kept, where nothing is said; each costs a comparison when a request comes."""
 
 
 @dataclass(eq=False, slots=True)
@@ -44,10 +45,11 @@ def common(one: Key, other: Key) -> int:
 
 
 class Memory:
-    """The runs of a cache of `tokens` tokens."""
+    """The runs of a cache of `tokens` tokens. They begin at multiples of `step` where nobody has to make way for that;
+    at most `keep` prompts of requests that are gone are kept."""
 
-    def __init__(self, tokens: int):
-        self.tokens = tokens
+    def __init__(self, tokens: int, step: int = BLOCK, keep: int = KEPT):
+        self.tokens, self.step, self.keep = tokens, step, keep
         self._owned: list[Run] = []
         self._kept: list[Run] = []
         """The one that was of use the longest ago comes first."""
@@ -61,21 +63,27 @@ class Memory:
         """A run of so many tokens, in whole blocks; None where live requests leave no room. Kept runs make way, the
         oldest first, `spare` last."""
         size = whole(tokens)
-        if self._gap(size, self._owned) is None:
+        if self._gap(size, self._owned, BLOCK) is None:
             return None
-        while (start := self._gap(size, (*self._owned, *self._kept))) is None:
+        while (start := self._place(size)) is None:
             self._kept.remove(next((run for run in self._kept if run is not spare), self._kept[0]))
         run = Run(start, size)
         self._owned.append(run)
         return run
 
-    def _gap(self, size: int, runs: Sequence[Run]) -> int | None:
-        """Where the first gap of that size between runs begins."""
+    def _place(self, size: int) -> int | None:
+        """Where a run of that size can begin, at a multiple of `step` where it can."""
+        runs = (*self._owned, *self._kept)
+        start = self._gap(size, runs, self.step)
+        return self._gap(size, runs, BLOCK) if start is None else start
+
+    def _gap(self, size: int, runs: Sequence[Run], step: int) -> int | None:
+        """The first multiple of `step` behind which that size is free."""
         at = 0
         for run in sorted(runs, key=lambda run: run.start):
             if run.start - at >= size:
                 return at
-            at = run.end
+            at = math.ceil(run.end / step) * step
         return at if self.tokens - at >= size else None
 
     def free(self, run: Run, key: Key) -> None:
@@ -86,7 +94,7 @@ class Memory:
             return
         self._kept = [other for other in self._kept if common(other.key, key) < len(other.key)]
         self._kept.append(Run(run.start, length, key[:length].copy()))
-        del self._kept[:-KEPT]
+        del self._kept[: max(0, len(self._kept) - self.keep)]
 
     def best(self, key: Key) -> tuple[int, Run | None]:
         """The kept run that begins most like a prompt, and how many tokens of it."""

@@ -51,6 +51,26 @@ def test_a_beginning_of_what_is_kept_already_takes_no_memory() -> None:
     assert list(memory) == []
 
 
+def test_runs_begin_at_steps_where_nobody_has_to_make_way() -> None:
+    memory = Memory(8 * BLOCK, step=4 * BLOCK)
+    first = memory.take(BLOCK)
+    second = memory.take(BLOCK)
+    assert first is not None and second is not None and (first.start, second.start) == (0, 4 * BLOCK)
+    memory.free(second, key((1, BLOCK)))
+    third = memory.take(2 * BLOCK)
+    assert third is not None and third.start == BLOCK and memory.best(key((1, 40)))[0] == BLOCK
+
+
+def test_no_more_prompts_are_kept_than_were_asked_for() -> None:
+    for keep in (0, 2):
+        memory = Memory(16 * BLOCK, keep=keep)
+        for token in range(4):
+            run = memory.take(BLOCK)
+            assert run is not None
+            memory.free(run, key((token, BLOCK)))
+        assert len(list(memory)) == keep and bool(memory.best(key((3, BLOCK)))[0]) == bool(keep)
+
+
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 200), st.integers(0, 3)), max_size=60))
 def test_runs_never_overlap(moves: list[tuple[bool, int, int]]) -> None:

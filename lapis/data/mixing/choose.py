@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lapis.data.mixing import draw
-from lapis.data.mixing.fit import Error, Predict, errors, fitted
+from lapis.data.mixing.fit import Error, Predict, errors, fitted, least
 
 Floats = npt.NDArray[np.float64]
 CANDIDATES, BEST = 20_000, 50
@@ -42,12 +42,24 @@ class Choice:
 def choose(sizes_J: Floats, x_NJ: Floats, y_NK: Floats, resamples: int, seed: int) -> Choice:
     """The best mixture by the form of regression that predicts best. `y_NK` are held-out losses, whose mean counts."""
     found = errors(x_NJ, y_NK)
-    form = min(found, key=lambda name: found[name].rmse)
-    tried_MJ = draw.candidates(sizes_J.tolist(), CANDIDATES, seed)
+    form = least(found)
     predict = fitted(form, x_NJ, y_NK)
+    tried_MJ = _asked(sizes_J, predict, seed)
     again_RJ = np.stack([_resampled(form, x_NJ, y_NK, tried_MJ, seed, number) for number in range(resamples)])
     low_J, high_J = np.percentile(again_RJ, LEVELS, axis=0)
     return Choice(best(predict, tried_MJ), low_J, high_J, form, found, float(y_NK.mean(1).std()), predict)
+
+
+def so_far(sizes_J: Floats, x_NJ: Floats, y_NK: Floats, seed: int) -> Floats:
+    """The best mixture [J] that the runs until now tell: where the next ones are drawn."""
+    predict = fitted(least(errors(x_NJ, y_NK)), x_NJ, y_NK)
+    return best(predict, _asked(sizes_J, predict, seed))
+
+
+def _asked(sizes_J: Floats, predict: Predict, seed: int) -> Floats:
+    """Candidates [M, J]: from everywhere that runs are drawn, and as many near the best of those."""
+    wide_MJ = draw.candidates(sizes_J.tolist(), CANDIDATES, seed)
+    return np.concatenate([wide_MJ, draw.around(best(predict, wide_MJ), CANDIDATES, seed)])
 
 
 def best(predict: Predict, tried_MJ: Floats) -> Floats:

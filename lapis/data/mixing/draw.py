@@ -1,4 +1,5 @@
-"""Mixtures to try, drawn around the sizes of the kinds from Dirichlet laws of many strengths (RegMix, arXiv 2407.01492)
+"""Mixtures to try: Dirichlet laws of many strengths around the sizes of the kinds (RegMix, arXiv 2407.01492), then
+narrower ones around the best that is known, in turns with the regression (CLIMB, arXiv 2504.13161).
 
 A mixture here is shares of *tokens*, which add up to 1; a stage's own weights are shares of samples, and `weights` goes
 from one to the other.
@@ -18,6 +19,8 @@ TEMPER = 0.5
 """Power that brings sizes nearer to each other before mixtures are drawn around them, as RegMix's own code has it."""
 STRENGTHS = (0.5, 30.0)
 """Smallest and largest sum of the Dirichlet parameters: from two or three kinds alone to near the prior (ours)."""
+NEAR = (20.0, 80.0)
+"""The same around what is the best so far: a share of an eighth then scatters by 7 to 4 points (ours)."""
 
 
 def proportional(sizes_J: Sequence[float] | Floats) -> Floats:
@@ -45,12 +48,20 @@ def mixtures(sizes_J: Sequence[float], many: int, seed: int) -> Floats:
     return np.stack(drawn[:many])
 
 
+def around(center_J: Floats, many: int, seed: int) -> Floats:
+    """Shares [N, J] of `many` mixtures near one."""
+    return _drawn(center_J, many, NEAR, np.random.default_rng([seed, many]))
+
+
 def candidates(sizes_J: Sequence[float], many: int, seed: int) -> Floats:
-    """Shares [N, J] from the same laws, all at once: what a regression is asked about, never outside of what it saw."""
-    rng = np.random.default_rng([seed, many])
+    """Shares [N, J] from the wide laws, all at once: what a regression is asked about, never outside of what it saw."""
     prior_J = proportional(proportional(sizes_J) ** TEMPER)
-    low, high = np.log(STRENGTHS)
-    parts_NJ = rng.standard_gamma(prior_J * np.exp(rng.uniform(low, high, (many, 1))))
+    return _drawn(prior_J, many, STRENGTHS, np.random.default_rng([seed, many]))
+
+
+def _drawn(mean_J: Floats, many: int, strengths: tuple[float, float], rng: np.random.Generator) -> Floats:
+    low, high = np.log(strengths)
+    parts_NJ = rng.standard_gamma(mean_J * np.exp(rng.uniform(low, high, (many, 1))))
     sums_N = parts_NJ.sum(1, keepdims=True)
     return parts_NJ[sums_N[:, 0] > 0] / sums_N[sums_N[:, 0] > 0]
 

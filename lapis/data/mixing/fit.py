@@ -13,7 +13,7 @@ Shape legend: N runs, J kinds of shares, K losses, F features.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -114,6 +114,11 @@ def error_of(form: str, x_NJ: Floats, y_NK: Floats) -> Error:
 def errors(x_NJ: Floats, y_NK: Floats) -> dict[str, Error]:
     """The error of every form; the one with the least squared error is to be taken."""
     return {form: error_of(form, x_NJ, y_NK) for form in FORMS}
+
+
+def least(found: Mapping[str, Error]) -> str:
+    """The form with the least squared error."""
+    return min(found, key=lambda form: found[form].rmse)
 
 
 def spearman(one_N: Floats, other_N: Floats) -> float:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from lapis import files
 from lapis.data.mixing import draw
-from lapis.data.mixing.choose import Choice, choose
+from lapis.data.mixing.choose import Choice, choose, so_far
 from lapis.data.mixing.free import Free
 from lapis.data_config.mixing import Mixing
 from lapis.types import InputError, Progress
@@ -31,6 +31,8 @@ FULL = ("found", "uniform", "proportional")
 """Mixtures that are checked."""
 SEED = 0
 """Of the drawn mixtures and of the resamples."""
+BLOCK = 8
+"""Runs between two looks at what is the best so far (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,25 @@ class Search:
         files.write_json(path, mine)
 
     def tried(self, progress: Progress) -> tuple[Floats, Floats]:
-        """Shares [N, J] and held-out losses [N, K] of the proxy runs; `progress` advances by all their steps."""
-        shares_NJ = draw.mixtures(self.free.sizes, self.plan.runs, SEED)
-        runs = {(f"proxy-{number:03d}", SEED): row.tolist() for number, row in enumerate(shares_NJ)}
+        """Shares [N, J] and held-out losses [N, K] of the proxy runs; `progress` advances by all their steps.
+
+        The first `wide` mixtures are drawn around the sizes, each further block around the best of those before it.
+        """
+        sizes = self.free.sizes
+        shares_NJ = draw.mixtures(sizes, min(self.plan.wide, self.plan.runs), SEED)
+        losses_NK = self._proxied(shares_NJ, 0, progress)
+        while (done := len(shares_NJ)) < self.plan.runs:
+            center_J = so_far(np.array(sizes), shares_NJ, losses_NK, SEED)
+            more_NJ = draw.around(center_J, BLOCK, SEED + done)[: self.plan.runs - done]
+            losses_NK = np.concatenate([losses_NK, self._proxied(more_NJ, done, progress)])
+            shares_NJ = np.concatenate([shares_NJ, more_NJ])
+        return shares_NJ, losses_NK
+
+    def _proxied(self, shares_NJ: Floats, first: int, progress: Progress) -> Floats:
+        """Held-out losses [N, K] of proxies that are numbered from `first` on."""
+        runs = {(f"proxy-{first + number:03d}", SEED): row.tolist() for number, row in enumerate(shares_NJ)}
         found = self._runs(runs, False, progress)
-        return shares_NJ, np.array([[losses["fit"][kind] for kind in self.free.kinds] for losses in found])
+        return np.array([[losses["fit"][kind] for kind in self.free.kinds] for losses in found])
 
     def _runs(self, shares: Mapping[tuple[str, int], Sequence[float]], whole: bool, progress: Progress) -> list[Losses]:
         """Losses of runs by name and seed: those of finished ones, and those that are missing trained now."""

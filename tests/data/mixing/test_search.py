@@ -25,7 +25,7 @@ FORMS = {name: form for name, form in fit.FORMS.items() if name != "trees"}
 """Those that are quick; trees have their own test."""
 MEAN = {"a": 10.0, "b": 40.0, "c": 20.0}
 FREE = Free(KINDS, {"a": 9000, "b": 500, "c": 500}, MEAN, {"screen": 0.4}, 0.6)
-PLAN = Mixing(runs=24, resamples=20, seeds=2, steps=5, check_steps=7)
+PLAN = Mixing(runs=24, wide=16, resamples=20, seeds=2, steps=5, check_steps=7)
 
 
 @pytest.fixture(autouse=True)
