@@ -20,6 +20,8 @@ class Mixing:
     """How many of them have mixtures from everywhere; the others, eight at a time, near the best of those before."""
     steps: Positive = 100
     """Steps of a proxy run."""
+    whole: Count = 4
+    """Runs of the recipe's own decoder, as long as those that check, by which the proxies' word is corrected."""
     rows: Positive = 4
     """Rows of a step."""
     row_tokens: Positive = 512
@@ -36,6 +38,6 @@ class Mixing:
     workers: Positive = 2
     """Processes that train runs side by side, with one thread each; 1 trains in this one, with the recipe's threads."""
     check_steps: Positive = 200
-    """Steps of a run that checks, by the recipe's own decoder."""
+    """Steps of a run by the recipe's own decoder."""
     seeds: Count = 3
     """Check runs of each of the three mixtures; 0 leaves the check out."""

@@ -62,7 +62,18 @@ def few() -> Mixing:
     from lapis.data_config.mixing import Mixing
 
     return Mixing(
-        runs=8, steps=3, rows=2, width=32, layers=1, samples=8, resamples=10, check_steps=3, seeds=1, workers=1
+        runs=8,
+        wide=6,
+        steps=3,
+        whole=1,
+        rows=2,
+        width=32,
+        layers=1,
+        samples=8,
+        resamples=10,
+        check_steps=3,
+        seeds=1,
+        workers=1,
     )
 
 
@@ -109,7 +120,7 @@ def searched(recipe: config.Recipe, data: Path, folder: Path, stage: config.Trai
     search = Search(folder, plan, known.free, facts, proxies)
     tasks = [Task("proxies", MINUTES), *([Task("check", MINUTES)] if plan.seeds else [])]
     with Bars(tasks, {}) as bars:
-        with bars.stage("proxies", plan.runs * plan.steps) as tries:
+        with bars.stage("proxies", search.steps) as tries:
             choice = search.found(tries)
         if not plan.seeds:
             return search.write(choice, {})

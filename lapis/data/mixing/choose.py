@@ -1,9 +1,11 @@
 """The mixture with the least predicted mean loss, with error bars from runs drawn anew.
 
 As in RegMix (arXiv 2407.01492) very many mixtures are predicted and the best ones averaged, so that no single lucky
-guess of the regression is taken. Error bars are the bootstrap's over runs (ours).
+guess of the regression is taken. Error bars are the bootstrap's over proxy runs (ours). What is best for a small model
+that saw few tokens is not best for a larger one that saw more, so a few runs of the recipe's own decoder correct what
+the proxies say, by kind (ours).
 
-Shape legend: N runs, J kinds, K losses, M candidates, R resamples.
+Shape legend: N runs, J kinds, K losses, M candidates, R resamples, W runs of the recipe's own decoder.
 """
 
 from __future__ import annotations
@@ -14,13 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 from lapis.data.mixing import draw
-from lapis.data.mixing.fit import Error, Predict, errors, fitted, least
+from lapis.data.mixing.fit import Error, Predict, errors, fitted, least, logs
 
 Floats = npt.NDArray[np.float64]
 CANDIDATES, BEST = 20_000, 50
 """Mixtures that are predicted, and how many of the best are averaged."""
 LEVELS = (2.5, 97.5)
 """Percentiles of the error bars."""
+FIRM = 1.0
+"""Weight of a correction's squared slopes: without evidence all mixtures are corrected alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Mixtures and the held-out losses of their runs."""
+
+    x_NJ: Floats
+    y_NK: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +51,37 @@ class Choice:
     """Losses [M, K] of shares [M, J] by all runs."""
 
 
-def choose(sizes_J: Floats, x_NJ: Floats, y_NK: Floats, resamples: int, seed: int) -> Choice:
-    """The best mixture by the form of regression that predicts best. `y_NK` are held-out losses, whose mean counts."""
+def choose(sizes_J: Floats, proxies: Runs, whole: Runs, resamples: int, seed: int) -> Choice:
+    """The best mixture by the form of regression that predicts the proxies best; their losses' mean over kinds counts.
+    `whole` are runs of the recipe's own decoder, perhaps none."""
+    x_NJ, y_NK = proxies.x_NJ, proxies.y_NK
     found = errors(x_NJ, y_NK)
     form = least(found)
-    predict = fitted(form, x_NJ, y_NK)
+    predict = corrected(fitted(form, x_NJ, y_NK), whole)
     tried_MJ = _asked(sizes_J, predict, seed)
-    again_RJ = np.stack([_resampled(form, x_NJ, y_NK, tried_MJ, seed, number) for number in range(resamples)])
+    again_RJ = np.stack([_resampled(form, proxies, whole, tried_MJ, seed, number) for number in range(resamples)])
     low_J, high_J = np.percentile(again_RJ, LEVELS, axis=0)
     return Choice(best(predict, tried_MJ), low_J, high_J, form, found, float(y_NK.mean(1).std()), predict)
 
 
-def so_far(sizes_J: Floats, x_NJ: Floats, y_NK: Floats, seed: int) -> Floats:
-    """The best mixture [J] that the runs until now tell: where the next ones are drawn."""
-    predict = fitted(least(errors(x_NJ, y_NK)), x_NJ, y_NK)
+def so_far(sizes_J: Floats, proxies: Runs, whole: Runs, seed: int) -> Floats:
+    """The best mixture [J] that the runs until now tell: where the next ones are."""
+    predict = fitted(least(errors(proxies.x_NJ, proxies.y_NK)), proxies.x_NJ, proxies.y_NK)
+    predict = corrected(predict, whole)
     return best(predict, _asked(sizes_J, predict, seed))
+
+
+def corrected(predict: Predict, whole: Runs) -> Predict:
+    """What is predicted, plus what runs of the recipe's own decoder had beside it: a straight line on the logarithms of
+    shares for each loss."""
+    if not len(whole.x_NJ):
+        return predict
+    logs_WJ, beside_WK = logs(whole.x_NJ), whole.y_NK - predict(whole.x_NJ)
+    mean_J, mean_K = logs_WJ.mean(0), beside_WK.mean(0)
+    centred_WJ = logs_WJ - mean_J
+    gram_JJ = centred_WJ.T @ centred_WJ + FIRM * np.eye(len(mean_J))
+    slope_JK = np.linalg.solve(gram_JJ, centred_WJ.T @ (beside_WK - mean_K))
+    return lambda x_MJ: predict(x_MJ) + (logs(x_MJ) - mean_J) @ slope_JK + mean_K
 
 
 def _asked(sizes_J: Floats, predict: Predict, seed: int) -> Floats:
@@ -68,6 +96,6 @@ def best(predict: Predict, tried_MJ: Floats) -> Floats:
     return tried_MJ[np.argsort(mean_M, kind="stable")[:BEST]].mean(0)
 
 
-def _resampled(form: str, x_NJ: Floats, y_NK: Floats, tried_MJ: Floats, seed: int, number: int) -> Floats:
-    rows = np.random.default_rng([seed, number]).integers(0, len(x_NJ), len(x_NJ))
-    return best(fitted(form, x_NJ[rows], y_NK[rows]), tried_MJ)
+def _resampled(form: str, proxies: Runs, whole: Runs, tried_MJ: Floats, seed: int, number: int) -> Floats:
+    rows = np.random.default_rng([seed, number]).integers(0, len(proxies.x_NJ), len(proxies.x_NJ))
+    return best(corrected(fitted(form, proxies.x_NJ[rows], proxies.y_NK[rows]), whole), tried_MJ)

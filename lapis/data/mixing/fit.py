@@ -45,7 +45,8 @@ def _shares(x_NJ: Floats) -> Floats:
     return x_NJ
 
 
-def _logs(x_NJ: Floats) -> Floats:
+def logs(x_NJ: Floats) -> Floats:
+    """Logarithms of shares, [N, J]."""
     return np.log(x_NJ + SMALLEST)
 
 
@@ -83,9 +84,9 @@ def _floored(features: Callable[[Floats], Floats], x_NJ: Floats, y_N: Floats, fl
 
 FORMS: dict[str, Fit] = {
     "linear": _straight(_shares),
-    "log": _straight(_logs),
+    "log": _straight(logs),
     "law": _over_floor(_shares),
-    "power": _over_floor(_logs),
+    "power": _over_floor(logs),
     "trees": trees.fit,
 }
 """Every form, by name."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from lapis import files
 from lapis.data.mixing import draw
-from lapis.data.mixing.choose import Choice, choose, so_far
+from lapis.data.mixing.choose import Choice, Runs, choose, so_far
 from lapis.data.mixing.free import Free
 from lapis.data_config.mixing import Mixing
 from lapis.types import InputError, Progress
@@ -33,6 +33,7 @@ SEED = 0
 """Of the drawn mixtures and of the resamples."""
 BLOCK = 8
 """Runs between two looks at what is the best so far (ours)."""
+NONE = Runs(np.zeros((0, 0)), np.zeros((0, 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Search:
 
     def begin(self) -> None:
         """Write what the search is. Raises InputError where the folder holds runs of another one."""
-        path, held_back = self.folder / "search.json", ("runs", "resamples", "check_steps", "seeds", "workers")
+        path, held_back = self.folder / "search.json", ("runs", "resamples", "whole", "check_steps", "seeds", "workers")
         plan = {name: getattr(self.plan, name) for name in Mixing.__slots__ if name not in held_back}
         mine = json.loads(json.dumps({**self.facts, **plan, "kinds": self.free.kinds}))
         before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else mine
@@ -79,26 +80,38 @@ class Search:
                 raise InputError(f"{self.folder}: holds another search: {change}; remove it or name another out=")
         files.write_json(path, mine)
 
-    def tried(self, progress: Progress) -> tuple[Floats, Floats]:
-        """Shares [N, J] and held-out losses [N, K] of the proxy runs; `progress` advances by all their steps.
+    def tried(self, progress: Progress) -> Runs:
+        """The proxy runs; `progress` advances by all their steps.
 
         The first `wide` mixtures are drawn around the sizes, each further block around the best of those before it.
         """
         sizes = self.free.sizes
-        shares_NJ = draw.mixtures(sizes, min(self.plan.wide, self.plan.runs), SEED)
-        losses_NK = self._proxied(shares_NJ, 0, progress)
-        while (done := len(shares_NJ)) < self.plan.runs:
-            center_J = so_far(np.array(sizes), shares_NJ, losses_NK, SEED)
+        found = self._measured("proxy", draw.mixtures(sizes, min(self.plan.wide, self.plan.runs), SEED), None, progress)
+        while (done := len(found.x_NJ)) < self.plan.runs:
+            center_J = so_far(np.array(sizes), found, NONE, SEED)
             more_NJ = draw.around(center_J, BLOCK, SEED + done)[: self.plan.runs - done]
-            losses_NK = np.concatenate([losses_NK, self._proxied(more_NJ, done, progress)])
-            shares_NJ = np.concatenate([shares_NJ, more_NJ])
-        return shares_NJ, losses_NK
+            found = self._measured("proxy", more_NJ, found, progress)
+        return found
 
-    def _proxied(self, shares_NJ: Floats, first: int, progress: Progress) -> Floats:
-        """Held-out losses [N, K] of proxies that are numbered from `first` on."""
-        runs = {(f"proxy-{first + number:03d}", SEED): row.tolist() for number, row in enumerate(shares_NJ)}
-        found = self._runs(runs, False, progress)
-        return np.array([[losses["fit"][kind] for kind in self.free.kinds] for losses in found])
+    def whole(self, proxies: Runs, progress: Progress) -> Runs:
+        """Runs of the recipe's own decoder: both plain mixtures and the proxies' best, then always the best so far."""
+        sizes = np.array(self.free.sizes)
+        best_J = so_far(sizes, proxies, NONE, SEED)
+        first_NJ = np.stack([draw.uniform(len(sizes)), draw.proportional(sizes), best_J])[: self.plan.whole]
+        found = self._measured("whole", first_NJ, None, progress) if self.plan.whole else NONE
+        while len(found.x_NJ) < self.plan.whole:
+            found = self._measured("whole", so_far(sizes, proxies, found, SEED)[None], found, progress)
+        return found
+
+    def _measured(self, name: str, shares_NJ: Floats, before: Runs | None, progress: Progress) -> Runs:
+        """Runs that are numbered behind those before, and those."""
+        first = 0 if before is None else len(before.x_NJ)
+        runs = {(f"{name}-{first + number:03d}", SEED): row.tolist() for number, row in enumerate(shares_NJ)}
+        losses = self._runs(runs, name == "whole", progress)
+        y_NK = np.array([[one["fit"][kind] for kind in self.free.kinds] for one in losses])
+        if before is None:
+            return Runs(shares_NJ, y_NK)
+        return Runs(np.concatenate([before.x_NJ, shares_NJ]), np.concatenate([before.y_NK, y_NK]))
 
     def _runs(self, shares: Mapping[tuple[str, int], Sequence[float]], whole: bool, progress: Progress) -> list[Losses]:
         """Losses of runs by name and seed: those of finished ones, and those that are missing trained now."""
@@ -132,10 +145,19 @@ class Search:
         return kept["losses"] if {field: kept[field] for field in told} == told else None
 
     def found(self, progress: Progress) -> Choice:
-        """Run or resume the proxies, and what they say. Raises InputError where the folder holds another search."""
+        """Run or resume the search, and what it says; `progress` advances by `steps`.
+
+        Raises InputError where the folder holds another search.
+        """
         self.begin()
-        shares_NJ, losses_NK = self.tried(progress)
-        return choose(np.array(self.free.sizes), shares_NJ, losses_NK, self.plan.resamples, SEED)
+        proxies = self.tried(progress)
+        whole = self.whole(proxies, progress)
+        return choose(np.array(self.free.sizes), proxies, whole, self.plan.resamples, SEED)
+
+    @property
+    def steps(self) -> int:
+        """Of all runs before the check."""
+        return self.plan.runs * self.plan.steps + self.plan.whole * self.plan.check_steps
 
     def checked(self, choice: Choice, progress: Progress) -> dict[str, Any]:
         """The found mixture against both plain ones, on the half of the held-out samples that chose nothing."""
@@ -196,6 +218,7 @@ def told(search: Search, choice: Choice, check: Mapping[str, Any]) -> dict[str, 
         "regression": {
             "form": choice.form,
             "runs": search.plan.runs,
+            "whole": search.plan.whole,
             "spread": choice.spread,
             "errors": {form: error._asdict() for form, error in choice.errors.items()},
         },
