@@ -20,8 +20,9 @@ Word = tuple[str, float, float, float, float]
 """Text, then its box."""
 
 LICENCE = "Apache-2.0"
-TOLD = frozenset({"icon", "image"})
-"""Roles whose name is what a drawing stands for: it is written nowhere."""
+TOLD = frozenset({"icon"})
+"""Roles whose name is what a drawing stands for: it is written nowhere. A picture is none: nobody can tell from looking
+what its `alt` calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,6 @@ def _around(words: Sequence[Word]) -> Box:
 
 MOST_WRAPPED = 3
 """Lines that a name goes over at most."""
-
-
-AMOUNT = re.compile(r"\W{0,2}\d[\d.,]*\s?[^\d\s]{0,5}")
-"""A line that is a number with its sign or unit: no time, no date and no code."""
 
 
 class Legible:
@@ -135,7 +132,7 @@ class Screen:
     partial: frozenset[str] = frozenset()
     """Roles of which some element is not wholly visible, so that nobody counts them."""
     behind: tuple[str, ...] = ()
-    """Texts that are cut off or covered, but not wholly hidden: nobody says that they are not there."""
+    """Texts and names of elements that are cut off or covered: nobody says that they are not there."""
     torn: tuple[Word, ...] = ()
     """Lines of which a part can be read: what lists the lines around them is not all that is written there."""
     over: str = ""
@@ -190,10 +187,11 @@ class Screen:
         return max(groups, key=lambda kind: len(groups[kind]), default=("", ""))[0]
 
     def mixed(self) -> bool:
-        """Whether it shows numbers beside its `quantities`: then nobody asks for the lowest, or for the sum of all."""
+        """Whether it shows digits beside its `quantities`: then nobody asks for the lowest, the sum or a list of all: a
+        date, a time or a code may be a number to one reader and none to another."""
         groups = self._groups()
-        shown = sum(AMOUNT.fullmatch(line[0]) is not None for line in self.lines)
-        return len(groups) > 1 or shown > len(self._largest(groups))
+        lines = sum(re.search(r"\d", line[0]) is not None for line in (*self.lines, *self.torn))
+        return len(groups) > 1 or max(lines, len(self._largest(groups))) > len(self.quantities())
 
     def _groups(self) -> dict[tuple[str, str], list[tuple[str, int, str]]]:
         """(item, value, unit) of shown whole numbers by field and unit."""

@@ -61,8 +61,8 @@ def told(screen: Screen, rng: random.Random, tokens: Count = bytes_of) -> list[S
 def listed(screen: Screen, rng: random.Random) -> list[Sample]:
     """One training conversation (`screen/list`), or none: every number of the screen beside its item, with the place,
     as thoughts begin. Reading many numbers of a picture costs little more than reading two."""
-    items = _shown(screen)[:MOST_LISTED]
-    if not items or screen.mixed():
+    items = _shown(screen)
+    if not 0 < len(items) <= MOST_LISTED or screen.mixed():
         return []
     asked = Turn("user", (screen.image, Text(rng.choice(LIST[screen.lang]))))
     said = Turn("assistant", (Text(_listed(items)),))
