@@ -74,14 +74,23 @@ class Legible:
     def __init__(self, lines: Sequence[str]):
         self._text = "\n".join(lines).casefold()
         bare = ["".join(line.split()).casefold() for line in lines]
-        spans = ((at, more) for at in range(len(bare)) for more in range(1, MOST_WRAPPED + 1))
+        spans = [(at, more) for at in range(len(bare)) for more in range(1, MOST_WRAPPED + 1)]
         self._runs = {"".join(bare[at : at + more]) for at, more in spans}
+        self._plain = {_unmarked(run) for run in self._runs}
+
+    def stands(self, name: str) -> bool:
+        """Whether whole lines say it, and nothing else but marks such as a star or a colon."""
+        return _unmarked(name.casefold()) in self._plain
 
     def __contains__(self, name: str) -> bool:
         key = name.strip().casefold()
         if not key or "".join(key.split()) in self._runs:
             return bool(key)
         return key in self._text and re.search(rf"(?<![a-z0-9]){re.escape(key)}(?![a-z0-9])", self._text) is not None
+
+
+def _unmarked(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text)
 
 
 def alone(things: Iterable[tuple[str, str]], shown: Iterable[str], read: Legible) -> set[str]:
@@ -94,6 +103,12 @@ def alone(things: Iterable[tuple[str, str]], shown: Iterable[str], read: Legible
         for role, name in called
         if name and names[name] == 1 and lines[name] <= 1 and (role in TOLD or name in read)
     }
+
+
+def _level(box: Box, value: Box, name: Box) -> bool:
+    """Whether a box stands as high as a value or its name, or between them, or a line above or below."""
+    top, bottom = min(value[1], name[1]) - value[3], max(value[1] + value[3], name[1] + name[3]) + value[3]
+    return top <= box[1] + box[3] / 2 <= bottom
 
 
 def within(inner: Box, outer: Box) -> bool:
@@ -192,6 +207,17 @@ class Screen:
         groups = self._groups()
         lines = sum(re.search(r"\d", line[0]) is not None for line in (*self.lines, *self.torn))
         return len(groups) > 1 or max(lines, len(self._largest(groups))) > len(self.quantities())
+
+    def clear(self) -> set[str]:
+        """Items of the `quantities` with no other digits beside them, so that each has one number."""
+        counted = [element for element in self.elements if isinstance(element.data.get("value"), int)]
+        named = {element.name: element.spot for element in self.elements}
+        digits = [line[1:] for line in (*self.lines, *self.torn) if re.search(r"\d", line[0])]
+        others = [box for box in digits if not any(within(box, element.box) for element in counted)]
+        bands = {
+            element.data["item"]: (element.box, named.get(element.data["item"], element.box)) for element in counted
+        }
+        return {item for item, _, _ in self.quantities() if not any(_level(box, *bands[item]) for box in others)}
 
     def _groups(self) -> dict[tuple[str, str], list[tuple[str, int, str]]]:
         """(item, value, unit) of shown whole numbers by field and unit."""

@@ -203,8 +203,12 @@ def _drag(screen: Screen, rng: random.Random, split: str) -> Goal | None:
 
 
 def _scroll(screen: Screen, rng: random.Random, split: str) -> Goal | None:
-    """Show another part."""
-    way = rng.choice(("down", "down", "up"))
+    """Show another part, where the page has one and nothing lies over it that a finger would move or type on."""
+    up, down = screen.spare or (1, 1)
+    ways = ["down"] * 2 * (down > 0) + ["up"] * (up > 0)
+    if not ways or _lies_over(screen):
+        return None
+    way = rng.choice(ways)
     return _swiped(say(screen.lang, split, way, rng), way, way)
 
 

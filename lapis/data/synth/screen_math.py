@@ -80,10 +80,16 @@ def _problems(screen: Screen, items: Sequence[Quantity], rng: random.Random, spl
     say = partial(screen_frames.say, screen.lang, split, screen.quantity())
     fitting = NAMED if screen.mixed() else MAKERS
     makers = rng.sample(fitting, len(fitting)) if len(items) > 1 else []
-    return [problem for maker in makers if (problem := maker(screen.lang, say, items, rng))]
+    clear = screen.clear()
+    single = [item for item in items if item[2] is None or item[0] in clear]
+    made = (maker(screen.lang, say, single if maker is _read else items, rng) for maker in makers)
+    return [problem for problem in made if problem]
 
 
 def _read(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
+    """The number of one item that has no other digits beside it."""
+    if not items:
+        return None
     item = rng.choice(items)
     asked, value = say("read", rng, a=item[0]), str(item[1])
     return Problem(asked, value, "number", _listed([item]), value, 1, "screen/read", lang, _boxes([item]))

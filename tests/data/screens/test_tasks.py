@@ -198,6 +198,14 @@ def test_what_has_digits_beside_the_quantities_leaves_open_which_are_numbers() -
     assert twice.mixed(), "what has two numbers is in no list of them"
 
 
+def test_an_item_has_one_number_where_no_other_digits_stand_beside_it() -> None:
+    elements = (element("text", "Tea", (0, 0, 30, 5)), price("Tea", 7, 1), element("text", "Rye", (0, 50, 30, 5)))
+    screen = shop(elements=(*elements, price("Rye", 9, 55)))
+    lines = tuple((one.name, *one.box) for one in screen.elements)
+    for top, clear in ((0, {"Rye"}), (12, {"Rye"}), (30, {"Tea", "Rye"}), (51, {"Tea"}), (90, {"Tea", "Rye"})):
+        assert shop(elements=screen.elements, lines=(*lines, ("23:05", 100, top, 20, 5))).clear() == clear, top
+
+
 def test_a_number_entered_for_something_with_a_price_leaves_its_number_open() -> None:
     count = element("input", "Tea", (100, 21, 20, 10), False, field="entry", item="Tea", value="2", unit="")
     screen = shop(elements=(*shop().elements, count), lines=(*shop().lines, ("2", 100, 21, 20, 10)))

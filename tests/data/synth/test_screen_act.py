@@ -16,7 +16,7 @@ from lapis.data import tokenise
 from lapis.data.looks import FROM_QUESTION, NAME
 from lapis.data.screens.page import Element, Screen
 from lapis.data.synth import screen_goals
-from lapis.data.synth.screen_act import MAKERS, _absent, _back, conversation, single
+from lapis.data.synth.screen_act import MAKERS, _absent, _back, _scroll, conversation, single
 from lapis.types import Sample
 from lapis.verify import check
 from tests.data import world
@@ -213,3 +213,15 @@ def test_one_goes_back_by_the_page_or_the_device_and_not_under_what_covers_the_w
     assert ways_back(elements=(*screen().elements, element("button", "Back", 60))) == {"click"}
     assert ways_back(behind=("Back",)) == set(), "its own icon is covered, and a menu would be closed first"
     assert ways_back(over="alone") == set() == ways_back(elements=(*there, element("option", "Pin", 70)))
+
+
+def scrolled(**changes: Any) -> set[str]:
+    """Where one scrolls."""
+    made = (_scroll(replace(screen(), **changes), random.Random(seed), "train") for seed in range(20))
+    return {_way(goal.action) for goal in made if goal is not None and isinstance(goal.action, actions.Swipe)}
+
+
+def test_one_scrolls_where_the_page_goes_on_and_nothing_lies_over_it() -> None:
+    assert scrolled() == {"up", "down"} == scrolled(spare=(9, 9)), "nobody has measured most screens"
+    assert (scrolled(spare=(0, 9)), scrolled(spare=(9, 0)), scrolled(spare=(0, 0))) == ({"down"}, {"up"}, set())
+    assert scrolled(over="alone") == set() == scrolled(elements=(*screen().elements, element("key", "a", 60)))

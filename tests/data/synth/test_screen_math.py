@@ -27,6 +27,7 @@ class Stand:
     source: str = "test"
     image: Image = Image(b"", 100, 200)
     several: bool = False
+    vague: bool = False
 
     def quantities(self) -> list[tuple[str, int, str]]:
         return list(self.items)
@@ -36,6 +37,9 @@ class Stand:
 
     def mixed(self) -> bool:
         return self.several
+
+    def clear(self) -> set[str]:
+        return set() if self.vague else {name for name, _, _ in self.items}
 
     def item_boxes(self) -> dict[str, tuple[float, float, float, float]]:
         return {name: (100.0, 100.0 * row, 800.0, 50.0) for row, (name, _, _) in enumerate(self.items)}
@@ -114,6 +118,10 @@ def test_beside_numbers_of_another_kind_each_item_is_named() -> None:
         "screen/read", "screen/sum2", "screen/sum3", "screen/more",
     }  # fmt: skip
     assert listed(several, random.Random(0)) == []
+    assert "screen/read" not in {sample.meta["template"] for sample in many(Stand(several=True, vague=True))}
+    assert "screen/read" in {
+        sample.meta["template"] for seed in range(9) for sample in told(Stand(vague=True), random.Random(seed))
+    }
 
 
 def test_odd_screens() -> None:

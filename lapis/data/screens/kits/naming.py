@@ -31,13 +31,18 @@ def elements(join: Join, things: Sequence[Found], scale: float, content: frozens
     for thing in things:
         if thing.role == "button" and not thing.text and not _half_read(join, thing):
             thing.role = "icon"
-    unique = {
-        name for name in alone(((one.role, one.name) for one in things), shown_lines(join), read) if _sayable(name)
-    }
+    written = {one.name.casefold() for one in things if _written(one, read) and _sayable(one.name)}
+    unique = written & alone(((one.role, one.name) for one in things), shown_lines(join), read)
     _relate(join, things, unique, read)
     _number(join, things, read)
     words = [scaled_word(word, scale) for word in join.look["words"]]
     return tuple(_element(one, scale, words, unique, content) for one in things if one.whole)
+
+
+def _written(thing: Found, read: Legible) -> bool:
+    """Whether its name stands in it, or alone somewhere else: "Search" in "Search results" is no field's label."""
+    inside = "".join(thing.name.split()).casefold() in "".join(thing.text.split()).casefold()
+    return thing.role in TOLD or inside or read.stands(thing.name)
 
 
 def _half_read(join: Join, thing: Found) -> bool:

@@ -184,3 +184,10 @@ def test_an_icon_that_a_menu_covers_is_there(browser: Any, tmp_path: Path) -> No
     <div style="{OVER};left:0;top:0;width:200px;height:80px"></div><p style="margin:100px 0 0">Oslo</p>"""
     seen = screen(shown(browser, tmp_path, html))
     assert [one.name for one in seen.elements] == ["Oslo"] and seen.behind == ("Back",)
+
+
+def test_a_word_of_a_longer_line_is_no_name_of_a_field(browser: Any, tmp_path: Path) -> None:
+    field = '<input aria-label="{}" value="tea" style="display:block">'
+    html = "<h1>Search results</h1><p>City:</p><p>搜索结果</p>" + "".join(map(field.format, ("Search", "City", "搜索")))
+    found = elements(shown(browser, tmp_path, html))
+    assert {name for name, one in found.items() if one.role == "input" and one.unique} == {"City"}
