@@ -288,7 +288,8 @@ def _tell(screen: Screen, rng: random.Random, split: str) -> Goal | None:
 
 def _note(screen: Screen, rng: random.Random, split: str) -> Goal | None:
     """Keep a number of the screen for later."""
-    items = [(name, value) for name, value, _ in screen.quantities() if _short(f"{name} {value}")]
+    clear = screen.clear()
+    items = [(name, value) for name, value, _ in screen.quantities() if name in clear and _short(f"{name} {value}")]
     if not items:
         return None
     name, value = rng.choice(items)

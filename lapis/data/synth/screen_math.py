@@ -79,17 +79,18 @@ def _problems(screen: Screen, items: Sequence[Quantity], rng: random.Random, spl
     """One question of each kind that fits the items, in a drawn order."""
     say = partial(screen_frames.say, screen.lang, split, screen.quantity())
     fitting = NAMED if screen.mixed() else MAKERS
+    items = _clear(screen, items) if screen.mixed() else items
     makers = rng.sample(fitting, len(fitting)) if len(items) > 1 else []
+    return [problem for maker in makers if (problem := maker(screen.lang, say, items, rng))]
+
+
+def _clear(screen: Screen, items: Sequence[Quantity]) -> list[Quantity]:
+    """Those items of a picture that show no other digits beside their number."""
     clear = screen.clear()
-    single = [item for item in items if item[2] is None or item[0] in clear]
-    made = (maker(screen.lang, say, single if maker is _read else items, rng) for maker in makers)
-    return [problem for problem in made if problem]
+    return [item for item in items if item[2] is None or item[0] in clear]
 
 
 def _read(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:
-    """The number of one item that has no other digits beside it."""
-    if not items:
-        return None
     item = rng.choice(items)
     asked, value = say("read", rng, a=item[0]), str(item[1])
     return Problem(asked, value, "number", _listed([item]), value, 1, "screen/read", lang, _boxes([item]))

@@ -198,6 +198,14 @@ def test_what_has_digits_beside_the_quantities_leaves_open_which_are_numbers() -
     assert twice.mixed(), "what has two numbers is in no list of them"
 
 
+@pytest.mark.parametrize(("unit", "percent"), [("%", True), ("bpm", False), ("", False)])
+def test_percents_are_asked_for_only_where_the_unit_says_so(unit: str, percent: bool) -> None:
+    pulse = element("value", "72", (150, 21, 20, 10), field="level", item="Tea", value=72, unit=unit)
+    screen = shop(elements=(element("text", "Tea", (0, 20, 30, 12)), pulse))
+    asked_for = {sample.turns[0].text for sample in asked(screen, "qa")}
+    assert "What is the value of Tea?" in asked_for and ("At what percent is Tea?" in asked_for) == percent
+
+
 def test_an_item_has_one_number_where_no_other_digits_stand_beside_it() -> None:
     elements = (element("text", "Tea", (0, 0, 30, 5)), price("Tea", 7, 1), element("text", "Rye", (0, 50, 30, 5)))
     screen = shop(elements=(*elements, price("Rye", 9, 55)))
