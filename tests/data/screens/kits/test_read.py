@@ -191,3 +191,11 @@ def test_a_word_of_a_longer_line_is_no_name_of_a_field(browser: Any, tmp_path: P
     html = "<h1>Search results</h1><p>City:</p><p>搜索结果</p>" + "".join(map(field.format, ("Search", "City", "搜索")))
     found = elements(shown(browser, tmp_path, html))
     assert {name for name, one in found.items() if one.role == "input" and one.unique} == {"City"}
+
+
+def test_a_shape_that_stands_for_nothing_has_no_name(browser: Any) -> None:
+    tools = part("tools", items=[{"icon": "search", "name": "Search"}, {"icon": "arrow-repeat", "name": "Refresh"}])
+    names = {one.name for one in drawn(browser, kits.PLAIN, "en", [tools]).elements}
+    assert "Search" in names and "Refresh" not in names
+    others = drawn(browser, here(kits.named(["bootstrap"])[0]), "en", [tools]).elements
+    assert {"Search", "Refresh"} <= {one.name for one in others}, "a kit with a font of icons draws both"
