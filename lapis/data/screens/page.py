@@ -20,8 +20,9 @@ Word = tuple[str, float, float, float, float]
 """Text, then its box."""
 
 LICENCE = "Apache-2.0"
-TOLD = frozenset({"icon", "image"})
-"""Roles whose name is what a drawing stands for: it is written nowhere."""
+TOLD = frozenset({"icon"})
+"""Roles whose name is what a drawing stands for: it is written nowhere. A picture is none: nobody can tell from looking
+what its `alt` calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +68,29 @@ MOST_WRAPPED = 3
 """Lines that a name goes over at most."""
 
 
-AMOUNT = re.compile(r"\W{0,2}\d[\d.,]*\s?[^\d\s]{0,5}")
-"""A line that is a number with its sign or unit: no time, no date and no code."""
-
-
 class Legible:
     """The names that can be read in whole lines: as such, over several of them, or as whole words of one."""
 
     def __init__(self, lines: Sequence[str]):
         self._text = "\n".join(lines).casefold()
         bare = ["".join(line.split()).casefold() for line in lines]
-        spans = ((at, more) for at in range(len(bare)) for more in range(1, MOST_WRAPPED + 1))
+        spans = [(at, more) for at in range(len(bare)) for more in range(1, MOST_WRAPPED + 1)]
         self._runs = {"".join(bare[at : at + more]) for at, more in spans}
+        self._plain = {_unmarked(run) for run in self._runs}
+
+    def stands(self, name: str) -> bool:
+        """Whether whole lines say it, and nothing else but marks such as a star or a colon."""
+        return _unmarked(name.casefold()) in self._plain
 
     def __contains__(self, name: str) -> bool:
         key = name.strip().casefold()
         if not key or "".join(key.split()) in self._runs:
             return bool(key)
         return key in self._text and re.search(rf"(?<![a-z0-9]){re.escape(key)}(?![a-z0-9])", self._text) is not None
+
+
+def _unmarked(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text)
 
 
 def alone(things: Iterable[tuple[str, str]], shown: Iterable[str], read: Legible) -> set[str]:
@@ -97,6 +103,12 @@ def alone(things: Iterable[tuple[str, str]], shown: Iterable[str], read: Legible
         for role, name in called
         if name and names[name] == 1 and lines[name] <= 1 and (role in TOLD or name in read)
     }
+
+
+def _level(box: Box, value: Box, name: Box) -> bool:
+    """Whether a box stands as high as a value or its name, or between them, or a line above or below."""
+    top, bottom = min(value[1], name[1]) - value[3], max(value[1] + value[3], name[1] + name[3]) + value[3]
+    return top <= box[1] + box[3] / 2 <= bottom
 
 
 def within(inner: Box, outer: Box) -> bool:
@@ -135,7 +147,7 @@ class Screen:
     partial: frozenset[str] = frozenset()
     """Roles of which some element is not wholly visible, so that nobody counts them."""
     behind: tuple[str, ...] = ()
-    """Texts that are cut off or covered, but not wholly hidden: nobody says that they are not there."""
+    """Texts and names of elements that are cut off or covered: nobody says that they are not there."""
     torn: tuple[Word, ...] = ()
     """Lines of which a part can be read: what lists the lines around them is not all that is written there."""
     over: str = ""
@@ -190,10 +202,22 @@ class Screen:
         return max(groups, key=lambda kind: len(groups[kind]), default=("", ""))[0]
 
     def mixed(self) -> bool:
-        """Whether it shows numbers beside its `quantities`: then nobody asks for the lowest, or for the sum of all."""
+        """Whether it shows digits beside its `quantities`: then nobody asks for the lowest, the sum or a list of all: a
+        date, a time or a code may be a number to one reader and none to another."""
         groups = self._groups()
-        shown = sum(AMOUNT.fullmatch(line[0]) is not None for line in self.lines)
-        return len(groups) > 1 or shown > len(self._largest(groups))
+        lines = sum(re.search(r"\d", line[0]) is not None for line in (*self.lines, *self.torn))
+        return len(groups) > 1 or max(lines, len(self._largest(groups))) > len(self.quantities())
+
+    def clear(self) -> set[str]:
+        """Items of the `quantities` with no other digits beside them, so that each has one number."""
+        counted = [element for element in self.elements if isinstance(element.data.get("value"), int)]
+        named = {element.name: element.spot for element in self.elements}
+        digits = [line[1:] for line in (*self.lines, *self.torn) if re.search(r"\d", line[0])]
+        others = [box for box in digits if not any(within(box, element.box) for element in counted)]
+        bands = {
+            element.data["item"]: (element.box, named.get(element.data["item"], element.box)) for element in counted
+        }
+        return {item for item, _, _ in self.quantities() if not any(_level(box, *bands[item]) for box in others)}
 
     def _groups(self) -> dict[tuple[str, str], list[tuple[str, int, str]]]:
         """(item, value, unit) of shown whole numbers by field and unit."""

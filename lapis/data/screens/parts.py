@@ -92,8 +92,8 @@ def check(role: str, of: str, on: bool) -> str:
 
 
 def value(shown: str, fact: Fact, cls: str = "mu e") -> str:
-    """A shown number or word that a question may ask for."""
-    return el("value", shown, cls=cls, fact=fact)
+    """A shown number or word that a question may ask for; a word is text, as on pages of kits."""
+    return el("value" if isinstance(fact[2], int) else "text", shown, cls=cls, fact=fact)
 
 
 def avatar(rng: random.Random, css: str = "") -> str:

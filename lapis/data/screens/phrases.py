@@ -118,10 +118,7 @@ FACTS = {
     "price": (("What is the price of {item}?", "How much is {item}?"), ("{item}的价格是多少?", "{item}多少钱?")),
     "count": (("What is the count of {item}?", "How many for {item}?"), ("{item}的数量是多少?", "{item}有多少?")),
     "score": (("What is the score of {item}?",), ("{item}得分是多少?",)),
-    "level": (
-        ("What is the value of {item}?", "At what percent is {item}?"),
-        ("{item}的数值是多少?", "{item}是百分之几?"),
-    ),
+    "level": (("What is the value of {item}?",), ("{item}的数值是多少?",)),
     "unread": (("How many unread messages from {item}?",), ("{item}有多少条未读消息?",)),
     "likes": (("How many likes has the post of {item}?",), ("{item}的帖子有多少赞?",)),
     "minutes": (("How many minutes does the {item} take?",), ("坐{item}要多少分钟?",)),
@@ -139,6 +136,8 @@ FACTS = {
     "display": (("What does the display show?",), ("显示屏上是什么数?",)),
 }
 """Questions in English and Chinese, by the field of an element's fact."""
+PERCENT = (("At what percent is {item}?",), ("{item}是百分之几?",))
+"""What may be asked as well where the unit says so."""
 COUNT = {"en": ("How many {role} are there?", "Count the {role}."), "zh": ("有多少个{role}?", "数一数{role}。")}
 EXISTS = {
     "en": ('Is there a "{name}"?', 'Does the screen show "{name}"?'),
@@ -146,3 +145,9 @@ EXISTS = {
 }
 STATE = {"en": ('Is "{item}" on?', 'Is "{item}" switched on?'), "zh": ("“{item}”开着吗?", "“{item}”是打开的吗?")}
 CHOSEN = {"en": ('Is "{item}" selected?', 'Is "{item}" ticked?'), "zh": ("“{item}”选中了吗?", "“{item}”勾选了吗?")}
+
+
+def facts(field: str, unit: str, lang: str) -> tuple[str, ...]:
+    """Questions for a fact of this field and unit."""
+    percent = PERCENT[lang == "zh"] if field == "level" and unit == "%" else ()
+    return FACTS[field][lang == "zh"] + percent

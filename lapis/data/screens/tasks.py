@@ -277,7 +277,7 @@ def _facts(screen: Screen, rng: random.Random, lang: str) -> list[Pair]:
     asked = []
     for element in facts:
         fact = element.data
-        number, frames = isinstance(fact["value"], int), phrases.FACTS[fact["field"]][lang == "zh"]
+        number, frames = isinstance(fact["value"], int), phrases.facts(fact["field"], fact["unit"], lang)
         named = fact["item"] in read or "{item}" not in frames[0]
         vague = times[fact["field"], fact["item"]] > 1 or (fact["field"] == "entry" and fact["item"] in several)
         if vague or not named or not (number or fact["value"] in read):

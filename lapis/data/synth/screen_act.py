@@ -28,6 +28,8 @@ THOUGHTS = 0.4
 """Share of conversations whose last goal is thought about."""
 LISTS = 3
 """Items from which on a screen is a list, in which what is not to be seen may stand further down."""
+BACKS = frozenset({"icon", "button", "link"})
+"""Roles of what leads back on a page."""
 UP, DOWN = ((500, 750), (500, 250)), ((500, 250), (500, 750))
 """A finger that goes up shows what is further down."""
 
@@ -201,8 +203,12 @@ def _drag(screen: Screen, rng: random.Random, split: str) -> Goal | None:
 
 
 def _scroll(screen: Screen, rng: random.Random, split: str) -> Goal | None:
-    """Show another part."""
-    way = rng.choice(("down", "down", "up"))
+    """Show another part, where the page has one and nothing lies over it that a finger would move or type on."""
+    up, down = screen.spare or (1, 1)
+    ways = ["down"] * 2 * (down > 0) + ["up"] * (up > 0)
+    if not ways or _lies_over(screen):
+        return None
+    way = rng.choice(ways)
     return _swiped(say(screen.lang, split, way, rng), way, way)
 
 
@@ -215,7 +221,7 @@ def _swiped(words: str, way: str, thought: str) -> Goal:
 def _absent(screen: Screen, rng: random.Random, split: str) -> Goal | None:
     """Tap what is not to be seen: where the page goes on, else nowhere; not asked where it cannot be scrolled now."""
     names = screen.missing(pool(screen.lang, rng.choice(TOPICS), split == "held"))
-    if not names or screen.over or any(one.role in ("key", "option") for one in screen.elements):
+    if not names or _lies_over(screen):
         return None
     name, role = rng.choice(names), phrases.ROLES["item"][screen.lang == "zh"]
     words = say(screen.lang, split, "click", rng, name=name, role=role)
@@ -223,6 +229,11 @@ def _absent(screen: Screen, rng: random.Random, split: str) -> Goal | None:
     if way := _goes_on(screen):
         return _swiped(words, way, thought)
     return Goal(words, actions.Terminate(status="failure"), thought, tags={"does": "terminate"})
+
+
+def _lies_over(screen: Screen) -> bool:
+    """Whether a dialogue, a menu or a keyboard is open, which a swipe or the device's back button would close first."""
+    return bool(screen.over) or any(one.role in ("key", "option") for one in screen.elements)
 
 
 def _goes_on(screen: Screen) -> str:
@@ -234,9 +245,12 @@ def _goes_on(screen: Screen) -> str:
 
 
 def _back(screen: Screen, rng: random.Random, split: str) -> Goal | None:
-    """Leave the screen: by its own icon where it has one, else by the device's button."""
+    """Leave the screen: by its own icon where it has one, else by the device's button; not asked where something lies
+    over it, or over that icon."""
     words, names = say(screen.lang, split, "back", rng), ("back", "返回")
-    icons = [one for one in screen.elements if one.role == "icon" and one.name.casefold() in names]
+    icons = [one for one in screen.elements if one.role in BACKS and one.name.casefold() in names]
+    if _lies_over(screen) or (not icons and any(name.casefold() in names for name in screen.behind)):
+        return None
     if icons:
         element = icons[0]
         action = actions.Click(target=element.name, coordinate=_place(screen, element.spot))
@@ -274,7 +288,8 @@ def _tell(screen: Screen, rng: random.Random, split: str) -> Goal | None:
 
 def _note(screen: Screen, rng: random.Random, split: str) -> Goal | None:
     """Keep a number of the screen for later."""
-    items = [(name, value) for name, value, _ in screen.quantities() if _short(f"{name} {value}")]
+    clear = screen.clear()
+    items = [(name, value) for name, value, _ in screen.quantities() if name in clear and _short(f"{name} {value}")]
     if not items:
         return None
     name, value = rng.choice(items)

@@ -61,8 +61,8 @@ def told(screen: Screen, rng: random.Random, tokens: Count = bytes_of) -> list[S
 def listed(screen: Screen, rng: random.Random) -> list[Sample]:
     """One training conversation (`screen/list`), or none: every number of the screen beside its item, with the place,
     as thoughts begin. Reading many numbers of a picture costs little more than reading two."""
-    items = _shown(screen)[:MOST_LISTED]
-    if not items or screen.mixed():
+    items = _shown(screen)
+    if not 0 < len(items) <= MOST_LISTED or screen.mixed():
         return []
     asked = Turn("user", (screen.image, Text(rng.choice(LIST[screen.lang]))))
     said = Turn("assistant", (Text(_listed(items)),))
@@ -79,8 +79,15 @@ def _problems(screen: Screen, items: Sequence[Quantity], rng: random.Random, spl
     """One question of each kind that fits the items, in a drawn order."""
     say = partial(screen_frames.say, screen.lang, split, screen.quantity())
     fitting = NAMED if screen.mixed() else MAKERS
+    items = _clear(screen, items) if screen.mixed() else items
     makers = rng.sample(fitting, len(fitting)) if len(items) > 1 else []
     return [problem for maker in makers if (problem := maker(screen.lang, say, items, rng))]
+
+
+def _clear(screen: Screen, items: Sequence[Quantity]) -> list[Quantity]:
+    """Those items of a picture that show no other digits beside their number."""
+    clear = screen.clear()
+    return [item for item in items if item[2] is None or item[0] in clear]
 
 
 def _read(lang: str, say: Say, items: Sequence[Quantity], rng: random.Random) -> Problem | None:

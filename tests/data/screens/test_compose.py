@@ -1,5 +1,8 @@
 """A page is a function of seed, split and number; kinds, languages and sizes are drawn as promised."""
 
+import html
+import json
+import re
 from collections import Counter
 
 from lapis.data.screens.compose import Limits, draft
@@ -49,3 +52,11 @@ def test_fonts_stay_legible() -> None:
     sizes = {draft(0, "train", index).style.size for index in range(500)}
     assert min(sizes) >= 11
     assert max(sizes) <= 18
+
+
+def test_words_that_may_be_asked_for_are_text_and_numbers_are_values() -> None:
+    marked = re.compile(r'data-role="(\w+)"[^>]*data-fact="([^"]+)"')
+    pages = [draft(0, split, index).html for split in ("train", "unseen") for index in range(200)]
+    facts = [(role, json.loads(html.unescape(fact))) for page in pages for role, fact in marked.findall(page)]
+    told = {(role, isinstance(value, int)) for role, (field, _, value, _) in facts if field != "state"}
+    assert told == {("text", False), ("value", True)}

@@ -186,8 +186,32 @@ def test_quantities_are_the_largest_group_of_numbers_with_clear_names() -> None:
     left = element("value", "4", (180, 21, 10, 10), field="stock", item="Tea", value=4, unit="")
     assert shop(elements=(*shop().elements, left)).quantities() == [], "which number of tea?"
     assert shop(elements=(*shop().elements, left)).mixed() and not shop().mixed()
-    for text, other in (("$49", True), ("4", True), ("32 %", True), ("23:05", False), ("9月4日", False), ("A4", False)):
-        assert shop(lines=(*shop().lines, (text, 0, 90, 20, 10))).mixed() == other, text
+
+
+def test_what_has_digits_beside_the_quantities_leaves_open_which_are_numbers() -> None:
+    assert not shop(lines=(*shop().lines, ("Fresh", 0, 90, 20, 10))).mixed()
+    for text in ("$49", "4", "32 %", "23:05", "9月4日", "A4"):
+        line = (text, 0, 90, 20, 10)
+        assert shop(lines=(*shop().lines, line)).mixed(), text
+        assert shop(torn=(line,)).mixed(), text
+    twice = shop(elements=(*shop().elements, price("Bread", 4, 70), price("Bread", 5, 80)))
+    assert twice.mixed(), "what has two numbers is in no list of them"
+
+
+@pytest.mark.parametrize(("unit", "percent"), [("%", True), ("bpm", False), ("", False)])
+def test_percents_are_asked_for_only_where_the_unit_says_so(unit: str, percent: bool) -> None:
+    pulse = element("value", "72", (150, 21, 20, 10), field="level", item="Tea", value=72, unit=unit)
+    screen = shop(elements=(element("text", "Tea", (0, 20, 30, 12)), pulse))
+    asked_for = {sample.turns[0].text for sample in asked(screen, "qa")}
+    assert "What is the value of Tea?" in asked_for and ("At what percent is Tea?" in asked_for) == percent
+
+
+def test_an_item_has_one_number_where_no_other_digits_stand_beside_it() -> None:
+    elements = (element("text", "Tea", (0, 0, 30, 5)), price("Tea", 7, 1), element("text", "Rye", (0, 50, 30, 5)))
+    screen = shop(elements=(*elements, price("Rye", 9, 55)))
+    lines = tuple((one.name, *one.box) for one in screen.elements)
+    for top, clear in ((0, {"Rye"}), (12, {"Rye"}), (30, {"Tea", "Rye"}), (51, {"Tea"}), (90, {"Tea", "Rye"})):
+        assert shop(elements=screen.elements, lines=(*lines, ("23:05", 100, top, 20, 5))).clear() == clear, top
 
 
 def test_a_number_entered_for_something_with_a_price_leaves_its_number_open() -> None:

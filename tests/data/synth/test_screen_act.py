@@ -16,7 +16,7 @@ from lapis.data import tokenise
 from lapis.data.looks import FROM_QUESTION, NAME
 from lapis.data.screens.page import Element, Screen
 from lapis.data.synth import screen_goals
-from lapis.data.synth.screen_act import MAKERS, _absent, conversation, single
+from lapis.data.synth.screen_act import MAKERS, _absent, _back, _scroll, conversation, single
 from lapis.types import Sample
 from lapis.verify import check
 from tests.data import world
@@ -199,3 +199,29 @@ def test_nothing_is_sought_under_a_dialogue_a_menu_or_a_keyboard() -> None:
     for role in ("key", "option"):
         assert given_up(spare=(0, 90), elements=(*screen().elements, element(role, "a", 60))) == set()
     assert given_up(spare=(0, 90), over="alone") == set()
+
+
+def ways_back(**changes: Any) -> set[str]:
+    """What is done to leave a screen."""
+    made = (_back(replace(screen(), **changes), random.Random(seed), "train") for seed in range(5))
+    return {goal.action.name for goal in made if goal is not None}
+
+
+def test_one_goes_back_by_the_page_or_the_device_and_not_under_what_covers_the_way() -> None:
+    there = (*screen().elements, element("icon", "Back", 60))
+    assert ways_back() == {"system_button"} and ways_back(elements=there) == {"click"}
+    assert ways_back(elements=(*screen().elements, element("button", "Back", 60))) == {"click"}
+    assert ways_back(behind=("Back",)) == set(), "its own icon is covered, and a menu would be closed first"
+    assert ways_back(over="alone") == set() == ways_back(elements=(*there, element("option", "Pin", 70)))
+
+
+def scrolled(**changes: Any) -> set[str]:
+    """Where one scrolls."""
+    made = (_scroll(replace(screen(), **changes), random.Random(seed), "train") for seed in range(20))
+    return {_way(goal.action) for goal in made if goal is not None and isinstance(goal.action, actions.Swipe)}
+
+
+def test_one_scrolls_where_the_page_goes_on_and_nothing_lies_over_it() -> None:
+    assert scrolled() == {"up", "down"} == scrolled(spare=(9, 9)), "nobody has measured most screens"
+    assert (scrolled(spare=(0, 9)), scrolled(spare=(9, 0)), scrolled(spare=(0, 0))) == ({"down"}, {"up"}, set())
+    assert scrolled(over="alone") == set() == scrolled(elements=(*screen().elements, element("key", "a", 60)))

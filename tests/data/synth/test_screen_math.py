@@ -27,6 +27,7 @@ class Stand:
     source: str = "test"
     image: Image = Image(b"", 100, 200)
     several: bool = False
+    vague: bool = False
 
     def quantities(self) -> list[tuple[str, int, str]]:
         return list(self.items)
@@ -36,6 +37,9 @@ class Stand:
 
     def mixed(self) -> bool:
         return self.several
+
+    def clear(self) -> set[str]:
+        return set() if self.vague else {name for name, _, _ in self.items}
 
     def item_boxes(self) -> dict[str, tuple[float, float, float, float]]:
         return {name: (100.0, 100.0 * row, 800.0, 50.0) for row, (name, _, _) in enumerate(self.items)}
@@ -114,6 +118,9 @@ def test_beside_numbers_of_another_kind_each_item_is_named() -> None:
         "screen/read", "screen/sum2", "screen/sum3", "screen/more",
     }  # fmt: skip
     assert listed(several, random.Random(0)) == []
+    vague = Stand(several=True, vague=True)
+    assert many(vague) == [], "which of the digits beside a name are its number?"
+    assert told(vague, random.Random(0)), "told as text there is one"
 
 
 def test_odd_screens() -> None:
@@ -148,5 +155,6 @@ def test_a_list_names_every_number_with_its_place(lang: str) -> None:
     assert made.turns[1].text == ",".join(said) and made.images and made.kind == "screen/list"
     assert made.meta["boxes"] == tuple(boxes.values()) and set(made.meta["values"]) == {"12", "37", "9", "104"}
     assert listed(Stand(items=()), random.Random(0)) == []
-    many_items = tuple((f"Item {letter}", 10 + number, "$") for number, letter in enumerate("ABCDEFGHJK"))
-    assert len(listed(Stand(items=many_items), random.Random(0))[0].meta["boxes"]) == 8
+    many_items = tuple((f"Item {letter}", 10 + number, "$") for number, letter in enumerate("ABCDEFGHJ"))
+    assert len(listed(Stand(items=many_items[:8]), random.Random(0))[0].meta["boxes"]) == 8
+    assert listed(Stand(items=many_items), random.Random(0)) == [], "a list that is cut short is not all of them"

@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lapis.data.screens.kits.labels import AGREE, STATES, Found, Join
-from lapis.data.screens.page import Box, Element, Legible, Word, alone
+from lapis.data.screens.page import TOLD, Box, Element, Legible, Word, alone
 
 LONGEST = 48
 """Characters of a name that an instruction says."""
 MOST_ALIKE = 6
 """Most things of one name that are told apart by their number."""
+UNRELATED = frozenset({"text", "value", "item", "heading", "image"})
+"""Roles that nobody calls by their row."""
 LEVELS = 6
 """How far up a thing's row is looked for."""
 
@@ -29,13 +31,18 @@ def elements(join: Join, things: Sequence[Found], scale: float, content: frozens
     for thing in things:
         if thing.role == "button" and not thing.text and not _half_read(join, thing):
             thing.role = "icon"
-    unique = {
-        name for name in alone(((one.role, one.name) for one in things), shown_lines(join), read) if _sayable(name)
-    }
-    _relate(join, things, unique)
-    _number(join, things)
+    written = {one.name.casefold() for one in things if _written(one, read) and _sayable(one.name)}
+    unique = written & alone(((one.role, one.name) for one in things), shown_lines(join), read)
+    _relate(join, things, unique, read)
+    _number(join, things, read)
     words = [scaled_word(word, scale) for word in join.look["words"]]
     return tuple(_element(one, scale, words, unique, content) for one in things if one.whole)
+
+
+def _written(thing: Found, read: Legible) -> bool:
+    """Whether its name stands in it, or alone somewhere else: "Search" in "Search results" is no field's label."""
+    inside = "".join(thing.name.split()).casefold() in "".join(thing.text.split()).casefold()
+    return thing.role in TOLD or inside or read.stands(thing.name)
 
 
 def _half_read(join: Join, thing: Found) -> bool:
@@ -87,13 +94,12 @@ def _rename_states(join: Join, things: Sequence[Found], read: Legible) -> None:
             thing.name = ""
 
 
-def _relate(join: Join, things: Sequence[Found], unique: set[str]) -> None:
-    """Say what things of one name belong to."""
+def _relate(join: Join, things: Sequence[Found], unique: set[str], read: Legible) -> None:
+    """Say what things of one name belong to, and what has none."""
     for thing in things:
-        nameless = (
-            thing.role not in ("text", "value", "item", "heading", "image") and thing.name.casefold() not in unique
-        )
-        if nameless and "of" not in thing.data and (of := _holder(join, things, thing, unique)):
+        told = not thing.name or thing.role in TOLD or thing.name in read
+        vague = told and thing.role not in UNRELATED and thing.name.casefold() not in unique
+        if vague and "of" not in thing.data and (of := _holder(join, things, thing, unique)):
             thing.data["of"] = of
 
 
@@ -120,9 +126,9 @@ def _uncut(join: Join, node: int) -> bool:
     return full is not None and full[2] <= width + AGREE and full[3] <= height + AGREE
 
 
-def _number(join: Join, things: Sequence[Found]) -> None:
+def _number(join: Join, things: Sequence[Found], read: Legible) -> None:
     """Number things of one role and name in reading order, where all that is called so is seen and stands clearly one
-    after the other."""
+    after the other, and where the name can be read or a drawing stands for it."""
     lines = Counter(line.casefold() for line in shown_lines(join))
     groups: dict[str, list[Found]] = {}
     for thing in things:
@@ -130,6 +136,8 @@ def _number(join: Join, things: Sequence[Found]) -> None:
     for name, group in groups.items():
         roles = {one.role for one in group}
         if not name or len(roles) > 1 or roles & {"text", "value", "item"} or lines[name] > len(group):
+            continue
+        if not (roles <= TOLD or name in read):
             continue
         if 2 <= len(group) <= MOST_ALIKE and all(one.whole for one in group):
             ordered = sorted(group, key=lambda one: (round(one.box[1]), one.box[0]))

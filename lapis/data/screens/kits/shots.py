@@ -27,6 +27,8 @@ from lapis.types import Image, InputError, Progress
 
 UNCOUNTED = frozenset({"button", "icon", "item", "image", "key"})
 """Roles that nobody counts on pages of kits: a page may draw more of them than it tells of."""
+SAID = frozenset({"text", "value"})
+"""Roles whose names are lines of the page, so that the browser has told of those that are cut off or covered."""
 LEAST_SCROLL = 60
 """CSS pixels by which a page must have been scrolled to be another picture."""
 
@@ -144,7 +146,7 @@ def screen_of(seen: Seen, png: bytes, scale: float, content: frozenset[str], **t
         letters=tuple(tuple(round(edge * scale, 2) for edge in edges) for edges in seen.look["letters"]),
         lines=tuple(naming.scaled_word(line, scale) for line in seen.look["lines"]),
         partial=UNCOUNTED | {one.role for one in things if not one.whole},
-        behind=tuple(seen.look["behind"]),
+        behind=(*seen.look["behind"], *(one.name for one in things if not one.whole and one.role not in SAID)),
         torn=tuple(naming.scaled_word(line, scale) for line in seen.look["torn"]),
         over=seen.look["over"],
         spare=(seen.look["spare"]["up"], seen.look["spare"]["down"]),

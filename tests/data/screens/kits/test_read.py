@@ -160,3 +160,42 @@ def test_element_names_its_steps_in_the_language_of_the_page(browser: Any, lang:
     names = {"en": {"increase number", "decrease number"}, "zh": {"增加数值", "减少数值"}}
     assert names[lang] <= {one.name for one in seen.elements}
     assert not names["zh" if lang == "en" else "en"] & {one.name for one in seen.elements}
+
+
+def test_what_a_picture_is_called_names_nothing(browser: Any, tmp_path: Path) -> None:
+    picture = '<img alt="{}" width="40" height="30" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=">'
+    html = picture.format("A red car") + 2 * picture.format("Photo") + "<p>Oslo</p>"
+    seen = screen(shown(browser, tmp_path, html))
+    assert {one.name for one in seen.elements if one.role == "image"} == {"A red car", "Photo"}
+    assert {one.name for one in seen.elements if one.unique or "nth" in one.data} == {"Oslo"}
+    assert not seen.missing(["A red car"]), "nor is it said not to be there"
+
+
+def test_what_is_not_written_is_asked_for_neither_by_number_nor_by_its_row(browser: Any, tmp_path: Path) -> None:
+    row = '<div role="listitem" aria-label="{0}"><p>{0}</p><button aria-label="Buy it">Buy</button></div>'
+    html = row.format("Tea") + row.format("Rye") + 2 * '<button aria-label="Leave it">Go</button>'
+    found = screen(shown(browser, tmp_path, html)).elements
+    assert len([one for one in found if one.role == "button"]) == 4
+    assert not [one for one in found if one.role == "button" and ("of" in one.data or "nth" in one.data)]
+
+
+def test_an_icon_that_a_menu_covers_is_there(browser: Any, tmp_path: Path) -> None:
+    html = f"""<button style="{AT};left:10px;top:10px" aria-label="Back"><svg width="10" height="10"></svg></button>
+    <div style="{OVER};left:0;top:0;width:200px;height:80px"></div><p style="margin:100px 0 0">Oslo</p>"""
+    seen = screen(shown(browser, tmp_path, html))
+    assert [one.name for one in seen.elements] == ["Oslo"] and seen.behind == ("Back",)
+
+
+def test_a_word_of_a_longer_line_is_no_name_of_a_field(browser: Any, tmp_path: Path) -> None:
+    field = '<input aria-label="{}" value="tea" style="display:block">'
+    html = "<h1>Search results</h1><p>City:</p><p>搜索结果</p>" + "".join(map(field.format, ("Search", "City", "搜索")))
+    found = elements(shown(browser, tmp_path, html))
+    assert {name for name, one in found.items() if one.role == "input" and one.unique} == {"City"}
+
+
+def test_a_shape_that_stands_for_nothing_has_no_name(browser: Any) -> None:
+    tools = part("tools", items=[{"icon": "search", "name": "Search"}, {"icon": "arrow-repeat", "name": "Refresh"}])
+    names = {one.name for one in drawn(browser, kits.PLAIN, "en", [tools]).elements}
+    assert "Search" in names and "Refresh" not in names
+    others = drawn(browser, here(kits.named(["bootstrap"])[0]), "en", [tools]).elements
+    assert {"Search", "Refresh"} <= {one.name for one in others}, "a kit with a font of icons draws both"

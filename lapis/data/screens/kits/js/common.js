@@ -16,6 +16,7 @@ window.lapis = (() => {
     h: build,
     put: (root, home) => home.replaceChildren(root),
     look: (dark, hue) => {},
+    known: (shape) => true,
     parts: {},
     page: {},
   };
@@ -25,7 +26,8 @@ window.lapis = (() => {
   const draw = (part) => (kit.parts[part.t] || basic[part.t])(part);
 
   const glyph = (name, cls) => h('i', { class: `bi bi-${name} k-i ${cls || ''}`, 'aria-hidden': 'true' });
-  const icon = (part, cls) => h('button', { type: 'button', class: `k-icon ${cls || ''}`, 'aria-label': part.name }, [kit.glyph(part.icon)]);
+  const called = (shape, name) => (kit.known(shape) ? name : undefined);  // a shape that stands for nothing has no name
+  const icon = (part, cls) => h('button', { type: 'button', class: `k-icon ${cls || ''}`, 'aria-label': called(part.icon, part.name) }, [kit.glyph(part.icon)]);
   const fact = (words, told, cls) => h('span', { class: cls || '', 'data-fact': told ? JSON.stringify(told) : undefined }, [String(words)]);
   const button = (name, look) => h('button', { type: 'button', class: `k-button k-${look || 'main'}` }, [name]);
   const tones = (hue) => [`hsl(${hue} 55% 62%)`, `hsl(${(hue + 40) % 360} 60% 45%)`, `hsl(${(hue + 180) % 360} 50% 70%)`, `hsl(${(hue + 300) % 360} 45% 50%)`];
@@ -136,7 +138,7 @@ window.lapis = (() => {
       h('div', { class: 'k-line' }, [h('b', {}, [p.name]), h('span', { class: 'k-note' }, [p.note])]),
       p.stars ? h('span', { class: 'k-stars', 'aria-hidden': 'true' }, [...Array(5).keys()].map((n) => kit.glyph(n < p.stars ? 'star-fill' : 'star'))) : null,
       h('p', { class: 'k-text' }, [p.words]),
-      h('div', { class: 'k-line k-from' }, [h('button', { type: 'button', class: 'k-icon', 'aria-label': say('Like', '点赞') }, [kit.glyph('hand-thumbs-up')]), fact(p.likes, p.fact), p.reply ? h('a', { href: '#', class: 'k-link' }, [p.reply]) : null])])]),
+      h('div', { class: 'k-line k-from' }, [h('button', { type: 'button', class: 'k-icon', 'aria-label': called('hand-thumbs-up', say('Like', '点赞')) }, [kit.glyph('hand-thumbs-up')]), fact(p.likes, p.fact), p.reply ? h('a', { href: '#', class: 'k-link' }, [p.reply]) : null])])]),
     post: (p) => h('article', { class: 'k-card' }, [
       h('div', { class: 'k-person k-less' }, [avatar(p.name, p.hue), h('div', { class: 'k-main' }, [h('div', { class: 'k-who' }, [p.name]), h('div', { class: 'k-note' }, [p.note])])]),
       h('p', { class: 'k-text' }, [p.words]), p.picture ? picture(p.picture, p.hue, 'k-wide', 'height:150px') : null,

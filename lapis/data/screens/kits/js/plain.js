@@ -11,6 +11,7 @@
   strokes['star-fill'] = strokes.star;
   const others = ['M4 4h16v16H4z', 'M20 12a8 8 0 1 1-16 0 8 8 0 0 1 16 0z', 'M12 3l9 9-9 9-9-9z', 'M4 19h16M6 15l4-6 4 3 5-8', 'M12 3l9 17H3z', 'M4 7h16v12H4zM4 7l8 7 8-7'];
   const drawn = (name) => strokes[name] || others[[...name].reduce((sum, one) => sum + one.charCodeAt(0), 0) % others.length];
+  lapis.known = (name) => name in strokes;
   lapis.glyph = (name, cls) => lapis.hh('i', {
     class: `k-i ${cls || ''}`, 'aria-hidden': 'true',
     innerHTML: `<svg width="1em" height="1em" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" style="display:block"><path d="${drawn(name)}"/></svg>`,
