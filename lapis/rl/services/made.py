@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lapis import plug, verify
-from lapis.endpoint import Endpoint
+from lapis.endpoint import Endpoint, refuse_address
 from lapis.reward_config import Asking
 from lapis.rl.rewards.apart import Apart
 from lapis.rl.rewards.asking import Server
 from lapis.rl.rewards.book import Reward
 from lapis.rl.rewards.checker import Checker
 from lapis.rl.rewards.judge import Judge
-from lapis.rl.rewards.made import refuse_address, refuse_folder, trained
+from lapis.rl.rewards.made import refuse_folder, trained
 from lapis.service_config import Service
 from lapis.types import InputError
 
