@@ -28,7 +28,7 @@ def book_of(how: reward_config.Rewards, device: str = "auto") -> Book:
 
 def rewards_of(how: reward_config.Rewards, device: str = "auto") -> dict[str, Reward]:
     """Every reward by its identifier; `device` is where reward models compute. Raises InputError as `book_of` does."""
-    rules = Apart(verify.check, how.workers, how.seconds)
+    rules = Apart(verify.decide, how.workers, how.seconds)
     return {
         **dict.fromkeys(verify.VERIFIERS, rules),
         **{name: _own(name, place, how) for name, place in how.own.items()},

@@ -23,7 +23,7 @@ MODELS: dict[str, Callable[[Server, str, Asking], Reward]] = {"grader": Judge, "
 def made(service: Service) -> Reward:
     """The reward. Raises InputError for what cannot be imported or read."""
     if service.kind == "rules":
-        return Apart(verify.check, service.workers, service.seconds)
+        return Apart(verify.decide, service.workers, service.seconds)
     if service.kind == "own":
         return Apart(plug.named(service.place, "place"), service.workers, service.seconds)
     if service.kind == "made":
