@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from bench.parts import steps
 from bench.parts.line import say
-from lapis.dist import checkpoint, guard
+from lapis.dist import checkpoint, guard, heap
 from lapis.dist import mesh as meshes
 from lapis.recipes import pocket
 
@@ -22,7 +22,7 @@ STEPS, REPEATS = 12, 5
 
 
 def main() -> None:
-    guard.keep_memory()
+    heap.keep()
     place, model, entry = steps.place(guard.cores()), pocket.model(), steps.stage()
     made, batch = steps.trainer(model, entry, place, meshes.alone()), steps.batch(model, ROWS, LENGTH, TILES)
 

@@ -30,7 +30,7 @@ from lapis.data.steps import classify, select
 from lapis.data.synth import questions
 from lapis.data.tokenise import Cutter, example, train_tokenizer
 from lapis.data_config.judge import Select
-from lapis.dist import guard
+from lapis.dist import guard, heap
 from lapis.eval.scorer import Losses
 from lapis.eval.stats import relative
 from lapis.model import init
@@ -127,7 +127,7 @@ def measure(seed: int, steps: int, size: int, folder: Path) -> dict[str, dict[st
 def main() -> None:
     told = dict(word.split("=") for word in sys.argv[1:])
     steps, seeds, size = (int(told.get(name, usual)) for name, usual in (("steps", 150), ("seeds", 3), ("pool", 4000)))
-    guard.keep_memory()
+    heap.keep()
     with TemporaryDirectory() as name:
         found = [measure(seed, steps, size, Path(name)) for seed in range(seeds)]
     plain = [loss for one in found for loss in one["as it is"].values()]

@@ -11,7 +11,7 @@ import time
 from bench.parts import steps
 from bench.parts.line import say
 from lapis.config import Train
-from lapis.dist import guard
+from lapis.dist import guard, heap
 from lapis.dist import mesh as meshes
 from lapis.recipes import pocket
 from lapis.train.monitor import Monitor
@@ -21,7 +21,7 @@ REPEATS = 40
 
 
 def main() -> None:
-    guard.keep_memory()
+    heap.keep()
     place, model = steps.place(guard.cores()), pocket.model()
     made, batch = steps.trainer(model, steps.stage(), place, meshes.alone()), steps.batch(model, ROWS, LENGTH, TILES)
 

@@ -22,7 +22,7 @@ from lapis import chat, files
 from lapis.data.store import write_samples
 from lapis.data.synth import questions
 from lapis.data.tokenise import train_tokenizer
-from lapis.dist import guard
+from lapis.dist import guard, heap
 from lapis.dist import mesh as meshes
 from lapis.model import convert
 from lapis.recipes import pocket
@@ -51,7 +51,7 @@ def asked(folder: Path, run: Path | None) -> online.Questions:
 
 
 def main() -> None:
-    guard.keep_memory()
+    heap.keep()
     run = run_of(sys.argv[1:])
     place, model = guard.prepare(pocket.recipe()), pocket.model()
     made, batch = steps.trainer(model, steps.stage(), place, meshes.alone()), steps.batch(model, ROWS, LENGTH, TILES)

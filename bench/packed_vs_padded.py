@@ -29,7 +29,7 @@ from lapis.data.loader import TileShape, _Rows, assemble
 from lapis.data.sources import prose
 from lapis.data.synth import questions
 from lapis.data.tokenise import Cutter, Example, example, train_tokenizer
-from lapis.dist import guard
+from lapis.dist import guard, heap
 from lapis.export import hf
 from lapis.model import init
 from lapis.recipes import pocket
@@ -80,7 +80,7 @@ def ours(every: list[Batch], folder: Path) -> float:
 
 
 def main() -> None:
-    guard.keep_memory()
+    heap.keep()
     python = peer.environment("packed_vs_padded", ("accelerate==1.15.0",))
     with TemporaryDirectory() as name:
         folder = Path(name)

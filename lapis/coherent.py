@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lapis import chat, config, plug
+from lapis.endpoint import refuse_address
 from lapis.timeline import RESERVED
 from lapis.types import KINDS, PATCH_LABELS, InputError
 
@@ -245,10 +246,8 @@ def _online(entry: Any) -> None:
 def _fleet(entry: Any) -> None:
     """Servers outside have addresses."""
     if isinstance(entry, config.RL) and entry.fleet.outside:
-        from lapis.rl.rewards import made
-
         for url in entry.fleet.outside:
-            made.refuse_address(url, f"stages.{entry.name}.fleet.outside")
+            refuse_address(url, f"stages.{entry.name}.fleet.outside")
 
 
 def _rewards(entry: Any, recipe: config.Recipe) -> None:

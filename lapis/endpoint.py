@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Gt
 
 from lapis.shape import STRICT, Count, Positive, Rate
+from lapis.types import InputError
 
 
 @STRICT
@@ -40,3 +41,9 @@ class Endpoint:
     """Of a million prompt tokens, in any currency."""
     price_answer: Rate = 0.0
     """Of a million tokens of thoughts and answers."""
+
+
+def refuse_address(url: str, field: str) -> None:
+    """Raises InputError for what no server can be reached by."""
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"{field}: {url!r}, expected http://... or https://...")

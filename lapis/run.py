@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lapis import coherent, config, files
+from lapis.dist import heap
 from lapis.progress import Bars, Task
 from lapis.timeline import Timeline
 from lapis.types import InputError, Progress
@@ -245,6 +246,7 @@ def perform(steps: list[Step], folder: Path) -> bool:
 def _do(step: Step, timeline: Timeline, bars: Bars) -> None:
     with timeline.stage(step.name), bars.stage(step.name, step.total()) as progress:
         step.work(progress)
+        heap.free()
         if not step.done:
             step.folder.mkdir(exist_ok=True)
             files.write(step.folder / "done.json", "{}\n")

@@ -2,11 +2,13 @@
 
 Every check starts from the answer alone (what follows `</think>`); an unclosed thought is a failure in any case.
 Plain numbers are compared exactly by our own rule. Only expressions (fractions, LaTeX) go to math-verify, which works
-by an alarm signal and so in the main thread alone; elsewhere they count as wrong and the reason says so.
+by an alarm signal and so in the main thread alone; elsewhere they count as wrong and the reason says so. Where it takes
+too long nobody knows: `decide` raises then, for those who count such answers, and `check` takes the answer as wrong.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import threading
@@ -15,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 import math_verify
+from math_verify.errors import TimeoutException
 
 from lapis import actions, constraints
 from lapis.sandbox import grade
@@ -24,6 +27,10 @@ LONGEST = 256
 """Characters of an answer that are looked at; a longer one is wrong, so that no check can be made slow."""
 LONGEST_TEXT = 20_000
 """The same for the verifiers of WHOLE."""
+DEEPEST = 4
+"""Most brackets within each other: a model that repeats one writes dozens, which math-verify reads for seconds."""
+SECONDS = 5
+"""Most that math-verify may take to read an expression, and to compare two: a tenth of one, if nothing else runs."""
 PLAIN = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")
 """A plain number, with or without thousands separators."""
 EXPRESSION = re.compile(r"(?:\\(?:d?frac|sqrt|cdot|times|pi|left|right)|[0-9.+\-*/(){} ])+")
@@ -72,14 +79,26 @@ def astray(point: tuple[float, float], box: Sequence[float]) -> float:
     return math.hypot(max(x - px, px - x - w, 0), max(y - py, py - y - h, 0))
 
 
+class Undecided(Exception):
+    """Whether an answer is right could not be told; the message says why."""
+
+
 def check(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:
+    """Like `decide`, and wrong where that is undecided."""
+    try:
+        return decide(meta, answer, closed)
+    except Undecided as error:
+        return Verdict(0.0, str(error))
+
+
+def decide(meta: Mapping[str, Any], answer: str, closed: bool = True) -> Verdict:
     """Score 1 or 0 of what a model wrote after its thought, with the reason.
 
     `meta` is a sample's: `verifier` is number, choice, text (these want `answer`), point (wants `box`, x, y, width and
     height in thousandths), action (wants `action`: its name and fields, and the `boxes` that its coordinates must
     hit), constraints (wants `constraints`, lapis/constraints.py) or code (wants `tests`, lapis/sandbox/grade.py); these
     two read the whole answer. `closed` is false where a thought was still open at the end. Raises InputError where
-    `meta` names no known verifier or lacks its value.
+    `meta` names no known verifier or lacks its value, and Undecided for an answer whose check takes too long.
     """
     name = meta.get("verifier")
     if name not in VERIFIERS:
@@ -110,12 +129,28 @@ def _plain(text: str) -> Fraction | None:
 
 def _expression(right: str, given: str) -> Verdict:
     text = given.translate(WIDE).strip(NUMBER_ENDS)
-    if not EXPRESSION.fullmatch(text) or "**" in text or "//" in text:
+    if not EXPRESSION.fullmatch(text) or "**" in text or "//" in text or _depth(text) > DEEPEST:
         return Verdict(0.0, f"{given!r} is no number")
     if threading.current_thread() is not threading.main_thread():
         return Verdict(0.0, f"{given!r} is no plain number, and expressions are checked in the main thread only")
-    parsed = [math_verify.parse(f"${side}$", parsing_timeout=2) for side in (right, text)]
-    return _verdict(bool(math_verify.verify(*parsed, timeout_seconds=2)), given, right)
+    return _verdict(_equal(right, text), given, right)
+
+
+def _depth(text: str) -> int:
+    """Most brackets of an expression that are open at once."""
+    return max(itertools.accumulate((one in "({") - (one in ")}") for one in text))
+
+
+def _equal(right: str, given: str) -> bool:
+    """Whether two expressions have one value; what cannot be computed equals nothing."""
+    try:
+        sides = [f"${side}$" for side in (right, given)]
+        parsed = [math_verify.parse(side, parsing_timeout=SECONDS, raise_on_error=True) for side in sides]
+        return bool(math_verify.verify(*parsed, timeout_seconds=SECONDS, raise_on_error=True))
+    except TimeoutException:  # no Exception, lest sympy takes it for its own
+        raise Undecided(f"an expression that is not compared within {SECONDS} s") from None
+    except Exception:  # whatever sympy throws
+        return False
 
 
 def _choice(right: Any, given: str) -> Verdict:

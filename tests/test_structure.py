@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "said": set(),
     "overrides": {"types"},
     "shape": set(),
-    "endpoint": {"shape"},
+    "endpoint": {"types", "shape"},
     "data_config": {"types", "overrides", "shape", "endpoint"},
     "machines": {"shape"},
     "rl_fleet": {"shape"},

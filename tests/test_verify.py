@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
+import math_verify
 import pytest
+from math_verify.errors import TimeoutException
 
+from lapis import verify
 from lapis.types import InputError, Verdict
-from lapis.verify import LONGEST, answer_of, check, parse_point, pointed
+from lapis.verify import DEEPEST, LONGEST, SECONDS, Undecided, answer_of, check, decide, parse_point, pointed
 
 
 def number(answer: str, right: str = "42") -> float:
@@ -81,6 +85,32 @@ def test_expressions_are_equal_by_value() -> None:
     assert number(r"\boxed{\frac{1}{2}}", "0.5") == 1.0
     assert number("1/2", r"\frac{1}{2}") == 1.0
     assert number("1/3", "0.5") == 0.0
+
+
+@pytest.mark.parametrize("step", ["parse", "verify"])
+def test_what_takes_too_long_is_not_decided(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: Any, raise_on_error: bool = False, **__: Any) -> list[Any]:
+        if raise_on_error:
+            raise TimeoutException("as math-verify tells it")
+        return []
+
+    monkeypatch.setattr(math_verify, step, late)
+    meta = {"verifier": "number", "answer": "1/2"}
+    reason = f"an expression that is not compared within {SECONDS} s"
+    with pytest.raises(Undecided, match=reason):
+        decide(meta, "2/4")
+    assert check(meta, "2/4") == Verdict(0.0, reason)
+    assert decide(meta, "0.25 apples").score == 0.0 and decide({**meta, "answer": "0.5"}, "0.5").score == 1.0
+
+
+@pytest.mark.parametrize("answer", ["(" * 9, "{" * 200, "(" * (DEEPEST + 1) + "1" + ")" * (DEEPEST + 1)])
+def test_brackets_that_no_number_has_cost_no_time(answer: str) -> None:
+    assert check({"verifier": "number", "answer": "1"}, answer).reason.endswith("is no number")
+
+
+def test_some_brackets_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "SECONDS", 300)  # however busy the machine is
+    assert number("(" * DEEPEST + "42" + ")" * DEEPEST) == 1.0
 
 
 def test_threads_use_the_exact_rule_alone() -> None:

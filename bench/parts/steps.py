@@ -18,7 +18,7 @@ import torch.multiprocessing as mp
 
 from lapis import config
 from lapis.data.labels import LABELS
-from lapis.dist import guard
+from lapis.dist import guard, heap
 from lapis.dist import mesh as meshes
 from lapis.model import init
 from lapis.recipes import pocket
@@ -91,7 +91,7 @@ def processes(work: Callable[..., Any], count: int, folder: Path, *args: Any) ->
 
 
 def _begin(rank: int, work: Callable[..., float], count: int, folder: Path, args: Sequence[Any]) -> None:
-    guard.keep_memory()
+    heap.keep()
     dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=count)
     (folder / f"{rank}.txt").write_text(str(work(*args)))
     dist.barrier()

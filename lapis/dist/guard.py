@@ -6,14 +6,11 @@ so a run that goes back to its last checkpoint has the losses of one that never 
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import math
 import os
-import platform
 import signal
 import statistics
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -22,12 +19,11 @@ from dataclasses import dataclass, field
 import torch
 
 from lapis import config
+from lapis.dist import heap
 from lapis.types import InputError
 
 log = logging.getLogger(__name__)
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Numbers of mallopt's parameters in glibc's malloc.h."""
 WINDOW, LEAST, MOST = 50, 0.02, 3
 """Steps that a loss is compared with, the smallest typical deviation as a share of the loss, and batches left out."""
 
@@ -50,19 +46,11 @@ def prepare(recipe: config.Recipe, processes: int = 1) -> Place:
     Raises InputError for a GPU that is not there.
     """
     torch.set_num_threads(recipe.threads or max(1, cores() // processes))
-    keep_memory()
+    heap.keep()
     torch.manual_seed(recipe.seed)
     device = device_of(recipe.device)
     lanes = 2 if device.type == "cpu" and torch.get_num_threads() > 1 and processes == 1 else 1
     return Place(device, dtype_of(recipe.dtype, device), recipe.compile, lanes)
-
-
-def keep_memory() -> None:
-    """Ask glibc to keep freed memory: a step's activations come back every step (6% of a step's time, measured)."""
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(MMAP_THRESHOLD, 2**30)
-        libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
 
 
 def cores() -> int:

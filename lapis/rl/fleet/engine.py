@@ -20,7 +20,7 @@ from threading import Event, Lock, Thread
 import torch
 
 from lapis import chat, config
-from lapis.dist import guard
+from lapis.dist import guard, heap
 from lapis.model import convert
 from lapis.model.vlm import text_of
 from lapis.rl.fleet.messages import Answer, Call, Question, Report, Sent
@@ -152,7 +152,7 @@ class EngineProcess:
     def __init__(self, name: str, model: Path, stage: config.RL, recipe: config.Recipe, shared: Path):
         fleet = stage.fleet
         torch.set_num_threads(fleet.threads)
-        guard.keep_memory()
+        heap.keep()
         device = guard.device_of(recipe.device)
         place = guard.Place(device, guard.dtype_of(recipe.dtype, device))
         network = convert.read(model).to(place.device, place.dtype)

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from lapis import chat, config
-from lapis.dist import checkpoint, guard
+from lapis.dist import checkpoint, guard, heap
 from lapis.dist.mesh import Mesh, alone, build
 from lapis.export import hf
 from lapis.model import convert
@@ -62,7 +62,7 @@ class TrainerProcess:
         """Join the other ranks and read the model; the sign of the weights that engines get."""
         fleet, recipe = self.stage.fleet, self.recipe
         torch.set_num_threads(fleet.threads)
-        guard.keep_memory()
+        heap.keep()
         torch.manual_seed(recipe.seed)
         device = guard.device_of(recipe.device)
         place = guard.Place(device, guard.dtype_of(recipe.dtype, device))

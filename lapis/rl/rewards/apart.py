@@ -19,7 +19,7 @@ from lapis.rl.rewards.book import Failed, Item
 from lapis.types import Verdict
 
 Check = Callable[[Mapping[str, Any], str, bool], Verdict]
-"""(a sample's meta, the answer's text, whether the thought is closed) to a verdict; `verify.check` is one."""
+"""(a sample's meta, the answer's text, whether the thought is closed) to a verdict; `verify.decide` is one."""
 
 
 def _ready(check: Check) -> None:
@@ -34,7 +34,7 @@ class Apart:
 
     bounded = True
 
-    def __init__(self, check: Check = verify.check, workers: int = 1, seconds: float = 60.0):
+    def __init__(self, check: Check = verify.decide, workers: int = 1, seconds: float = 60.0):
         how = multiprocessing.get_context("forkserver")
         how.set_forkserver_preload([check.__module__])
         self.check, self.seconds = check, seconds
@@ -56,6 +56,8 @@ class Apart:
             return future.result()
         except Late:
             return Failed(f"no verdict within {self.seconds:g} s; its process was killed")
+        except verify.Undecided as error:
+            return Failed(str(error))
         except ProcessExpired as error:
             return Failed(f"its process died ({error})")
         except Exception as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lapis import plug, reward_config, verify
 from lapis.data.mixture import belongs
+from lapis.endpoint import refuse_address
 from lapis.rl.rewards.apart import Apart
 from lapis.rl.rewards.asking import Server
 from lapis.rl.rewards.book import Book, Reward
@@ -27,7 +28,7 @@ def book_of(how: reward_config.Rewards, device: str = "auto") -> Book:
 
 def rewards_of(how: reward_config.Rewards, device: str = "auto") -> dict[str, Reward]:
     """Every reward by its identifier; `device` is where reward models compute. Raises InputError as `book_of` does."""
-    rules = Apart(verify.check, how.workers, how.seconds)
+    rules = Apart(verify.decide, how.workers, how.seconds)
     return {
         **dict.fromkeys(verify.VERIFIERS, rules),
         **{name: _own(name, place, how) for name, place in how.own.items()},
@@ -94,12 +95,6 @@ def _kinds(how: reward_config.Rewards, where: str, kinds: list[str]) -> None:
     for prefix in how.weights:
         if not any(belongs(kind, prefix) for kind in kinds):
             raise InputError(f"{where}.weights.{prefix}: no such kind; there are {', '.join(kinds)}")
-
-
-def refuse_address(url: str, field: str) -> None:
-    """Raises InputError for what no server can be reached by."""
-    if not url.startswith(("http://", "https://")):
-        raise InputError(f"{field}: {url!r}, expected http://... or https://...")
 
 
 def refuse_folder(folder: str, field: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lapis import plug, verify
-from lapis.endpoint import Endpoint
+from lapis.endpoint import Endpoint, refuse_address
 from lapis.reward_config import Asking
 from lapis.rl.rewards.apart import Apart
 from lapis.rl.rewards.asking import Server
 from lapis.rl.rewards.book import Reward
 from lapis.rl.rewards.checker import Checker
 from lapis.rl.rewards.judge import Judge
-from lapis.rl.rewards.made import refuse_address, refuse_folder, trained
+from lapis.rl.rewards.made import refuse_folder, trained
 from lapis.service_config import Service
 from lapis.types import InputError
 
@@ -23,7 +23,7 @@ MODELS: dict[str, Callable[[Server, str, Asking], Reward]] = {"grader": Judge, "
 def made(service: Service) -> Reward:
     """The reward. Raises InputError for what cannot be imported or read."""
     if service.kind == "rules":
-        return Apart(verify.check, service.workers, service.seconds)
+        return Apart(verify.decide, service.workers, service.seconds)
     if service.kind == "own":
         return Apart(plug.named(service.place, "place"), service.workers, service.seconds)
     if service.kind == "made":

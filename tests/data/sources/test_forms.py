@@ -11,7 +11,7 @@ import pytest
 
 from lapis.data.sources.forms import FORMS
 from lapis.types import Sample
-from tests.data.sources import corpora
+from tests.data.sources import basics, corpora
 
 
 def payload(sample: Sample, name: str) -> Any:
@@ -37,8 +37,8 @@ def test_nothing_is_lost_and_everything_broken_is_told(name: str, seed: int, tmp
     folder.mkdir()
     corpus = make(folder, random.Random(seed))
     before = tree(tmp_path)
-    origin = replace(corpora.ORIGIN, kind="screen/ground") if name == "screens" else corpora.ORIGIN
-    samples, broken = corpora.read(FORMS[form], corpus.place, origin)
+    origin = replace(basics.ORIGIN, kind="screen/ground") if name == "screens" else basics.ORIGIN
+    samples, broken = basics.read(FORMS[form], corpus.place, origin)
     assert [payload(sample, name) for sample in samples] == corpus.good
     assert len(broken) == corpus.broken, broken
     assert tree(tmp_path) == before

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lapis.data import store
 from lapis.data.sources.forms import FORMS
 from lapis.types import InputError
-from tests.data.sources import corpora
+from tests.data.sources import basics, corpora
 
 ODD = (
     b"\0",
@@ -68,7 +68,7 @@ def test_damage_is_told(
     for path in {pick.choice(files), files[-1]}:
         path.write_bytes(damaged(path.read_bytes(), harm))
     try:
-        samples, _ = corpora.read(FORMS[corpora.CORPORA[name][0]], folder)
+        samples, _ = basics.read(FORMS[corpora.CORPORA[name][0]], folder)
     except InputError as error:
         pytest.fail(str(error))
     assert store.to_table(samples).num_rows == len(samples)

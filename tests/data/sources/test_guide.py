@@ -8,7 +8,7 @@ from typing import Any
 
 from lapis.data.sources.forms import FORMS
 from tests.conftest import ROOT
-from tests.data.sources import corpora
+from tests.data.sources import basics
 
 SUBTITLES = "1\n00:00:01,000 --> 00:00:02,000\nHello there.\n\n2\n00:00:02,000 --> 00:00:04,500\n你好。\n"
 
@@ -22,7 +22,7 @@ def test_the_example_of_a_form_runs(tmp_path: Path) -> None:
     exec(compile(found[1], "CONTRIBUTING.md", "exec"), names)
     (tmp_path / "a.srt").write_text(SUBTITLES, encoding="utf-8")
     (tmp_path / "b.srt").write_bytes(b"caf\xe9")
-    samples, broken = corpora.read(names["FORM"], tmp_path)
+    samples, broken = basics.read(names["FORM"], tmp_path)
     assert [(one.turns[0].text, one.source) for one in samples] == [("Hello there.\n\n你好。\n", "web a.srt")]
     assert [(one.place, one.reason) for one in broken] == [("b.srt", "not UTF-8")]
 

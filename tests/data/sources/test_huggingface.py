@@ -13,7 +13,7 @@ import pytest
 from lapis import hub
 from lapis.data.sources.forms import FORMS
 from lapis.types import InputError
-from tests.data.sources import corpora
+from tests.data.sources import basics
 
 FORM = FORMS["huggingface"]
 
@@ -37,14 +37,14 @@ def test_a_hub_id_is_fetched_without_code(tmp_path: Path, monkeypatch: pytest.Mo
         return str(snapshot)
 
     monkeypatch.setattr(hub, "snapshot_download", fetch)
-    samples, broken = corpora.read(FORM, Path("a/b"))
+    samples, broken = basics.read(FORM, Path("a/b"))
     assert [sample.turns[0].text for sample in samples] == ["x"] and not broken
     assert asked["name"] == "a/b" and asked["repo_type"] == "dataset"
     assert not any(pattern.endswith((".py", "*")) for pattern in asked["allow_patterns"])
 
 
 def test_pictures_in_columns(tmp_path: Path) -> None:
-    first, second = (corpora.png(random.Random(seed)) for seed in (1, 2))
+    first, second = (basics.png(random.Random(seed)) for seed in (1, 2))
     (tmp_path / "b.png").write_bytes(second)
     rows = [
         {"image": {"bytes": first, "path": "a.png"}, "text": "one", "extra": 1},
@@ -53,7 +53,7 @@ def test_pictures_in_columns(tmp_path: Path) -> None:
         {"image": None, "text": "four", "extra": 4},
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
-    samples, broken = corpora.read(FORM, tmp_path)
+    samples, broken = basics.read(FORM, tmp_path)
     assert [one.images[0].data for one in samples[:2]] == [first, second]
     assert [one.turns[-1].text for one in samples] == ["one", "two", "four"]
     assert [(one.place, one.reason) for one in broken] == [("a.parquet row 3", "no picture")]
@@ -65,7 +65,7 @@ def test_an_arrow_file_and_its_state(tmp_path: Path) -> None:
         out.write_table(table)
     (tmp_path / "state.json").write_text("{}")
     (tmp_path / "dataset_info.json").write_text('{"text": "no record"}')
-    samples, broken = corpora.read(FORM, tmp_path)
+    samples, broken = basics.read(FORM, tmp_path)
     assert [(one.turns[0].text, one.licence) for one in samples] == [("x", "MIT"), ("y", "CC0-1.0")] and not broken
 
 

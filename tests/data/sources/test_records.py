@@ -15,12 +15,12 @@ from lapis.data.sources.base import Bad, Broken, Origin
 from lapis.data.sources.forms import FORMS
 from lapis.model import anyres
 from lapis.types import Image, Sample
-from tests.data.sources import corpora
+from tests.data.sources import basics
 
 
 def one(folder: Path, row: dict[str, Any], form: str = "jsonl", **origin: Any) -> Sample | Broken:
     (folder / "a.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    samples, broken = corpora.read(FORMS[form], folder / "a.jsonl", replace(corpora.ORIGIN, **origin))
+    samples, broken = basics.read(FORMS[form], folder / "a.jsonl", replace(basics.ORIGIN, **origin))
     return [*samples, *broken][0]
 
 
@@ -56,7 +56,7 @@ def test_thoughts_become_thoughts(tmp_path: Path) -> None:
 
 
 def test_pictures_stand_where_their_marks_do(tmp_path: Path) -> None:
-    first, second = (corpora.png(random.Random(seed)) for seed in (1, 2))
+    first, second = (basics.png(random.Random(seed)) for seed in (1, 2))
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "1.png").write_bytes(first)
     (tmp_path / "2.png").write_bytes(second)
@@ -87,11 +87,11 @@ def test_calls_of_functions_are_written_as_the_server_writes_them(tmp_path: Path
 
 
 def test_elements_of_a_screen_that_are_broken_cost_themselves(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(corpora.png(random.Random(0), 100, 100))
+    (tmp_path / "a.png").write_bytes(basics.png(random.Random(0), 100, 100))
     boxes = [[0.1, 0.1, 0.2, 0.2]] * 14 + [[0.9, 0.9, 0.8, 0.8], [0, 0, 2, 2.5]]
     elements = [{"instruction": f"No {number}", "bbox": box} for number, box in enumerate(boxes)]
     (tmp_path / "a.json").write_text(json.dumps([{"img_filename": "a.png", "elements": elements}]))
-    samples, broken = corpora.read(FORMS["grounding"], tmp_path / "a.json")
+    samples, broken = basics.read(FORMS["grounding"], tmp_path / "a.json")
     assert [len(sample.turns) for sample in samples] == [24, 6]
     assert samples[0].kind == "screen/ground" and samples[0].turns[1].text == "(150,150)"
     assert samples[1].meta["boxes"][2] == [0, 0, 20, 25]
@@ -101,17 +101,17 @@ def test_elements_of_a_screen_that_are_broken_cost_themselves(tmp_path: Path) ->
 def test_screenspot_keeps_its_pictures_one_folder_up(tmp_path: Path) -> None:
     for folder in ("images", "annotations"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "images" / "a.png").write_bytes(corpora.png(random.Random(0), 200, 100))
+    (tmp_path / "images" / "a.png").write_bytes(basics.png(random.Random(0), 200, 100))
     row = {"img_filename": "a.png", "instruction": "关闭", "bbox": [20, 10, 60, 30], "ui_type": "icon"}
     (tmp_path / "annotations" / "a.json").write_text(json.dumps([row]), encoding="utf-8")
-    samples, broken = corpora.read(FORMS["grounding"], tmp_path)
+    samples, broken = basics.read(FORMS["grounding"], tmp_path)
     assert not broken and samples[0].meta["verifier"] == "point" and "关闭" in samples[0].turns[0].text
     assert samples[0].meta["box"] == pytest.approx([100, 100, 200, 200])
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_pictures_that_samples_hold_stay_as_they_are(form: str) -> None:
-    data = corpora.encoded(form)
+    data = basics.encoded(form)
     assert pictures.picture(data, f"a.{form.lower()}") == Image(data, 40, 30)
     with pytest.raises(Bad):
         pictures.picture(data[: len(data) // 2])
@@ -119,20 +119,20 @@ def test_pictures_that_samples_hold_stay_as_they_are(form: str) -> None:
 
 @pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF"])
 def test_other_pictures_become_png(form: str) -> None:
-    found = pictures.picture(corpora.encoded(form))
+    found = pictures.picture(basics.encoded(form))
     assert found.data.startswith(b"\x89PNG") and anyres.decode(found).size == (40, 30)
 
 
 def test_pictures_that_are_none_say_why() -> None:
-    for reason, (name, data) in corpora.bad_pictures(random.Random(0)).items():
+    for reason, (name, data) in basics.bad_pictures(random.Random(0)).items():
         with pytest.raises(Bad, match=reason):
             pictures.picture(data, name)
     with pytest.raises(Bad, match="picture of another format than its name"):
-        pictures.of_url(corpora.uri(corpora.encoded("JPEG"), "png"))
+        pictures.of_url(basics.uri(basics.encoded("JPEG"), "png"))
 
 
 def test_a_head_of_markdown_is_its_own(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("---\ntitle: T\nlicense: 'CC-BY-4.0'\nlang: en\n---\n# T\n", encoding="utf-8")
     (tmp_path / "b.md").write_text("---\n\nno head", encoding="utf-8")
-    samples, _ = corpora.read(FORMS["markdown"], tmp_path, Origin("notes", "prose", "MIT"))
+    samples, _ = basics.read(FORMS["markdown"], tmp_path, Origin("notes", "prose", "MIT"))
     assert [(one.turns[0].text, one.licence) for one in samples] == [("# T\n", "CC-BY-4.0"), ("---\n\nno head", "MIT")]

@@ -9,7 +9,7 @@ import pytest
 
 from lapis.data.sources import lines, parquet, places, webdataset
 from lapis.data.sources.forms import FORMS
-from tests.data.sources import corpora
+from tests.data.sources import basics, corpora
 
 CUT = ("jsonl", "parquet", "text", "images", "captions.jsonl", "webdataset", "chat", "screens")
 
@@ -18,20 +18,20 @@ CUT = ("jsonl", "parquet", "text", "images", "captions.jsonl", "webdataset", "ch
 def test_slices_give_what_the_whole_gives(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     form, make = corpora.CORPORA[name]
     place = make(tmp_path, random.Random(5)).place
-    whole, broken = corpora.read(FORMS[form], place)
+    whole, broken = basics.read(FORMS[form], place)
     count = len(FORMS[form].slices(place))
     for module, size in ((lines, "SIZE"), (parquet, "SIZE"), (webdataset, "MEMBERS"), (places, "BUNDLE")):
         monkeypatch.setattr(module, size, 5 if size != "SIZE" else 700)
     parts = FORMS[form].slices(place)
     assert len(parts) > count
-    found, told = corpora.read(FORMS[form], place)
+    found, told = basics.read(FORMS[form], place)
     assert [sample.fingerprint for sample in found] == [sample.fingerprint for sample in whole]
     assert [one.reason for one in told] == [one.reason for one in broken]
-    last = list(FORMS[form].read(parts[-1], corpora.ORIGIN))
+    last = list(FORMS[form].read(parts[-1], basics.ORIGIN))
     assert last == (found + told)[-len(last) :] or len(last) > 1
 
 
 def test_a_parquet_that_cannot_be_opened_is_one_slice(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 nothing")
-    samples, broken = corpora.read(FORMS["parquet"], tmp_path)
+    samples, broken = basics.read(FORMS["parquet"], tmp_path)
     assert not samples and [(one.place, one.reason) for one in broken] == [("a.parquet", "damaged Parquet")]

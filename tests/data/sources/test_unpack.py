@@ -14,7 +14,7 @@ from backports import zstd
 from lapis.data.sources import lines, unpack
 from lapis.data.sources.base import Bad, Slice
 from lapis.data.sources.forms import FORMS
-from tests.data.sources import corpora
+from tests.data.sources import basics
 
 PACKERS = {"gzip": gzip.compress, "Zstandard": zstd.compress}
 
@@ -39,7 +39,7 @@ def test_lines_before_the_cut_are_kept(how: str, tmp_path: Path) -> None:
     rows = [json.dumps({"text": f"{number} {'x' * (number % 977)}"}) for number in range(3000)]
     whole = PACKERS[how]("\n".join(rows).encode())
     path = part(tmp_path / "a.jsonl", whole[: len(whole) * 2 // 3]).path
-    samples, broken = corpora.read(FORMS["jsonl"], path)
+    samples, broken = basics.read(FORMS["jsonl"], path)
     assert [json.dumps({"text": sample.turns[0].text}) for sample in samples] == rows[: len(samples)]
     assert len(samples) > 1000
     assert [one.reason for one in broken] == [f"truncated {how}"]
@@ -51,7 +51,7 @@ def test_a_bomb_is_refused_in_little_memory(how: str, tmp_path: Path, monkeypatc
     monkeypatch.setattr(unpack, "FLOOR", 2 << 20)
     path = part(tmp_path / "a.jsonl", PACKERS[how](b'{"text": "kept"}\n' + bytes(64 << 20))).path
     tracemalloc.start()
-    samples, broken = corpora.read(FORMS["jsonl"], path)
+    samples, broken = basics.read(FORMS["jsonl"], path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [sample.turns[0].text for sample in samples] == ["kept"]
@@ -67,7 +67,7 @@ def test_a_line_of_a_hundred_megabytes_costs_itself_alone(tmp_path: Path) -> Non
             file.write(b"x" * (1 << 20))
         file.write(b'"}\n{"text": "after"}\n')
     tracemalloc.start()
-    samples, broken = corpora.read(FORMS["jsonl"], path)
+    samples, broken = basics.read(FORMS["jsonl"], path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [sample.turns[0].text for sample in samples] == ["before", "after"]
@@ -78,7 +78,7 @@ def test_a_line_of_a_hundred_megabytes_costs_itself_alone(tmp_path: Path) -> Non
 def test_damaged_gzip_ends_the_file_and_says_so(tmp_path: Path) -> None:
     whole = bytearray(gzip.compress(b'{"text": "x"}\n' * 3))
     whole[-6] ^= 1
-    samples, broken = corpora.read(FORMS["jsonl"], part(tmp_path / "a.jsonl.gz", bytes(whole)).path)
+    samples, broken = basics.read(FORMS["jsonl"], part(tmp_path / "a.jsonl.gz", bytes(whole)).path)
     assert len(samples) <= 3 and [one.reason for one in broken] == ["damaged gzip"]
 
 
@@ -90,7 +90,7 @@ def test_links_out_of_the_source_are_not_followed(tmp_path: Path) -> None:
     (folder / "b.jsonl").write_text('{"text": "own"}')
     (folder / "c.jsonl").symlink_to(folder / "b.jsonl")
     (folder / "d").symlink_to(tmp_path)
-    samples, broken = corpora.read(FORMS["jsonl"], folder)
+    samples, broken = basics.read(FORMS["jsonl"], folder)
     assert [sample.turns[0].text for sample in samples] == ["own", "own"]
     assert [(one.place, one.reason) for one in broken] == [("a.jsonl line 1", "path leads outside")]
 
@@ -107,7 +107,7 @@ def test_ranges_of_lines_cover_a_file_once(size: int, tmp_path: Path, monkeypatc
 
 def test_a_first_line_that_looks_like_an_array_costs_itself(tmp_path: Path) -> None:
     path = part(tmp_path / "a.jsonl", b'[1, 2]\n{"text": "kept"}\n').path
-    samples, broken = corpora.read(FORMS["jsonl"], path)
+    samples, broken = basics.read(FORMS["jsonl"], path)
     assert [sample.turns[0].text for sample in samples] == ["kept"]
     assert [(one.place, one.reason) for one in broken] == [("a.jsonl line 1", "wrong type")]
 

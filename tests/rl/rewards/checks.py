@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lapis.types import Verdict
+from lapis.verify import Undecided
 
 
 def odd(meta: Mapping[str, Any], answer: str, closed: bool) -> Verdict:
@@ -18,4 +19,6 @@ def odd(meta: Mapping[str, Any], answer: str, closed: bool) -> Verdict:
         os._exit(7)
     if answer == "throw":
         raise ValueError("no such luck")
+    if answer == "unsure":
+        raise Undecided("nobody can tell")
     return Verdict(len(answer) % 2 + meta.get("more", 0), f"{len(answer)} characters in process {os.getpid()}")

@@ -99,9 +99,10 @@ def processes() -> Iterator[Apart]:
 
 
 def test_processes_of_their_own_outlive_what_hangs_dies_and_throws(processes: Apart) -> None:
-    texts = ("abc", "hang", "die", "throw", "ab")
+    texts = ("abc", "hang", "die", "throw", "ab", "unsure")
     found = Book({"odd": processes}).judge([item({"reward": "odd"}, text) for text in texts])
-    assert [one.verdict and one.verdict.score for one in found] == [1, None, None, None, 0]
+    assert [one.verdict and one.verdict.score for one in found] == [1, None, None, None, 0, None]
+    assert found[5].reason == "odd: nobody can tell"
     assert "killed" in found[1].reason and "died" in found[2].reason and "no such luck" in found[3].reason
 
 
