@@ -11,16 +11,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.parts import checks, fleet, peer
 from bench.parts.line import number_of, say
-from lapis import config
+from lapis import chat, config
 from lapis.data import store
+from lapis.export import hf
+from lapis.model import convert
+from lapis.model.vlm import text_of
 from lapis.rl.fleet import cluster
 from lapis.rl_fleet import Fleet
+from lapis.types import Sample
 
 PACKAGES = (
     "trl==1.16.0", "accelerate==1.15.0", "datasets==5.2.0", "dill==0.4.1", "multiprocess==0.70.19", "pandas==3.1.1",
@@ -40,10 +45,24 @@ def peers(at: Path, stage: config.RL, texts: list[str]) -> tuple[float, float]:
     given = {**sizes, "lr": stage.optim.lr, "texts": texts, "middle": checks.MIDDLE}
     (at / "prompts.json").write_text(json.dumps(given), encoding="utf-8")
     script = Path(__file__).parent / "parts" / "trl_grpo.py"
-    words = [str(python), str(script), str(at / "sft" / "model"), str(at / "prompts.json"), str(at / "trl")]
+    words = [str(python), str(script), str(decoder_of(at)), str(at / "prompts.json"), str(at / "trl")]
     said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.strip().splitlines()[-1]
     found = json.loads(said)
     return found["samples"] / found["seconds"], found["tokens"]
+
+
+def decoder_of(at: Path) -> Path:
+    """The decoder of the model that both begin with, as a language model of its own."""
+    model = at / "sft" / "model"
+    hf.write(text_of(convert.read(model)), chat.Tokenizer.load(model, 1), at / "decoder")
+    return at / "decoder"
+
+
+def prompts(at: Path, samples: Sequence[Sample]) -> list[str]:
+    """What our engine reads of each, marks of turns included, as text that has the same ids."""
+    tokenizer = chat.Tokenizer.load(at / "sft" / "model", 1)
+    ids = (chat.encode_prompt(one.turns[:1], one.think, None, tokenizer, lambda _: 0).ids for one in samples)
+    return [tokenizer.raw.decode(list(each), skip_special_tokens=False) for each in ids]
 
 
 def ours(at: Path, stage: config.RL, recipe: config.Recipe) -> tuple[float, float]:
@@ -66,7 +85,7 @@ def main() -> None:
         plain = [replace(sample, think=False, budget=None) for sample in store.read_samples(path)]
         store.write_samples(path, plain)
         mine, length = ours(at, stage, recipe)
-        theirs, other = peers(at, stage, [sample.turns[0].text for sample in plain])
+        theirs, other = peers(at, stage, prompts(at, plain))
     print(f"{mine:.2f} samples a second of {length:.0f} tokens, TRL {theirs:.2f} of {other:.0f}")
     say("rl_vs_trl", mine / theirs, 3.0, "samples a second over TRL's GRPOTrainer", 1.0)
 
