@@ -8,6 +8,7 @@ the most that each of its stages ever took, one beside the other.
 from __future__ import annotations
 
 import ctypes
+import gc
 import platform
 import sys
 
@@ -24,7 +25,11 @@ def keep() -> None:
 
 
 def free() -> None:
-    """All that is free goes back to the system, and from now on what is large does as soon as it is freed."""
+    """All that is free goes back to the system, and from now on what is large does as soon as it is freed.
+
+    A trainer is part of reference cycles: its weights, gradients and moments wait for the collector.
+    """
+    gc.collect()
     _set(LARGE, 16 * LARGE)
     if _glibc():
         ctypes.CDLL(None).malloc_trim(0)
