@@ -40,7 +40,7 @@ class Call:
     """Queries that attend together: those of neighbouring cells, of which some may have none."""
 
     def __init__(self, queries: Sequence[Query], step: int, like: Tensor):
-        """`step` is the cells' length; one query alone needs none. `like` has the mask's dtype and device."""
+        """`step` is the cells' length; one query alone needs none. `like` has the mask's dtype."""
         self.step, self.keys = step, max(one.keys for one in queries)
         self.start = min(one.start for one in queries)
         self.cells = 1 + (max(one.start for one in queries) - self.start) // (step or 1)
@@ -72,16 +72,18 @@ class Call:
 
 
 def calls(queries: Sequence[Query], step: int, products: int, like: Tensor) -> list[Call]:
-    """The calls that cost the least. `step` 0: no two runs lie a step apart; `products` is H x E."""
-    fit = sorted((one for one in queries if _fits(one, step)), key=lambda one: one.keys)
+    """The calls that cost the least. `step` 0: no two runs lie a step apart; `products` is H x E; `like` is the cache's
+    keys of a layer [1, G, N, E]."""
+    tokens = like.shape[2]
+    fit = sorted((one for one in queries if _fits(one, step, tokens)), key=lambda one: one.keys)
     many = _cheapest(fit, step, KEY * products)
-    alone = [*fit[many:], *(one for one in queries if not _fits(one, step))]
+    alone = [*fit[many:], *(one for one in queries if not _fits(one, step, tokens))]
     return [*([Call(fit[:many], step, like)] if many else []), *(Call([one], 0, like) for one in alone)]
 
 
-def _fits(one: Query, step: int) -> bool:
-    """Its run lies in a cell of its own."""
-    return bool(step) and one.start % step == 0 and one.keys <= step
+def _fits(one: Query, step: int, tokens: int) -> bool:
+    """Its run lies in a cell of its own, all of which is in the cache."""
+    return bool(step) and one.start % step == 0 and one.keys <= step and one.start + step <= tokens
 
 
 def _cheapest(fit: Sequence[Query], step: int, key: float) -> int:

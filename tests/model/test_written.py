@@ -64,3 +64,13 @@ def test_runs_off_the_step_or_longer_than_it_attend_alone() -> None:
     assert [call.rows.tolist() for call in calls([*odd, *even], STEP, PRODUCTS, store(1))] == [[2, 3], [0], [1]]
     assert [call.rows.tolist() for call in calls(even, 0, PRODUCTS, store(1))] == [[2], [3]]
     assert calls([], STEP, PRODUCTS, store(1)) == []
+
+
+def test_a_cell_that_the_cache_cuts_off_attends_alone() -> None:
+    k, v = (x[:, :, : 2 * STEP + BLOCK] for x in (store(1), store(2)))
+    mine = [Query(0, 0, 2 * BLOCK, 3 * BLOCK), Query(1, STEP, 3, BLOCK), Query(2, 2 * STEP, 5, BLOCK)]
+    q = torch.randn(3, GROUPS, COPIES, SIZE, generator=torch.Generator().manual_seed(4))
+    found = calls(mine, STEP, 1, k)
+    assert [sorted(call.rows.tolist()) for call in found] == [[0, 1], [2]]
+    expected = torch.stack([plain(one, q, k, v) for one in mine])
+    torch.testing.assert_close(outputs(found, q, k, v), expected, rtol=1e-5, atol=1e-6)
