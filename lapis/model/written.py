@@ -43,11 +43,11 @@ class Call:
         """`step` is the cells' length; one query alone needs none. `like` has the mask's dtype."""
         self.step, self.keys = step, max(one.keys for one in queries)
         self.start = min(one.start for one in queries)
-        self.cells = 1 + (max(one.start for one in queries) - self.start) // (step or 1)
-        rows, last, places = [queries[0].row] * self.cells, [0] * self.cells, []
-        for one in queries:
-            places.append((one.start - self.start) // (step or 1))
-            rows[places[-1]], last[places[-1]] = one.row, one.at
+        places = [(one.start - self.start) // (step or 1) for one in queries]
+        self.cells = 1 + max(places)
+        rows, last = [queries[0].row] * self.cells, [0] * self.cells
+        for place, one in zip(places, queries, strict=True):
+            rows[place], last[place] = one.row, one.at
         self.rows = torch.tensor([one.row for one in queries])
         self._rows_C, self._places = torch.tensor(rows), torch.tensor(places)
         hidden_CM = torch.arange(self.keys) > torch.tensor(last)[:, None]
@@ -74,11 +74,13 @@ class Call:
 def calls(queries: Sequence[Query], step: int, products: int, like: Tensor) -> list[Call]:
     """The calls that cost the least. `step` 0: no two runs lie a step apart; `products` is H x E; `like` is the cache's
     keys of a layer [1, G, N, E]."""
-    tokens = like.shape[2]
-    fit = sorted((one for one in queries if _fits(one, step, tokens)), key=lambda one: one.keys)
+    fit, alone = list[Query](), list[Query]()
+    for one in queries:
+        (fit if _fits(one, step, like.shape[2]) else alone).append(one)
+    fit.sort(key=lambda one: one.keys)
     many = _cheapest(fit, step, KEY * products)
-    alone = [*fit[many:], *(one for one in queries if not _fits(one, step, tokens))]
-    return [*([Call(fit[:many], step, like)] if many else []), *(Call([one], 0, like) for one in alone)]
+    together = [Call(fit[:many], step, like)] if many else []
+    return together + [Call([one], 0, like) for one in (*fit[many:], *alone)]
 
 
 def _fits(one: Query, step: int, tokens: int) -> bool:
