@@ -54,21 +54,24 @@ class Choice:
 def choose(sizes_J: Floats, proxies: Runs, whole: Runs, resamples: int, seed: int) -> Choice:
     """The best mixture by the form of regression that predicts the proxies best; their losses' mean over kinds counts.
     `whole` are runs of the recipe's own decoder, perhaps none."""
-    x_NJ, y_NK = proxies.x_NJ, proxies.y_NK
-    found = errors(x_NJ, y_NK)
-    form = least(found)
-    predict = corrected(fitted(form, x_NJ, y_NK), whole)
+    found, form, predict = _read(proxies, whole)
     tried_MJ = _asked(sizes_J, predict, seed)
     again_RJ = np.stack([_resampled(form, proxies, whole, tried_MJ, seed, number) for number in range(resamples)])
     low_J, high_J = np.percentile(again_RJ, LEVELS, axis=0)
-    return Choice(best(predict, tried_MJ), low_J, high_J, form, found, float(y_NK.mean(1).std()), predict)
+    return Choice(best(predict, tried_MJ), low_J, high_J, form, found, float(proxies.y_NK.mean(1).std()), predict)
 
 
 def so_far(sizes_J: Floats, proxies: Runs, whole: Runs, seed: int) -> Floats:
     """The best mixture [J] that the runs until now tell: where the next ones are."""
-    predict = fitted(least(errors(proxies.x_NJ, proxies.y_NK)), proxies.x_NJ, proxies.y_NK)
-    predict = corrected(predict, whole)
+    predict = _read(proxies, whole)[2]
     return best(predict, _asked(sizes_J, predict, seed))
+
+
+def _read(proxies: Runs, whole: Runs) -> tuple[dict[str, Error], str, Predict]:
+    """The errors of all forms, the best one, and what it predicts."""
+    found = errors(proxies.x_NJ, proxies.y_NK)
+    form = least(found)
+    return found, form, corrected(fitted(form, proxies.x_NJ, proxies.y_NK), whole)
 
 
 def corrected(predict: Predict, whole: Runs) -> Predict:
