@@ -18,7 +18,8 @@ class Fleet:
     """inline: in turns in one process. sync: the same steps by processes on Ray, token for token. async: answers for
     later steps are written while a step trains."""
     ranks: Positive = 1
-    """Processes that train, over which the decoder's weights are sharded (FSDP2)."""
+    """Processes that train, over which the decoder's weights are sharded (FSDP2): beside the orchestrator, or where the
+    cluster has GPUs."""
     engines: Positive = 1
     """Processes that write answers."""
     engines_on: str = ""

@@ -17,6 +17,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lapis import config
 from lapis.dist import guard
@@ -108,8 +109,9 @@ class Crew:
         shares = kind is not OutsideProcess and guard.device_of(recipe.device).type == "cuda"
         gpus = 1 / (fleet.ranks + fleet.engines) if shares else 0
         place = {on: 1} if on else {}
-        made = ray.remote(num_cpus=0, num_gpus=gpus, resources=place, max_concurrency=THREADS)(kind)
-        return made.remote(*words)
+        near = _here() if kind is TrainerProcess and not gpus else None
+        made = ray.remote(num_cpus=0, num_gpus=gpus, resources=place, scheduling_strategy=near, max_concurrency=THREADS)
+        return made(kind).remote(*words)
 
     # Engines
 
@@ -332,6 +334,11 @@ class Crew:
         for actor in (*self._ranks, *self._engines.values()):
             ray.kill(actor)
         self._judges.dismiss()
+
+
+def _here() -> NodeAffinitySchedulingStrategy:
+    """Where this process is: Ray puts what asks for nothing anywhere, and checkpoints are to lie here."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def _fault(ref: Ref) -> RayError | None:
