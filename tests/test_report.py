@@ -81,6 +81,14 @@ def test_a_rise_from_nothing_has_no_value_and_misses_its_goal(run: Path) -> None
     assert "gained by RL: from nothing" in (run / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_budget_that_is_right_where_the_cut_one_never_is_has_no_rise(run: Path) -> None:
+    results = json.loads((run / "eval" / "results.json").read_text())
+    results["budgets"]["screens"]["trained"] = {"value": None, "low": None, "high": None, "n": 1200}
+    write(run / "eval" / "results.json", results)
+    report.build(run)
+    assert json.loads((run / "report.json").read_text())["figures"]["budget_trained_screens"]["value"] is None
+
+
 def test_a_chain_of_distillation_counts_as_one_student(run: Path) -> None:
     first = json.loads((run / "distil" / "done.json").read_text())
     write(run / "distil-decay" / "done.json", first | {"tokens": 300000, "heldout": {"prose": 2.988}})

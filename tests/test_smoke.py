@@ -77,7 +77,8 @@ def test_losses_are_near_the_goldens(smoke: Path, update_goldens: bool) -> None:
 
 
 def test_the_report_has_its_figures(smoke: Path) -> None:
-    report = json.loads((smoke / "report.json").read_text(encoding="utf-8"))
+    read = (smoke / "report.json").read_text(encoding="utf-8")
+    report = json.loads(read, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     figures: dict[str, dict[str, Any]] = report["figures"]
     assert set(figures) >= FIGURES
     for figure in figures.values():

@@ -211,7 +211,7 @@ def curve(task: Task, samples: Sequence[Sample], plan: config.Eval, ask: AskFor)
         "points": [_point(records, budget) for records, budget in zip(told, budgets, strict=True)],
         "cut": [_point(records, budget) for records, budget in zip(cut, budgets, strict=True)],
         "rise": _difference(told[-1], told[0]),
-        "trained": dataclasses.asdict(relative(correct[0], correct[1])),
+        "trained": relative(correct[0], correct[1]).entry(),
     }
 
 

@@ -6,8 +6,9 @@ normal interval has no width. Differences and ratios get a percentile bootstrap 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -23,6 +24,10 @@ class Interval:
     low: float
     high: float
     n: int
+
+    def entry(self) -> dict[str, float | None]:
+        """For a JSON file, which has no infinity: what has no end, like a rise from nothing, is null."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 def wilson(correct: float, n: int) -> Interval:

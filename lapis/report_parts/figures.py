@@ -5,8 +5,6 @@ A stage that did not run gives no figure: an absent name means "not measured", n
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from typing import Any
 
 from lapis.eval.goals import GOALS
@@ -57,7 +55,7 @@ def _timing(run: Run) -> dict[str, Figure]:
     seconds = run.wall_seconds
     if seconds is None:
         return {}
-    return {"wall_seconds": _plain(Interval(seconds, seconds, seconds, 1))}
+    return {"wall_seconds": Interval(seconds, seconds, seconds, 1).entry()}
 
 
 def _shares(run: Run) -> dict[str, Figure]:
@@ -75,15 +73,6 @@ def _pick(entry: Json) -> Figure:
     return {key: entry[key] for key in ("value", "low", "high", "n")}
 
 
-def _plain(interval: Interval) -> Figure:
-    return {name: _finite(value) for name, value in dataclasses.asdict(interval).items()}
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no infinity: an open end is null."""
-    return value if math.isfinite(value) else None
-
-
 def _budget(run: Run) -> dict[str, Figure]:
     curves: Json = run.results.get("budgets", {})
     points = [point for curve in curves.values() for side in ("points", "cut") for point in curve.get(side, ())]
@@ -92,7 +81,7 @@ def _budget(run: Run) -> dict[str, Figure]:
     kept = wilson(sum(point["kept"] for point in points), sum(point["n"] for point in points))
     rises = {f"budget_rise_{name}": _pick(curve["rise"]) for name, curve in curves.items()}
     over_cut = {f"budget_trained_{name}": curve["trained"] for name, curve in curves.items() if "trained" in curve}
-    return {"budget_kept": _plain(kept)} | rises | {name: _pick(found) for name, found in over_cut.items()}
+    return {"budget_kept": kept.entry()} | rises | {name: _pick(found) for name, found in over_cut.items()}
 
 
 def _needles(run: Run) -> dict[str, Figure]:
@@ -143,7 +132,7 @@ def _rl(run: Run) -> dict[str, Figure]:
         return {}
     before, after = stage.done["before"]["each"], stage.done["after"]["each"]
     names = {"rl_gain": "correct", "rl_gain_greedy": "greedy", "rl_length": "thought_tokens"}
-    return {figure: _plain(relative(after[name], before[name])) for figure, name in names.items() if name in before}
+    return {figure: relative(after[name], before[name]).entry() for figure, name in names.items() if name in before}
 
 
 def rl_total(side: Json) -> dict[str, float]:

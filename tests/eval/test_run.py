@@ -77,6 +77,13 @@ def test_tasks_modes_blind_and_curves(heldout: Path, tmp_path: Path) -> None:
     assert progress.steps == evaluation.count(PLAN, heldout)
 
 
+def test_no_rise_is_told_where_the_model_is_right_only_with_a_budget_told(heldout: Path, tmp_path: Path) -> None:
+    told = Scripted(lambda request: sees(request) if request.show_budget else ("", ""))
+    text = evaluation.measure_all(told, PLAN, heldout, tmp_path / "eval", Silent())["budgets"]["text"]
+    assert [point["value"] for point in text["cut"]] == [0, 0, 0] and text["points"][-1]["value"] == 1
+    assert text["trained"] == {"value": None, "low": None, "high": None, "n": 12}
+
+
 def test_every_answer_is_kept(heldout: Path, tmp_path: Path) -> None:
     out = tmp_path / "eval"
     found = evaluation.measure_all(Scripted(sees), PLAN, heldout, out, Silent())

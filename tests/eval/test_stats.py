@@ -58,7 +58,9 @@ def test_relative_change() -> None:
     found = stats.relative([1.2] * 10, [1.0] * 10)
     assert found.value == pytest.approx(0.2) and found.low == pytest.approx(0.2)
     assert stats.relative([0, 0], [0, 0]).value == 0
-    assert stats.relative([1, 1], [0, 0]).value == np.inf
+    nothing = stats.relative([1, 1], [0, 0])
+    assert nothing.value == np.inf
+    assert nothing.entry() == {"value": None, "low": None, "high": None, "n": 2}
 
 
 def test_goals_are_hit_on_their_own_side() -> None:
