@@ -12,7 +12,8 @@ unusual, and ours:
 - The closing message is written only where it takes at most a quarter of the room.
 - No character is cut: a token that opens a multi-byte character is let in only while the character's other bytes still
   fit, else the closing starts in its place.
-- A model that ends its turn inside a thought gets `</think>` in place of the end, so that an answer follows.
+- A model that ends its turn inside a thought gets `</think>` in place of the end, so that an answer follows; it may not
+  end that before it holds more than blanks.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class State(IntEnum):
     GRACE = 2
     FORCING = 3
     OPENED = 4
-    """Answering, with nothing of the answer written: the model may not stop yet."""
+    """Answering, with nothing but blanks of the answer written: the model may not stop yet."""
     ANSWERING = 5
 
 
@@ -248,7 +249,8 @@ class Machine:
         """(token to write, whether the machine wrote it instead of the model)."""
         self.written += 1
         if self.closed:
-            self.state = State.ANSWERING
+            if self.marks.content[chosen].strip():
+                self.state = State.ANSWERING
             return chosen, False
         if not self._queue:
             self._admit(chosen)

@@ -66,20 +66,24 @@ def test_every_request_keeps_its_budget_and_answers(budget, most, reserve, grace
     state = machine(budget, most, reserve, grace, prompt)
     begun = len(prompt) - 2 if prompt[1:2] == (THINK,) and UNTHINK not in prompt else 0
     written, forced = play(state, choices, most)
-    assert state.state is State.ANSWERING
+    answer = written[written.index(UNTHINK) + 1 :] if UNTHINK in written else written
+    said = text(answer).strip()
+    assert state.state is (State.ANSWERING if said else State.OPENED)
+    assert said or END not in answer
     thought = written[: written.index(UNTHINK)] if UNTHINK in written else []
     thought = [token for token in thought if token != THINK]
     assert state.thought_tokens == len(thought) + (begun if UNTHINK not in prompt else 0)
     assert budget == UNLIMITED or len(thought) + begun <= max(budget, begun)
     if UNTHINK not in prompt:
-        answer = written[written.index(UNTHINK) + 1 :]
-        assert answer and answer[0] != END
+        assert answer
         assert len(answer) >= min(reserve, most - 2 - (NEWLINE in written[:2])) or END in answer
     assert len(forced) == len(written) and written.count(UNTHINK) <= 1 and written.count(THINK) <= 1
 
 
-LONG = dataclasses.replace(MARKS, think=(THINK, LETTER), unthink=(UNTHINK, LETTER, UNTHINK))
-"""Marks of several tokens, the closing one with a beginning that comes again inside of it."""
+LONG = dataclasses.replace(
+    MARKS, think=(THINK, LETTER), unthink=(UNTHINK, LETTER, UNTHINK), content=(b"<", b">", *MARKS.content[2:])
+)
+"""Marks of several tokens, which are text; the closing one has a beginning that comes again inside of it."""
 PROMPTS = {
     "fresh": (AI,),
     "opened": (AI, THINK, LETTER),
@@ -128,6 +132,17 @@ def test_marks_of_several_tokens_keep_the_budget_too(budget, most, reserve, grac
     assert budget == UNLIMITED or close <= max(budget, kept)
     answer = written[state.answer_at :]
     assert answer and answer[0] != END
+
+
+def test_an_answer_of_blanks_alone_may_not_end() -> None:
+    state = machine(0)
+    assert [state.take(0)[0] for _ in range(2)] == [THINK, UNTHINK]
+    for _ in range(3):
+        assert END in MARKS.forbidden(state.state)
+        assert state.take(NEWLINE) == (NEWLINE, False)
+    state.take(LETTER)
+    assert state.state is State.ANSWERING and END not in MARKS.forbidden(state.state)
+    assert state.take(NEWLINE) == (NEWLINE, False) and state.state is State.ANSWERING
 
 
 @given(st.integers(0, 40), st.lists(st.sampled_from([LETTER, NEWLINE]), max_size=4), st.booleans())
