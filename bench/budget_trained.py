@@ -51,6 +51,8 @@ def curve(folder: Path, of: config.Recipe) -> None:
             f"thoughts of {told['thought_tokens']:.0f} and {cut['thought_tokens']:.0f} tokens"
         )
     gain = found["trained"]
+    if None in gain.values():
+        raise SystemExit("the model that is cut is right too seldom for a ratio")
     print(f"mean over budgets: {gain['value']:+.1%} ({gain['low']:+.1%} to {gain['high']:+.1%}) of the cut one's")
     say("budget_trained", 1 + gain["value"], 1.05, "accuracy at a budget by accuracy when cut there", 1.0)
 

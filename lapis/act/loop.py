@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image as Picture
@@ -146,7 +146,7 @@ def report(episodes: Sequence[Episode]) -> dict[str, Any]:
 
 
 def _share(episodes: Sequence[Episode]) -> dict[str, Any]:
-    return asdict(wilson(sum(episode.success for episode in episodes), len(episodes)))
+    return wilson(sum(episode.success for episode in episodes), len(episodes)).entry()
 
 
 def contact_sheet(episodes: Sequence[Episode], most: int = SHOWN) -> Picture.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ def measured(fitted: Linear, held: list[Example], keep: float) -> dict[str, Any]
 
     chances = fitted.probabilities(pa.array([one.text for one in held]))
     right = np.array([fitted.labels.index(one.label) for one in held])
-    found: dict[str, Any] = {"accuracy": asdict(wilson(int((chances.argmax(1) == right).sum()), len(held)))}
+    found: dict[str, Any] = {"accuracy": wilson(int((chances.argmax(1) == right).sum()), len(held)).entry()}
     if fitted.labels == ("bad", "good"):
         value, low, high = auc(chances[:, 1], right == 1)
         found["auc"] = {"value": value, "low": low, "high": high, "n": len(held)}

@@ -144,7 +144,7 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
 
 def share(records: Sequence[Record], test: Callable[[Record], bool] = right) -> dict[str, Any]:
     """Share of records that pass `test`, with Wilson's 95% interval."""
-    return dataclasses.asdict(wilson(sum(map(test, records)), len(records)))
+    return wilson(sum(map(test, records)), len(records)).entry()
 
 
 def swap_images(samples: Sequence[Sample]) -> list[Sample] | None:

@@ -5,7 +5,6 @@ Shape legend: T tokens, V vocabulary.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -46,7 +45,7 @@ def distillation(run: Path, recipe: config.Recipe, heldout: Path) -> dict[str, A
     best = min(scratches, key=totals.__getitem__)
     first, second = ([loss for loss, _ in sums[name]] for name in (student, best))
     change = relative(first, second)
-    gain = dataclasses.asdict(change) | {"value": -change.value, "low": -change.high, "high": -change.low}
+    gain = change.entry() | {"value": -change.value, "low": -change.high, "high": -change.low}
     tokens = sum(count for _, count in sums[student])
     losses = {name: total / tokens for name, total in totals.items()}
     return {"student": student, "scratch": best, "losses": losses, "gain": gain}

@@ -190,7 +190,7 @@ def _tell(found: Found, first: Found) -> dict[str, Any]:
     same = [float(a.argmax() == b.argmax()) for a, b in zip(found.logits, first.logits, strict=True)]
     return {
         "loss": statistics.fmean(found.losses),
-        "loss_more": dataclasses.asdict(relative(found.losses, first.losses)),
+        "loss_more": relative(found.losses, first.losses).entry(),
         "cosine": {"mean": statistics.fmean(cosines), "least": min(cosines), "n": len(cosines)},
         "same_token": statistics.fmean(same),
         "seconds": found.seconds,
@@ -200,7 +200,7 @@ def _tell(found: Found, first: Found) -> dict[str, Any]:
 
 def _task(records: Sequence[Record], first: Sequence[Record]) -> dict[str, Any]:
     more = difference([float(right(one)) for one in records], [float(right(one)) for one in first])
-    return share(records) | {"more": dataclasses.asdict(more)}
+    return share(records) | {"more": more.entry()}
 
 
 def table(told: Mapping[str, Any]) -> str:

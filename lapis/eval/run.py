@@ -192,7 +192,7 @@ def _screenspot(
 
 
 def _difference(first: Sequence[Record], second: Sequence[Record]) -> dict[str, Any]:
-    return dataclasses.asdict(difference([*map(right, first)], [*map(right, second)]))
+    return difference([*map(right, first)], [*map(right, second)]).entry()
 
 
 def _curve_part(samples: Sequence[Any], plan: config.Eval) -> Sequence[Any]:

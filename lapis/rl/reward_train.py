@@ -130,7 +130,7 @@ class Trainer:
         found = reward_model.scores_of(self.scorer, pairs, self.how.row_tokens, self.place.device)
         right = sum(1.0 if one > other else 0.5 if one == other else 0.0 for one, other in found)
         scores = [score for pair in found for score in pair]
-        return {**asdict(wilson(right, len(found))), "centre": sum(scores) / len(scores)}
+        return {**wilson(right, len(found)).entry(), "centre": sum(scores) / len(scores)}
 
 
 def batch(pairs: Sequence[Coded], step: int, how: reward_config.RewardModel) -> list[Coded]:
