@@ -15,7 +15,7 @@ class Screens:
     """Screens that are drawn and labelled."""
 
     count: Annotated[int, Ge(1)] = 100
-    """Pages; each gives up to `views` screens."""
+    """Pages to draw; each gives up to `views` screens."""
     seed: Annotated[int, Ge(0)] = 0
     """Of all draws: the same seed gives the same pages."""
     split: Literal["train", "seen", "unseen"] = "train"
@@ -27,7 +27,7 @@ class Screens:
     views: Annotated[int, Ge(1), Le(4)] = 4
     """Most pictures of one page: scrolled, in the other theme, under a dialogue, with a keyboard."""
     workers: Annotated[int, Ge(1)] = 2
-    """Processes, each with a browser."""
+    """Processes, each with a browser; given pages are shown by one."""
     html: str = ""
     """A folder of HTML pages to label instead of drawn ones; nothing outside it is loaded."""
     url: tuple[str, ...] = ()

@@ -97,8 +97,14 @@ def _kits(what: Screens) -> tuple[int, list[str], Callable[[Any, Progress], Any]
 
 def _given(what: Screens) -> tuple[int, list[str], Callable[[Any, Progress], Any]]:
     from lapis.data.screens.kits import given
+    from lapis.data_config.screens import Screens
     from lapis.types import InputError
 
+    if what.html and what.url:
+        raise InputError("html: given beside url, expected one of the two")
+    drawn = next((name for name in ("count", "split", "kits") if getattr(what, name) != getattr(Screens(), name)), None)
+    if drawn:
+        raise InputError(f"{drawn}: is for drawn pages; all of html or url are taken")
     if not what.licence:
         raise InputError("licence: given pages need one, as an SPDX identifier (licence=CC-BY-4.0)")
     told: dict[str, Any] = {"licence": what.licence, "devices": what.devices, "views": what.views, "seed": what.seed}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from lapis.eval.scores import scores
-from lapis.serve.budget import State
+from lapis.serve.budget import Marks, State
 from lapis.serve.engine import Engine
 from lapis.types import Completion, Request
 
@@ -66,10 +66,18 @@ def compare(engine: Engine, request: Request, ours: Completion, theirs: Completi
     ]
     if same is None:
         return Agreement(True, float("inf"), max(errors, default=0.0))
-    thinking = request.think and engine.marks.unthink[-1] not in ours.token_ids[:same]
-    state = State.COUNTING if thinking else State.ANSWERING
-    best = (logits_TV[min(same, len(logits_TV) - 1)] + engine.bias_SV[state]).topk(2).values
+    bias_V = engine.bias_SV[_state(engine.marks, request.think, ours.token_ids[:same])]
+    best = (logits_TV[min(same, len(logits_TV) - 1)] + bias_V).topk(2).values
     return Agreement(False, float(best[0] - best[1]), max(errors, default=0.0))
+
+
+def _state(marks: Marks, think: bool, written: Sequence[int]) -> State:
+    """Where the budget's machine stands after these tokens of a reply, as far as it forbids anything."""
+    closing = marks.unthink[-1]
+    if think and closing not in written:
+        return State.COUNTING
+    answer = written[written.index(closing) + 1 :] if think else written
+    return State.ANSWERING if any(marks.content[token].strip() for token in answer) else State.OPENED
 
 
 def _error(logits_V: torch.Tensor, likely: Sequence[tuple[int, float]]) -> float:

@@ -31,7 +31,9 @@ WIDTH, HEIGHT = 1512, 2520
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-component-update",
     "--disable-sync", "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb",
+    "--host-resolver-rules=MAP * ~NOTFOUND", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )  # fmt: skip
+"""The last two: Chromium itself reaches no network. What a page may load is answered by us."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PREFERRED = {
     "sans": ("Liberation Sans", "DejaVu Sans", "Noto Sans", "Arial", "Helvetica"),

@@ -1,7 +1,7 @@
 """Pages that are given rather than drawn: a folder of HTML, or addresses on the web whose hosts are allowed.
 
 Of a folder nothing outside it is loaded, and no network is asked. Of the web only hosts of the allow-list are asked,
-by GET alone, redirects included; all else is refused.
+by GET alone, redirects included; all else is refused, WebSockets and service workers too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import mimetypes
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,23 +70,33 @@ def of_web(urls: Sequence[str], allow: Sequence[str], **told: Any) -> Given:
 
 
 def shots(given: Given, pages: Sequence[int], progress: Progress) -> Iterator[tuple[int, list[Shot | Broken]]]:
-    """(number, its screens, or why there are none) of each page."""
-    with chromium(find_browser()) as browser:
-        tab = GivenTab(browser, given)
+    """(number, its screens, or why there are none) of each page. Raises InputError where Chromium itself ends."""
+    with chromium(find_browser()) as browser, ExitStack() as tabs:
+        tab = tabs.enter_context(closing(GivenTab(browser, given)))
         for number in pages:
             try:
                 made: list[Shot | Broken] = list(tab.views(number))
             except Error as error:
                 made = [Broken(given.places[number], f"cannot be shown ({first_line(error)})")]
+                tab = tabs.enter_context(closing(_another(browser, given, number)))
             progress.advance(1, given.places[number])
             yield number, made
+
+
+def _another(browser: Any, given: Given, number: int) -> GivenTab:
+    """A fresh tab after a page that failed: its renderer may be gone."""
+    if not browser.is_connected():
+        raise InputError(f"chromium: ended while it showed {given.places[number]}; the same command goes on")
+    return GivenTab(browser, given)
 
 
 class GivenTab(Tab):
     """A tab that shows given pages."""
 
+    own = False
+
     def __init__(self, browser: Any, given: Given):
-        super().__init__(browser)
+        super().__init__(browser, bypass_csp=True, service_workers="block")
         self._given = given
         self.context.route("**/*", self._answer)
         self.page.set_default_timeout(PATIENCE)
@@ -113,7 +124,10 @@ class GivenTab(Tab):
         for _ in range(REDIRECTS):
             if urlsplit(url).hostname not in self._given.allow or urlsplit(url).scheme not in ("http", "https"):
                 break
-            answer = route.fetch(url=url, max_redirects=0)
+            try:
+                answer = route.fetch(url=url, max_redirects=0)
+            except Error:
+                break
             if answer.status // 100 != 3 or "location" not in answer.headers:
                 route.fulfill(response=answer)
                 return

@@ -55,7 +55,7 @@ class Join:
     """The three views of a page, by number of element."""
 
     def __init__(self, seen: Seen):
-        self.look, self.tree = seen.look, seen.tree
+        self.look, self.tree, self._own = seen.look, seen.tree, seen.own
         document, self._strings = seen.snapshot["documents"][0], seen.snapshot["strings"]
         self._nodes = document["nodes"]
         self.index = {backend: at for at, backend in enumerate(self._nodes["backendNodeId"])}
@@ -71,10 +71,11 @@ class Join:
         number, fact = (self._strings.index(name) if name in self._strings else -1 for name in ("data-n", "data-fact"))
         for node, pairs in enumerate(self._nodes["attributes"]):
             for name, value in zip(pairs[::2], pairs[1::2], strict=True):
-                if name == number:
-                    self.numbers[node] = int(self._strings[value])
-                elif name == fact:
-                    self.facts[node] = json.loads(self._strings[value])
+                told = self._strings[value]
+                if name == number and told.isdecimal() and int(told) < len(self.boxes):
+                    self.numbers[node] = int(told)
+                elif name == fact and self._own:
+                    self.facts[node] = json.loads(told)
 
     def parents(self, node: int) -> Iterator[int]:
         """Nodes around a node, from the nearest on."""

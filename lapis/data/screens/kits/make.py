@@ -19,18 +19,21 @@ from lapis.types import InputError
 
 CHUNK = 25
 """Pages of a part: what a killed run draws again at most."""
+PAGES = "pages"
+"""How many a folder holds or is about to, beside its settings."""
 Maker = Callable[[Sequence[int]], Iterator[tuple[int, Sequence[Shot | Broken]]]]
 """Pages by number to (number, its screens or why it has none), in order."""
 
 
 def make(what: Screens, pages: int, out: Path, draw: Maker, versions: Sequence[str]) -> dict[str, int]:
-    """Draw what is missing of `pages` pages into `out`; returns counts of screens, samples and broken pages.
+    """Draw what is missing of `pages` pages into `out`, and again what could not be shown; returns counts of screens,
+    samples and broken pages.
 
     Raises InputError where `out` holds screens of other settings.
     """
-    _same(out, what, versions)
+    _begin(out, what, versions, pages)
     parts = [range(low, min(low + CHUNK, pages)) for low in range(0, pages, CHUNK)]
-    missing = [part for part in parts if not part_path(out, part).is_file()]
+    missing = [part for part in parts if not _whole(out, part)]
     drawn = draw([page for part in missing for page in part])
     for part in missing:
         _write(out, part, [next(drawn) for _ in part], what.seed)
@@ -52,20 +55,34 @@ def counts(out: Path) -> dict[str, int]:
     return {name: found[name] for name in ("screens", "samples", "broken")}
 
 
-def _same(out: Path, what: Screens, versions: Sequence[str]) -> None:
+def _begin(out: Path, what: Screens, versions: Sequence[str], pages: int) -> None:
+    """Write down what is made here and how many pages of it; a last part that holds fewer than it could is dropped."""
     asked = {**dataclasses.asdict(what), "versions": list(versions)}
     asked = json.loads(json.dumps({name: value for name, value in asked.items() if name not in ("workers", "count")}))
     record = out / "screens.json"
-    if record.is_file() and json.loads(record.read_text(encoding="utf-8")) != asked:
+    before = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {**asked, PAGES: pages}
+    held = before.pop(PAGES, pages)
+    if before != asked:
         raise InputError(f"{out}: holds screens of other settings ({record.name}); take another folder")
-    files.write_json(record, asked)
+    if pages > held and held % CHUNK:
+        part_path(out, range(held - held % CHUNK, held)).unlink(missing_ok=True)
+    files.write_json(record, {**asked, PAGES: max(pages, held)})
+
+
+def _whole(out: Path, part: range) -> bool:
+    """Whether a part is there and all of its pages could be shown."""
+    return part_path(out, part).is_file() and not any("reason" in line for line in files.lines(_told_path(out, part)))
+
+
+def _told_path(out: Path, part: range) -> Path:
+    return out / f"screens-{part.start:06d}.jsonl"
 
 
 def _write(out: Path, part: range, drawn: Sequence[tuple[int, Sequence[Shot | Broken]]], seed: int) -> None:
     """What each screen is, then the samples, whose file says that the part is done."""
     made = [one for _, found in drawn for one in found]
     lines = "".join(json.dumps(told(one), ensure_ascii=False) + "\n" for one in made)
-    files.write(out / f"screens-{part.start:06d}.jsonl", lines)
+    files.write(_told_path(out, part), lines)
     shots = [one for one in made if isinstance(one, Shot)]
     store.write_samples(part_path(out, part), (sample for shot in shots for sample in samples(shot, seed)))
 

@@ -38,13 +38,17 @@ class Seen:
     tree: list[dict[str, Any]]
     snapshot: dict[str, Any]
     look: dict[str, Any]
+    own: bool
+    """The page is ours, so that what it says in `data-fact` is true."""
 
 
 class Tab:
     """A page of a running browser. `shoot` and `look` tell of what is shown now."""
 
-    def __init__(self, browser: Any):
-        self._context = browser.new_context(no_viewport=True)
+    own = True
+
+    def __init__(self, browser: Any, **context: Any):
+        self._context = browser.new_context(no_viewport=True, **context)
         self._page = self._context.new_page()
         self._session = self._context.new_cdp_session(self._page)
         self._look = (JS / "look.js").read_text(encoding="utf-8")
@@ -80,7 +84,7 @@ class Tab:
         look = json.loads(self._page.evaluate(self._look))
         tree = self._session.send("Accessibility.getFullAXTree")["nodes"]
         snapshot = self._session.send("DOMSnapshot.captureSnapshot", {"computedStyles": []})
-        return Seen(tree, snapshot, look)
+        return Seen(tree, snapshot, look, self.own)
 
     def shoot(self) -> bytes:
         """The viewport as PNG."""

@@ -30,10 +30,11 @@ def here(kit: kits.Kit) -> kits.Kit:
 
 
 def shown(browser: Any, folder: Path, html: str) -> given.GivenTab:
-    """A tab that shows a page of a folder."""
+    """A tab that shows a page of a folder as if we had drawn it: its facts are taken."""
     (folder / "page.html").write_text(f"<!doctype html><html><body style='margin:0'>{html}", encoding="utf-8")
     pages = given.of_folder(folder, licence="CC0-1.0", devices=("phone",), views=1, seed=0)
     tab = given.GivenTab(browser, pages)
+    tab.own = True
     tab.resize(SIZE)
     tab.page.goto(given.ORIGIN + "page.html")
     tab.page.add_style_tag(content=given.STILL)

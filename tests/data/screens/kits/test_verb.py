@@ -1,12 +1,16 @@
 """`lapis data screens` as a user runs it, and the page on which its labels are checked by hand."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from lapis.data import store
-from lapis.data.screens.kits import check
+from lapis.data.screens.kits import check, make
+from lapis.data.screens.kits.shots import Shot
+from lapis.data.sources.base import Broken
+from lapis.data_config.screens import Screens
 from lapis.types import InputError
 from tests.conftest import here, lapis
 
@@ -40,10 +44,38 @@ def test_a_rerun_keeps_what_is_there_and_other_settings_are_refused(made: Path) 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "other settings" in done.stderr
 
 
+def test_more_pages_go_on_where_fewer_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In parts of three: four pages, then six; the part of one is drawn again, nothing twice, nothing left out."""
+    drawn: list[int] = []
+
+    def draw(pages: Sequence[int]) -> Iterator[tuple[int, list[Shot | Broken]]]:
+        drawn.extend(pages)
+        return ((page, []) for page in pages)
+
+    monkeypatch.setattr(make, "CHUNK", 3)
+    for count, expected in ((4, [0, 1, 2, 3]), (4, []), (6, [3, 4, 5]), (2, []), (8, [6, 7])):
+        drawn.clear()
+        make.make(Screens(), count, tmp_path, draw, ("v1",))
+        assert drawn == expected
+
+
+def test_pages_that_could_not_be_shown_are_tried_again(tmp_path: Path) -> None:
+    broken = {1}
+
+    def draw(pages: Sequence[int]) -> Iterator[tuple[int, list[Shot | Broken]]]:
+        return ((page, [Broken(f"p{page}", "gone")] if page in broken else []) for page in pages)
+
+    assert make.make(Screens(), 2, tmp_path, draw, ())["broken"] == 1
+    broken.clear()
+    assert make.make(Screens(), 2, tmp_path, draw, ())["broken"] == 0
+
+
 BAD = {
     "licence: given pages need one": ("html=.",),
     "url: example.com is not allowed": ("url=https://example.com/", "licence=CC0-1.0"),
     "url: 'file:///etc/passwd' is no http": ("url=file:///etc/passwd", "licence=CC0-1.0", "allow=localhost"),
+    "html: given beside url": ("html=.", "url=https://example.com/", "licence=CC0-1.0"),
+    "count: is for drawn pages": ("html=.", "count=3", "licence=CC0-1.0"),
     "views: Input should be less than or equal to 4": ("views=5",),
     "sizes: no such key": ("sizes=3",),
     "'count': expected key=value": ("count",),
