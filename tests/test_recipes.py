@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from lapis import coherent, config
 from lapis.recipes import blue3b, desk, pocket
 
+RESULTS = Path(__file__).parent.parent / "bench" / "results"
 CHAIN = ("joint-b", "reason", "long", "sft")
 
 
@@ -27,3 +31,9 @@ def test_the_3b_recipe_holds_together() -> None:
     recipe = blue3b.recipe()
     coherent.check(recipe)
     assert [entry.vision for entry in recipe.stages if isinstance(entry, config.Join)] == [blue3b.TOWER]
+
+
+def test_the_text_mixture_is_that_of_the_search_that_is_kept() -> None:
+    found = json.loads((RESULTS / "desk_mixture.json").read_text(encoding="utf-8"))
+    assert {kind: float(f"{weight:.3g}") for kind, weight in found["mixture"].items()} == pocket.TEXT
+    assert found["check"]["gains"]["uniform"]["value"] > 0 and found["check"]["gains"]["proportional"]["value"] > 0

@@ -1,7 +1,7 @@
 """Run benches one after the other, and write bench/RESULTS.md from the lines that they end with.
 
 A line stays until the same bench is run again: `bench/results/lines.jsonl` keeps the newest of each, with its day and
-with what it printed before it.
+with what it printed before it. That of a full run stays until the next full one: a small run is only shown then.
 
 python -m bench.parts.all [NAME ...] [run=FOLDER] [--full]
 
@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,17 @@ def measure(name: str, words: Sequence[str]) -> dict[str, Any]:
     *told, last = done.stdout.strip().split("\n")
     today, seconds = datetime.date.today().isoformat(), round(time.monotonic() - began)
     line: dict[str, Any] = json.loads(last)
-    return line | {"day": today, "seconds": seconds, "told": told}
+    return line | {"day": today, "seconds": seconds, "told": told, "full": is_full(name, words)}
+
+
+def is_full(name: str, words: Sequence[str]) -> bool:
+    """Whether a bench that knows --full was told so; others have one size."""
+    return "--full" in words and "[--full]" in (HERE / f"{name}.py").read_text(encoding="utf-8")
+
+
+def takes(lines: Mapping[str, Mapping[str, Any]], line: Mapping[str, Any]) -> bool:
+    """Whether a line is recorded: one of a small run does not take the place of a full one's."""
+    return bool(line["full"] or not lines.get(line["name"], {}).get("full"))
 
 
 def page(lines: dict[str, dict[str, Any]]) -> str:
@@ -68,6 +78,9 @@ def main() -> None:
     words = [word for word in sys.argv[1:] if word.startswith(("run=", "--"))]
     for name in [word for word in sys.argv[1:] if word not in words] or names():
         line = measure(name, words)
+        if not takes(lines, line):
+            print(f"{line['name']}: not recorded, the line of the full run stays; --full makes another")
+            continue
         lines[line["name"]] = line
         LINES.write_text("".join(json.dumps(lines[name]) + "\n" for name in sorted(lines)), encoding="utf-8")
         PAGE.write_text(page(lines), encoding="utf-8")

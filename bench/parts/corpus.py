@@ -34,6 +34,8 @@ PLAIN = (
 """Settings that leave the rules which all contestants have."""
 EVERY = 0.2
 """Seconds between two looks at the memory."""
+ALIKE = 0.98
+"""Jaccard similarity of kept sets from which two engines did the same job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,14 @@ def told(name: str, count: int, run: Measured) -> str:
 def agreement(one: Measured, other: Measured) -> float:
     """Jaccard similarity of the kept sets."""
     return len(one.kept & other.kept) / max(len(one.kept | other.kept), 1)
+
+
+def agree(name: str, one: Measured, other: Measured) -> None:
+    """Tell how alike the kept sets are; ends the bench `name` where two engines did not do the same job."""
+    found = agreement(one, other)
+    if found < ALIKE:
+        raise SystemExit(f"{name}: kept sets agree to {found:.4f}, expected at least {ALIKE}")
+    print(f"kept sets agree to {found:.4f} (at least {ALIKE})")
 
 
 def number(words: Sequence[str], usual: int, full: int) -> int:

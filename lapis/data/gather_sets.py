@@ -10,6 +10,7 @@ from typing import Any
 
 from lapis import files
 from lapis.data import store
+from lapis.data.check import checks
 from lapis.data.gather import Stage
 from lapis.data.screens.kits import asked, kits, shots
 from lapis.data.screens.kits.kits import Kit
@@ -66,9 +67,17 @@ def make_sets(stage: Stage) -> dict[str, Any]:
         drawn = following.generate(wanted.instructions, stage.recipe.seed, CONSTRAINTS)
         made["instructions"] = store.write_samples(stage.fresh / "instructions.parquet", drawn)
     if wanted.items:
-        given = items.given(Path(wanted.items).expanduser())
-        made["items"] = store.write_samples(stage.fresh / "items.parquet", given)
+        made |= _given(stage, Path(wanted.items).expanduser())
     return made
+
+
+def _given(stage: Stage, path: Path) -> dict[str, Any]:
+    """Items of a file without those that a person called wrong, which are told."""
+    is_wrong = checks.wrong(path)
+    right = (item for item in items.given(path) if not is_wrong(item))
+    made = store.write_samples(stage.fresh / "items.parquet", right)
+    left = len(store.read_column(path, "id")) - made
+    return {"items": made} | ({"notes": [f"{path.name}: items left out, {checks.WRONG}: {left}"]} if left else {})
 
 
 def _balanced(stage: Stage) -> int:

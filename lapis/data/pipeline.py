@@ -233,7 +233,7 @@ def make_counts(stage: Stage) -> dict[str, Any]:
         "sources": steps["corpus"]["samples"],
         "dropped": steps.get("prose", {}).get("dropped", {}),
         "leaked": steps["decontaminate"]["leaked"],
-        "notes": [note for name in ("prose", "captions", "kits") for note in steps.get(name, {}).get("notes", ())],
+        "notes": [note for name in NOTING for note in steps.get(name, {}).get("notes", ())],
         "heldout": {path.stem: pq.read_metadata(path).num_rows for path in sorted(stage.held.glob("*.parquet"))},
     }
     files.write_json(stage.out / "counts.json", counts)
@@ -271,6 +271,8 @@ STEPS = (
 )
 ALONE = ("parts", "corpus", "tokenizer", "decontaminate", "shards", "counts")
 """Steps where a recipe makes nothing beside its sources' samples."""
+NOTING = ("prose", "captions", "kits", "sets")
+"""Steps that may have something to tell people."""
 AFTER = ("parts", "corpus", "decontaminate", "shards", "counts")
 """Steps that are done once more where sources changed."""
 UNITS = sum(step.units for step in STEPS)

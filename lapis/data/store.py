@@ -77,8 +77,10 @@ def read_group(path: Path, group: int) -> list[Sample]:
 
 
 def read_column(path: Path, name: str) -> list[Any]:
-    """One column of a samples file, without touching the others."""
+    """One column of a samples file, without touching the others. Raises InputError where it is not there."""
     with _open(path) as file:
+        if name not in file.schema_arrow.names:
+            raise InputError(f"{path}: no samples; the column {name!r} is missing")
         return file.read([name]).column(name).to_pylist()
 
 

@@ -1,4 +1,4 @@
-"""What samples of sources are (subject, quality, difficulty), and how often the rule of key data took them"""
+"""What samples of sources are (subject, quality, difficulty), what was masked in them, what key data's rule took"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lapis.data.steps import private
 from lapis.data_pages.counts import Place, read_json
 from lapis.data_pages.shown import clean
 from lapis.report_parts.page import number, section, table
@@ -22,6 +23,8 @@ SUBJECTS = 5
 """Subjects named of a kind."""
 SHARES = ("quality", "difficulty")
 """Columns between 0 and 1."""
+FIGURES = (*SHARES, "gain")
+"""Columns of numbers, null where nobody measured."""
 
 
 @dataclass(slots=True)
@@ -30,7 +33,9 @@ class Classes:
 
     subjects: Counter[str] = field(default_factory=Counter)
     modalities: Counter[str] = field(default_factory=Counter)
-    known: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in SHARES})
+    masked: Counter[str] = field(default_factory=Counter)
+    """Things of personal data by their sort."""
+    known: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in FIGURES})
     """Figures of the samples that have them."""
 
 
@@ -39,7 +44,7 @@ def classes(place: Place) -> dict[str, Classes]:
     found: dict[str, Classes] = {}
     for path in place.samples():
         there = pq.read_schema(path).names
-        wanted = [name for name in ("subject", "modality", *SHARES) if name in there]
+        wanted = [name for name in ("subject", "modality", "masked", *FIGURES) if name in there]
         if wanted:
             for kind, rows in _by_kind(pq.read_table(path, columns=["kind", *wanted])):
                 _add(found.setdefault(kind, Classes()), rows)
@@ -55,7 +60,9 @@ def _add(one: Classes, rows: pa.Table) -> None:
     for name, counter in (("subject", one.subjects), ("modality", one.modalities)):
         if name in rows.column_names:
             counter.update(rows[name].to_pylist())
-    for name in SHARES:
+    if "masked" in rows.column_names:
+        one.masked.update(private.counts(rows))
+    for name in FIGURES:
         if name in rows.column_names:
             one.known[name] += rows[name].drop_null().to_pylist()
 
@@ -68,15 +75,21 @@ def shown(place: Place) -> str:
             _common(one.modalities),
             _common(one.subjects),
             *(_bars(one.known[name]) for name in SHARES),
+            _spread(one.known["gain"]),
+            _common(+one.masked),
         ]
         for kind, one in classes(place).items()
     ]
-    heads = ("kind", "modality", "subject", "quality, 0 to 1", "difficulty, 0 to 1")
-    lead = (
-        "Of samples from sources: the commonest subjects, the classifier's quality, how hard the reader finds them; "
-        "and of key data how often each kind was taken."
+    heads = (
+        *("kind", "modality", "subject", "quality, 0 to 1", "difficulty, 0 to 1"),
+        *("gain of pictures: 5% / half / 95%", "personal data masked"),
     )
-    return section("Classes", lead, table(heads, lines, text=(0, 1, 2)), _key_data(place))
+    lead = (
+        "Of samples from sources: the commonest subjects, the classifier's quality, how hard the reader finds them, by "
+        "how many nats a token their pictures help it, what was masked in them; and of key data how often each kind "
+        "was taken."
+    )
+    return section("Classes", lead, table(heads, lines, text=(0, 1, 2, 6)), _key_data(place))
 
 
 def _common(found: Counter[str]) -> str:
@@ -94,6 +107,10 @@ def _bars(known: Sequence[float]) -> str:
         for at, count in enumerate(heights)
     )
     return f'<div class="hist" title="mean {np.mean(known):.2f}">{drawn}</div>'
+
+
+def _spread(known: Sequence[float]) -> str:
+    return " / ".join(f"{value:.2f}" for value in np.percentile(known, (5, 50, 95))) if known else ""
 
 
 def _key_data(place: Place) -> str:

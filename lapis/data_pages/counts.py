@@ -1,7 +1,7 @@
 """What went into each step and what came out, from the files that a data stage leaves.
 
-A corpus tells it by step, source and kind (`corpus/counts.json`); a data stage without one tells what its prose lost
-and how many samples equalled a held-out one. Nothing is guessed: what no file tells is not shown.
+A corpus tells it by step, source and kind (`corpus/counts.json`); the data stage tells what its own prose lost and how
+many samples equalled a held-out one. Nothing is guessed: what no file tells is not shown.
 """
 
 from __future__ import annotations
@@ -90,6 +90,12 @@ def by_step(lines: Sequence[Step]) -> list[Flow]:
     return [_sum(name, [one for one in lines if one.name == name]) for name in dict.fromkeys(one.name for one in lines)]
 
 
+def by_step_and_kind(lines: Sequence[Step]) -> list[tuple[str, Flow]]:
+    """(step, what became of a kind there) over all sources, in their order."""
+    pairs = dict.fromkeys((one.name, one.kind) for one in lines)
+    return [(name, _sum(kind, [one for one in lines if (one.name, one.kind) == (name, kind)])) for name, kind in pairs]
+
+
 def _sum(name: str, lines: Sequence[Step]) -> Flow:
     dropped: dict[str, int] = {}
     for line in lines:
@@ -114,7 +120,7 @@ def _ends(name: str, lines: Sequence[Step]) -> Flow:
 
 
 def stage_flows(place: Place) -> list[Flow]:
-    """What a data stage without a corpus tells: samples files that lost those equal to a held-out one."""
+    """What the data stage itself tells: samples files that lost those equal to a held-out one."""
     leaked = read_json(place.data / "counts.json").get("leaked", {})
     sizes = {path.stem: pq.read_metadata(path).num_rows for path in place.samples()}
     return [

@@ -23,7 +23,10 @@ SIDE = 460
 """Longest side of a picture on a page, in pixels."""
 LONGEST = 6000
 """Characters of a sample on a page; the rest is counted."""
-TOLD = ("lang", "source", "licence", "tokens", "trained", "step", "other", "quality", "subject", "difficulty", "checks")
+TOLD = (
+    *("id", "lang", "source", "licence", "tokens", "trained", "step", "other"),
+    *("modality", "subject", "quality", "difficulty", "gain", "masked", "checks"),
+)
 ORIGIN = re.compile(r"[ /]")
 """What ends the part of a source's name that many samples share."""
 FILTERS = ("reason", "step", "kind", "lang", "licence", "source")

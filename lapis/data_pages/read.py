@@ -5,7 +5,7 @@ Only columns of names are read whole; of pictures and texts no more than the row
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from lapis.data import store
 from lapis.data.evenly import spread
 from lapis.data.mixture import belongs
 from lapis.data.shards import Shards
+from lapis.data_pages import behind
 from lapis.data_pages.shown import Shown, of_example, of_sample
 from lapis.types import InputError
 
-EXTRA = ("step", "reason", "other", "quality", "subject", "difficulty")
-"""Columns beside those of every sample that are told where they are there."""
+EXTRA = ("id", "step", "reason", "other", "modality", "subject", "quality", "difficulty", "gain", "masked")
+"""Columns that are told where they are there, beside those of a sample; an id as the file has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +35,23 @@ class Filter:
     lang: str = ""
     source: str = ""
     """Part of a source's name."""
+    id: str = ""
+    """The beginning of an id."""
 
-    def fits(self, kind: str, lang: str, source: str) -> bool:
+    def fits(self, kind: str, lang: str, source: str, name: str) -> bool:
         return (
             (not self.kind or belongs(kind, self.kind))
             and (not self.lang or lang == self.lang)
             and self.source in source
+            and name.startswith(self.id)
         )
 
 
 def look(path: Path, wanted: Filter, many: int, tokenizer: Path | None = None) -> list[Shown]:
     """At most `many` samples of what a path names, in its order.
 
-    Raises InputError for a path with neither shards nor samples, a filter that nothing fits, and one by language or
-    source over shards, which know kinds alone.
+    Raises InputError for a path with neither shards nor samples, a filter that nothing fits, and one by language,
+    source or id over shards, which know kinds alone.
     """
     folder = data_of(path)
     if (folder / "index.json").is_file():
@@ -75,20 +79,32 @@ def samples_files(place: Path) -> list[Path]:
 
 
 def _of_shards(folder: Path, wanted: Filter, many: int, words: Path) -> list[Shown]:
-    if wanted.lang or wanted.source:
+    if wanted.lang or wanted.source or wanted.id:
         raise InputError(f"{folder}: shards know the kinds of their samples only; look at the samples for the rest")
     shards, tokenizer = Shards(folder), chat.Tokenizer.load(words, 1)
-    fitting = [number for number, kind in enumerate(shards.kinds) if wanted.fits(kind, "", "")]
+    fitting = [number for number, kind in enumerate(shards.kinds) if wanted.fits(kind, "", "", "")]
     chosen = spread(np.flatnonzero(np.isin(shards.kind, fitting)).tolist(), many)
-    return [of_example(shards.read(number), tokenizer) for number in chosen]
+    rows = behind.rows(folder, len(shards))
+    known = [one.facts for one in rows_of([rows[number] for number in chosen])] if rows else [{} for _ in chosen]
+    return [of_example(shards.read(number), tokenizer, facts) for number, facts in zip(chosen, known, strict=True)]
 
 
 def _of_files(paths: Sequence[Path], wanted: Filter, many: int) -> list[Shown]:
     found: list[tuple[Path, int]] = []
     for path in paths:
-        columns = (store.read_column(path, name) for name in ("kind", "lang", "source"))
+        columns = (store.read_column(path, name) for name in ("kind", "lang", "source", "id"))
         found += [(path, row) for row, names in enumerate(zip(*columns, strict=True)) if wanted.fits(*names)]
     return list(rows_of(spread(found, many)))
+
+
+def named(paths: Sequence[Path], ids: Collection[str]) -> list[tuple[Path, int]]:
+    """(file, row) of the first sample of each of those ids that is there."""
+    found: dict[str, tuple[Path, int]] = {}
+    for path in paths:
+        for row, name in enumerate(store.read_column(path, "id")):
+            if name in ids:
+                found.setdefault(name, (path, row))
+    return list(found.values())
 
 
 def rows_of(chosen: Sequence[tuple[Path, int]]) -> Iterator[Shown]:

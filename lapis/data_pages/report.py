@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from lapis import files
 from lapis.data import store
 from lapis.data.evenly import spread
-from lapis.data_pages import classes, counts, measures
-from lapis.data_pages.counts import Flow, Place, Step
+from lapis.data_pages import classes, counts, flow, measures
+from lapis.data_pages.counts import Place
 from lapis.data_pages.entries import browser, document
-from lapis.data_pages.read import rows_of
+from lapis.data_pages.read import named, rows_of
 from lapis.data_pages.shown import Piece, Shown, clean
 from lapis.report_parts.page import clip, number, section, table
 
@@ -28,7 +28,6 @@ LICENCES = 4
 """Licences named of a kind."""
 LONGEST = 40
 """Characters of a licence in a table; the rest stands in its title."""
-COLOURS = 6
 
 
 def build(folder: Path, out: Path | None = None) -> Path:
@@ -44,8 +43,8 @@ def build(folder: Path, out: Path | None = None) -> Path:
 
 def html(place: Place, name: str) -> str:
     """The page."""
-    lines = counts.steps(place)
     found = measures.kinds(place)
+    dropped = [*_from_corpus(place), *_from_prose(place)]
     samples = sum(kind.samples for kind in found.values())
     head = (
         f'<p class="mark">Lapis data</p><h1>{escape(clean(name))}</h1>'
@@ -55,67 +54,14 @@ def html(place: Place, name: str) -> str:
         f"Lapis data: {clean(name)}",
         head,
         [
-            ("flow", "In and out", _flow(place, lines)),
+            ("flow", "In and out", flow.shown(place)),
             ("kinds", "Kinds", _kinds(found)),
             ("classes", "Classes", classes.shown(place)),
-            ("kept", "Kept", _kept(place)),
-            ("dropped", "Dropped", _dropped(place)),
+            ("kept", "Kept", _kept(place, dropped)),
+            ("dropped", "Dropped", _dropped(dropped)),
             ("broken", "Broken", _broken(place)),
         ],
     )
-
-
-def _flow(place: Place, lines: Sequence[Step]) -> str:
-    """By step, by kind and by source where a corpus tells it; else what the data stage tells."""
-    if lines:
-        parts = [
-            ("By step", counts.by_step(lines)),
-            *((f"By {by}", counts.ends(lines, by)) for by in ("kind", "source")),
-        ]
-    else:
-        parts = [("Training samples equal to a held-out one are left out", counts.stage_flows(place))]
-    blocks = "".join(f"<h3>{title}</h3>{bars(flows)}" for title, flows in parts if flows)
-    lost = [] if lines else sorted(counts.reasons(place).items(), key=lambda pair: -pair[1])
-    blocks += f"<h3>Documents of prose that were dropped</h3>{_lost(lost)}" if lost else ""
-    notes = "".join(
-        f"<p>{escape(clean(str(note)))}</p>" for note in counts.read_json(place.data / "counts.json").get("notes", ())
-    )
-    return section(
-        "In and out", "Samples that went in, those that came out (green), and why the others did not.", blocks, notes
-    )
-
-
-def bars(flows: Sequence[Flow]) -> str:
-    """A bar for each, as wide as the largest one's samples allow: green what came out, then a colour a reason."""
-    most = max((flow.into for flow in flows), default=0) or 1
-    names = list(dict.fromkeys(reason for flow in flows for reason in flow.dropped))
-    legend = "".join(f'<li class="s{at % COLOURS}">{escape(clean(name))}</li>' for at, name in enumerate(names))
-    shown = "".join(_bar(flow, most, names) for flow in flows)
-    return f'<div class="bars">{shown}<ul class="legend">{legend}</ul></div>'
-
-
-def _bar(flow: Flow, most: int, names: Sequence[str]) -> str:
-    parts = [("kept", "kept", flow.out)]
-    parts += [(f"s{names.index(reason) % COLOURS}", reason, count) for reason, count in flow.dropped.items()]
-    drawn = "".join(
-        f'<i class="{mark}" style="width:{100 * count / most:.3f}%" title="{escape(clean(name))}: {count:,}"></i>'
-        for mark, name, count in parts
-    )
-    told = f"{number(flow.into)} \u2192 {number(flow.out)} ({flow.out / max(flow.into, 1):.1%})"
-    return _line(flow.name, drawn, told)
-
-
-def _line(name: str, drawn: str, told: str) -> str:
-    return f'<div class="count"><b>{escape(clean(name))}</b><div class="flow">{drawn}</div><small>{told}</small></div>'
-
-
-def _lost(reasons: Sequence[tuple[str, int]]) -> str:
-    most = max(count for _, count in reasons)
-    drawn = [
-        _line(reason, f'<i class="s1" style="width:{100 * count / most:.3f}%"></i>', number(count))
-        for reason, count in reasons
-    ]
-    return f'<div class="bars">{"".join(drawn)}</div>'
 
 
 def _kinds(found: dict[str, measures.Kind]) -> str:
@@ -163,25 +109,30 @@ def _histogram(tokens: measures.Ints) -> str:
     return f'<div class="hist">{drawn}</div>'
 
 
-def _kept(place: Place) -> str:
+def _kept(place: Place, dropped: Sequence[Shown]) -> str:
     rows: dict[str, list[tuple[Path, int]]] = defaultdict(list)
     for path in place.samples():
         for row, kind in enumerate(store.read_column(path, "kind")):
             rows[kind].append((path, row))
-    chosen = sorted(pair for own in rows.values() for pair in spread(own, KEPT))
+    stayed = named(place.samples(), {one.fact("other") for one in dropped})
+    chosen = sorted({*stayed, *(pair for own in rows.values() for pair in spread(own, KEPT))})
     shown = sorted(rows_of(chosen), key=lambda one: one.kind)
-    lead = f"Up to {KEPT} of each kind, spread over all. What the model learns to write is marked green."
+    lead = (
+        f"Up to {KEPT} of each kind, spread over all, and what stayed in the place of the copies below: "
+        "its id may be looked for. What the model learns to write is marked green."
+    )
     return section("Kept", lead, browser(shown))
 
 
-def _dropped(place: Place) -> str:
-    path = place.corpus / "dropped.parquet"
-    shown = list(_from_corpus(path)) if path.is_file() else list(_from_prose(place))
-    lead = f"Up to {DROPPED} of each step and reason; a copy names the sample that stayed."
+def _dropped(shown: Sequence[Shown]) -> str:
+    lead = f"Up to {DROPPED} of each step and reason; of a copy, <code>other</code> is the id of what stayed."
     return section("Dropped", lead, browser(shown))
 
 
-def _from_corpus(path: Path) -> Iterator[Shown]:
+def _from_corpus(place: Place) -> Iterator[Shown]:
+    path = place.corpus / "dropped.parquet"
+    if not path.is_file():
+        return
     with pq.ParquetFile(path) as file:
         table_ = file.read(["step", "reason"])
     rows: dict[tuple[str, str], list[tuple[Path, int]]] = defaultdict(list)

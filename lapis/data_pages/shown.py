@@ -66,17 +66,28 @@ def _sign(char: str) -> str:
 
 def of_sample(sample: Sample, more: Mapping[str, Any] | None = None) -> Shown:
     """A sample before it is tokenised; `more` are further facts, such as the reason of a drop."""
-    meta = {name: value for name, value in sample.meta.items() if name not in LEFT_OUT}
-    facts = {"lang": sample.lang, "source": sample.source, "licence": sample.licence}
-    facts |= {name: value for name, value in (more or {}).items() if value}
-    facts |= {"checks": json.dumps(meta, ensure_ascii=False)} if meta else {}
     return Shown(
         kind=sample.kind,
         pieces=tuple(_pieces(sample)),
         pictures=tuple(image.data for image in sample.images),
         boxes=tuple(_boxes(sample.meta)),
-        facts={name: clean(str(value)) for name, value in facts.items()},
+        facts=_facts(sample, more or {}),
     )
+
+
+def _facts(sample: Sample, more: Mapping[str, Any]) -> dict[str, str]:
+    meta = {name: value for name, value in sample.meta.items() if name not in LEFT_OUT}
+    facts = {"id": sample.fingerprint, "lang": sample.lang, "source": sample.source, "licence": sample.licence}
+    facts |= {name: _said(value) for name, value in more.items() if value not in (None, "", [])}
+    facts |= {"checks": json.dumps(meta, ensure_ascii=False)} if meta else {}
+    return {name: clean(value) for name, value in facts.items()}
+
+
+def _said(value: Any) -> str:
+    """A number in three digits, a list without its brackets."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _pieces(sample: Sample) -> Iterator[Piece]:
@@ -102,8 +113,11 @@ def _boxes(meta: Mapping[str, Any]) -> Iterator[Box]:
             yield x, y, w, h
 
 
-def of_example(example: Example, tokenizer: chat.Tokenizer) -> Shown:
-    """A sample of a shard: its very tokens, decoded in stretches that are trained or not; each tile is a picture."""
+def of_example(example: Example, tokenizer: chat.Tokenizer, known: Mapping[str, str] | None = None) -> Shown:
+    """A sample of a shard: its very tokens, decoded in stretches that are trained or not; each tile is a picture.
+
+    `known` are facts of the sample that it was made of.
+    """
     place, tiles = (tokenizer.id(name) for name in (chat.IMAGE, chat.IMAGE_START))
     special = {tokenizer.id(name) for name in chat.SPECIALS}
     pairs = zip(example.ids.tolist(), example.trained.tolist(), strict=True)
@@ -120,5 +134,5 @@ def of_example(example: Example, tokenizer: chat.Tokenizer) -> Shown:
             pieces.append(Piece(clean(tokenizer.decode(ids)), trained))
         elif one not in (place, tokenizer.id(chat.IMAGE_END)):
             pieces += [Piece(tokenizer.decode([one], specials=True), trained, special=True)] * len(ids)
-    facts = {"tokens": str(len(example.ids)), "trained": str(int(example.trained.sum()))}
+    facts = {**(known or {}), "tokens": str(len(example.ids)), "trained": str(int(example.trained.sum()))}
     return Shown(example.kind, tuple(pieces), example.tiles, facts=facts)

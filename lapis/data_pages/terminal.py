@@ -16,7 +16,7 @@ from lapis.data_pages.shown import Piece, Shown
 
 OPEN, CLOSE = "\u27e6", "\u27e7"
 """Around what is trained, where there are no colours."""
-FACTS = ("lang", "source", "licence", "tokens", "trained", "step", "reason", "other", "checks")
+FACTS = ("id", "lang", "source", "licence", "tokens", "trained", "step", "reason", "other", "masked", "checks")
 LONGEST = 4000
 """Characters of a sample; a page shows it whole."""
 

@@ -19,6 +19,7 @@ def options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--kind", metavar="K", default="", help="a kind, or the beginning of some (screen)")
     verb.add_argument("--lang", metavar="L", default="", help="a language; shards do not know it")
     verb.add_argument("--source", metavar="S", default="", help="part of a source's name; shards do not know it")
+    verb.add_argument("--id", metavar="ID", default="", help="the beginning of an id; shards do not know it")
     verb.add_argument("--count", metavar="N", type=int, help=f"samples, spread over all: {FEW}, or {MANY} on a page")
     verb.add_argument("--page", metavar="FILE", type=Path, help="write a page instead, pictures and their boxes drawn")
     verb.add_argument("--images", metavar="DIR", type=Path, help="write the pictures into a folder")
@@ -41,7 +42,7 @@ def act(words: argparse.Namespace) -> None:
     path = words.path if words.path.exists() else RUNS / words.path
     if not path.exists():
         raise InputError(f"{words.path}: no such file, folder or run")
-    wanted = Filter(words.kind, words.lang, words.source)
+    wanted = Filter(words.kind, words.lang, words.source, words.id)
     samples = look(path, wanted, many, words.tokenizer)
     if words.page is None:
         terminal.say(samples, Console(), words.images)

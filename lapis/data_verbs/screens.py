@@ -27,14 +27,12 @@ def options(verb: argparse.ArgumentParser) -> None:
 
 
 def act(words: argparse.Namespace) -> None:
-    """Make, or write the page, or read its ticks; prints one line."""
+    """Make, or write the page, or read its ticks; prints one line. Raises InputError for a number below 1."""
     what, out = _asked(words.words)
-    if words.checked:
+    if words.checked is not None:
         _checked(out, Path(words.checked))
-    elif words.check:
-        from lapis.data.screens.kits import check
-
-        print(check.write(out, words.check, what.seed))
+    elif words.check is not None:
+        _page(out, words.check, what.seed)
     else:
         _make(what, out)
 
@@ -112,11 +110,21 @@ def _given(what: Screens) -> tuple[int, list[str], Callable[[Any, Progress], Any
     return len(pages.places), list(pages.places), lambda numbers, bar: given.shots(pages, numbers, bar)
 
 
+def _page(out: Path, many: int, seed: int) -> None:
+    from lapis.data.screens.kits import check
+    from lapis.types import InputError
+
+    if many < 1:
+        raise InputError(f"--check: {many}, expected at least 1")
+    print(check.write(out, many, seed))
+
+
 def _checked(out: Path, path: Path) -> None:
+    from lapis.data.check.checks import TICKS
     from lapis.data.screens.kits import check
     from lapis.eval.stats import wilson
 
-    ticks = check.read(path)
+    ticks = check.read(path, out)
     check.keep(out, ticks)
     share = wilson(sum(ticks.values()), len(ticks))
-    print(f"{share.value:.1%} right ({share.low:.1%} to {share.high:.1%}, n = {share.n}); kept in {out / check.KEPT}")
+    print(f"{share.value:.1%} right ({share.low:.1%} to {share.high:.1%}, n = {share.n}); kept in {out / TICKS}")

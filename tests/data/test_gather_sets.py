@@ -9,6 +9,7 @@ import pytest
 
 from lapis import coherent, config
 from lapis.data import gather_sets, store
+from lapis.data.check import checks
 from lapis.data.gather import Stage
 from lapis.data.synth import questions
 from lapis.types import InputError, Sample, Silent
@@ -50,6 +51,15 @@ def test_rl_gets_instructions_and_items(tmp_path: Path) -> None:
     assert [*store.read_samples(tmp_path / "out/fresh/items.parquet")] == items
     assert store.groups(tmp_path / "out/samples/questions.parquet") == 1
     assert gather_sets.make_sets(stage(tmp_path / "none")) == {}
+
+
+def test_items_that_a_person_called_wrong_are_left_out_and_told(tmp_path: Path) -> None:
+    items = [talk(f"what is 1 and {at}?", str(1 + at), verifier="number", answer=str(1 + at)) for at in range(3)]
+    store.write_samples(tmp_path / "rl.parquet", items)
+    checks.keep(tmp_path / "rl.parquet", items[1].fingerprint, checks.Check("wrong"))
+    told = gather_sets.make_sets(stage(tmp_path / "out", items=str(tmp_path / "rl.parquet")))
+    assert told == {"items": 2, "notes": ["rl.parquet: items left out, wrong by hand: 1"]}
+    assert [*store.read_samples(tmp_path / "out/fresh/items.parquet")] == [items[0], items[2]]
 
 
 @pytest.mark.parametrize("sample", [world.document("no question"), talk("what is it?", "a lamp", verifier="number")])

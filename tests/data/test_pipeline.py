@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lapis import config
+from lapis import chat, config
 from lapis.data import gather, pipeline, store
 from lapis.data.loader import Loader
 from lapis.data.screens import render
 from lapis.data.shards import Shards, fingerprint
+from lapis.data.tokenise import example
+from lapis.data_pages import behind
 from lapis.types import InputError
 from tests.data import world
 
@@ -177,6 +179,18 @@ def test_what_equals_a_held_out_sample_is_dropped(
     assert counts["leaked"]["questions"] == 2
     own = {name: kind["samples"] for name, kind in counts["kinds"].items() if name.startswith("math/")}
     assert sum(own.values()) - own.get("math/told", 0) == 30  # told ones come from screens
+    _same(tmp_path)
+
+
+def _same(out: Path) -> None:
+    """Each sample of the shards is that of the row which is told as its origin."""
+    shards, made = Shards(out / "shards"), recipe(out).model
+    tokenizer = chat.Tokenizer.load(out / "tokenizer", made.tokens_per_tile)
+    samples = {path: [*store.read_samples(path)] for path in (out / "samples").glob("*.parquet")}
+    rows = behind.rows(out / "shards", len(shards))
+    assert len(rows) == len(shards) == sum(map(len, samples.values())) - 2
+    for number, (path, row) in enumerate(rows):
+        assert shards.read(number).ids.tolist() == example(samples[path][row], tokenizer, made).ids.tolist()
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, texts: Path, screens: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ def place(tmp_path: Path) -> Place:
         "subject": pa.array(["food", "food", "art", "food", "other"]),
         "modality": pa.array(["text"] * 4 + ["screen"]),
         "difficulty": pa.array([0.05, 0.05, 0.95, None, None], pa.float32()),
+        "gain": pa.array([None, None, None, None, 0.25], pa.float32()),
+        "masked": pa.array([["mail", "ip"], [], None, ["mail"], ["phone"]], pa.list_(pa.string())),
     }
     for name, values in columns.items():
         rows = rows.append_column(name, values)
@@ -43,7 +45,9 @@ def test_samples_are_counted_by_kind(place: Place) -> None:
     assert found["prose"].subjects == {"food": 3, "art": 1} and found["screen/ocr"].modalities == {"screen": 1}
     assert found["prose"].known["difficulty"] == pytest.approx([0.05, 0.05, 0.95])
     assert not found["prose"].known["quality"] and not found["screen/ocr"].known["difficulty"]
+    assert +found["prose"].masked == {"mail": 2, "ip": 1} and +found["screen/ocr"].masked == {"phone": 1}
     page = classes.shown(place)
+    assert ">mail 2, ip 1<" in page and ">phone 1<" in page and ">0.25 / 0.25 / 0.25<" in page
     assert "food 3, art 1" in page and "0.0 to 0.1: 2" in page and "0.9 to 1.0: 1" in page
     assert page.count("unknown") == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -58,6 +59,27 @@ def test_shards_are_decoded(data: Path) -> None:
     assert "What costs 42?" in "".join(piece.text for piece in found[0].pieces)
 
 
+def test_a_sample_of_shards_tells_where_it_comes_from(tmp_path: Path) -> None:
+    """The files of samples beside the shards know it; one of the samples equals a held-out one and is in no shard."""
+    rng, tokenizer = random.Random(1), tiny.tiny_tokenizer()
+    files = {"a": [world.prose(rng, source=f"book {at}") for at in range(9)], "b": [world.screen_sample(rng)]}
+    for name, samples in files.items():
+        store.write_samples(tmp_path / "samples" / f"{name}.parquet", samples)
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "steps/decontaminate.json").write_text(json.dumps({"keys": [store.key(files["a"][4])]}))
+    (tmp_path / "tokenizer").mkdir()
+    tokenizer.raw.save(str(tmp_path / "tokenizer" / "tokenizer.json"))
+    made = [one for samples in files.values() for one in samples if one != files["a"][4]]
+    entry = write_shard(tmp_path / "shards", "a-0000", (example(one, tokenizer, world.MODEL) for one in made))
+    write_index(tmp_path / "shards", [entry], fingerprint(tmp_path / "tokenizer"))
+    found = look(tmp_path / "shards", Filter(), 20)
+    told = [(one.fact("id"), one.fact("source"), one.fact("licence")) for one in found]
+    assert told == [(one.fingerprint, one.source, one.licence) for one in made]
+    assert all(int(one.fact("tokens")) > 0 for one in found)
+    (tmp_path / "samples" / "b.parquet").unlink()
+    assert {one.fact("source") for one in look(tmp_path / "shards", Filter(), 20)} == {""}
+
+
 def test_bad_input_is_one_line(data: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     pq.write_table(pa.table({"text": ["a"], "kind": ["a"], "lang": ["en"], "source": [""]}), tmp_path / "other.parquet")
@@ -65,6 +87,8 @@ def test_bad_input_is_one_line(data: Path, tmp_path: Path) -> None:
     for path, wanted, why in (
         (tmp_path / "empty", Filter(), "no shards or samples there"),
         (data / "shards", Filter(lang="en"), "shards know the kinds of their samples only"),
+        (data / "shards", Filter(id="0"), "shards know the kinds of their samples only"),
+        (data, Filter(id="no id"), "no sample there fits"),
         (data, Filter("math"), "no sample there fits"),
         (tmp_path / "other.parquet", Filter(), "no samples; the column 'id' is missing"),
         (tmp_path / "broken.parquet", Filter(), "not a whole Parquet file"),

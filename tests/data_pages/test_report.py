@@ -22,11 +22,12 @@ from lapis.data import store
 from lapis.data.screens.browser import find_browser
 from lapis.data.shards import write_index, write_shard
 from lapis.data.tokenise import example
-from lapis.data_pages import counts, measures
+from lapis.data_pages import counts, flow, measures, report
 from lapis.data_pages.counts import Flow, place_of
 from lapis.types import Image, InputError, Sample, Text, Turn
 from tests import tiny
 from tests.data import world
+from tests.data.corpus import made
 
 HOSTILE = """</script><script>document.title='taken'</script><img src=x onerror="document.title='taken'">"><b>"""
 STEPS = [
@@ -105,6 +106,8 @@ def test_counts_add_up(stage: Path) -> None:
         Flow("screen/ocr", 20, 18, {"near copy": 2}),
     ]
     assert [flow.name for flow in counts.ends(lines, "source")] == ["own", "web"]
+    assert counts.by_step_and_kind(lines)[2] == ("near", Flow("prose", 60, 45, {"near copy": 15}))
+    assert len(counts.by_step_and_kind(lines)) == 4
     found = measures.kinds(place_of(stage))
     assert found["prose"].samples == 25 and found["prose"].langs == {"en": 25} and len(found["screen/ocr"].tokens) == 25
     assert measures.histogram(found["prose"].tokens).sum() == 25
@@ -124,6 +127,47 @@ def test_a_data_stage_without_a_corpus_tells_what_it_knows(tmp_path: Path) -> No
     assert cli.main(["data", "report", str(tmp_path)]) == 0
     page = (tmp_path / "data.html").read_text(encoding="utf-8")
     assert "8 \u2192 6 (75.0%)" in page and "two words" in page and "no Chinese prose" in page
+
+
+def test_a_run_with_sources_still_tells_what_it_dropped_itself(tmp_path: Path) -> None:
+    rng = random.Random(2)
+    store.write_samples(tmp_path / "samples" / "prose.parquet", [world.prose(rng) for _ in range(8)])
+    (tmp_path / "samples" / "dropped.json").write_text(
+        json.dumps({"one language": {"count": 7, "examples": [{"source": "x", "text": "two words"}]}})
+    )
+    (tmp_path / "counts.json").write_text(json.dumps({"leaked": {"prose": 2}}))
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "counts.json").write_text(json.dumps({"steps": STEPS}))
+    page = report.html(place_of(tmp_path), "both")
+    assert "120 \u2192 80 (66.7%)" in page and "8 \u2192 6 (75.0%)" in page
+    assert "<b>one language</b>" in page and "two words" in page
+
+
+def test_every_reason_has_its_count_and_only_the_commonest_share_no_colour() -> None:
+    many = {f"reason {at}": 100 - at for at in range(18)}
+    legend = re.findall(r'<li class="(\w+)">(.+?)</li>', flow.bars([Flow("quality", 2000, 353, many)]))
+    assert [text for _, text in legend] == [f"reason {at} {100 - at}" for at in range(18)]
+    marks = [mark for mark, _ in legend]
+    assert len(set(marks[: flow.COLOURS])) == flow.COLOURS and set(marks[flow.COLOURS :]) == {"rest"}
+    assert not set(marks[: flow.COLOURS]) & {"rest"}
+
+
+def test_what_stayed_in_a_copys_place_is_on_the_page_and_found_by_its_id(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(3)
+    texts = [made.text(rng) for _ in range(60)]
+    texts += [texts[31].upper(), made.changed(texts[47], rng, 1)]
+    made.run(made.data({"web": made.write(tmp_path / "a.jsonl", texts)}), tmp_path / "out")
+    copies = {row["reason"]: row["other"] for row in made.dropped(tmp_path / "out")}
+    page = report.html(place_of(tmp_path / "out"), "copies")
+    kept = page[page.index('<section id="kept">') : page.index('<section id="dropped">')]
+    for reason, place in (("exact copy", 31), ("near copy", 47)):
+        assert copies[reason] in kept and texts[place] in kept
+        words = ["data", "inspect", str(tmp_path / "out"), "--id", copies[reason][:12]]
+        assert cli.main(words) == 0
+        said = capsys.readouterr().out
+        assert texts[place] in said and "1 of 1: prose" in said and f"id {copies[reason]}" in said
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
@@ -156,6 +200,13 @@ def test_the_page_is_turned_filtered_and_safe_in_a_browser(stage: Path, capsys: 
         _turn(page)
         _choose(page)
         assert "120 \u2192 80 (66.7%)" in page.inner_text("#flow") and "12" in page.inner_text("#broken table")
+        assert page.locator("#flow .legend").first.inner_text().split("\n") == [
+            "few words 30",
+            "near copy 17",
+            "letters 10",
+        ]
+        rows = page.locator("#flow .why tr").all_inner_texts()
+        assert rows[1] == "quality\tprose\t100\t60\tfew words 30, letters 10"
         unread = page.locator("#kept .chip.why").all_text_contents()
         assert unread == ["a picture that cannot be read"] * 2
         page.emulate_media(color_scheme="dark")

@@ -56,7 +56,16 @@ def test_facts_and_boxes() -> None:
     sample = Sample(
         **{name: getattr(base, name) for name in base.__slots__} | {"meta": {"box": [1, 2, 3, 4], "answer": "x"}}
     )
-    shown = of_sample(sample, {"reason": "blank", "other": None})
+    more = {
+        "reason": "blank",
+        "other": None,
+        "difficulty": 0.0,
+        "quality": 0.8700000047683716,
+        "masked": ["mail", "ip"],
+    }
+    shown = of_sample(sample, more)
+    assert [shown.fact(name) for name in ("difficulty", "quality", "masked")] == ["0", "0.87", "mail, ip"]
+    assert shown.fact("id") == sample.fingerprint
     assert shown.boxes == ((1.0, 2.0, 3.0, 4.0),) and shown.fact("reason") == "blank"
     assert (
         shown.facts["checks"] == '{"answer": "x"}' and "other" not in shown.facts and shown.fact("kind") == "screen/ocr"

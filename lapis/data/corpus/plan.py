@@ -12,7 +12,7 @@ import glob
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -52,9 +52,10 @@ def parts(data: config.Data) -> list[Part]:
     size = int(data.corpus.slice_mb * 1e6)
     found: list[Part] = []
     for name, source in data.sources.items():
-        settings = _settings(source, data.corpus)
+        settings, beside = _settings(source, data.corpus), form(source.form, f"data.sources.{name}.form").beside
         for number, group in enumerate(_groups(slices(name, source), size)):
-            found.append(Part(name, number, _hash([settings, [identity(one) for one in group]]), tuple(group)))
+            told = [identity(one, beside(one.path)) for one in group]
+            found.append(Part(name, number, _hash([settings, told]), tuple(group)))
     return found
 
 
@@ -116,13 +117,14 @@ def _size(one: Slice) -> int:
     return min(total, one.last - one.first) if one.last is not None and one.last > 4096 else total
 
 
-def identity(one: Slice) -> list[Any]:
-    """What a slice's content hangs on: names, sizes and times of its files, and its range."""
+def identity(one: Slice, beside: Sequence[Path] = ()) -> list[Any]:
+    """What a slice's content hangs on: names, sizes and times of its files and of those beside it, and its range."""
     if one.path.is_dir():
         below = one.path.rglob("*") if one.last is None else one.path.iterdir()
         files = sorted(path for path in below if path.is_file())
         return [[_stamp(path, one.path) for path in files], one.first, one.last]
-    return [[_stamp(one.path, one.path.parent)] if one.path.exists() else str(one.path), one.first, one.last]
+    stamps = [_stamp(path, one.path.parent) for path in (one.path, *beside) if path.exists()]
+    return [stamps or str(one.path), one.first, one.last]
 
 
 def _stamp(path: Path, root: Path) -> list[Any]:

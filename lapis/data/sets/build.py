@@ -68,10 +68,10 @@ def _unspoilt(path: Path, losses: Losses) -> Iterator[Sample]:
             if not file.name.endswith(checks.SUFFIX):
                 yield from _unspoilt(file, losses)
         return
-    said = checks.read(path)
+    is_wrong = checks.wrong(path)
     for sample in _read(path):
-        if said and said.get(sample.fingerprint, checks.Check("")).verdict == "wrong":
-            losses.drop("checked", sample, "wrong by hand")
+        if is_wrong(sample):
+            losses.drop("checked", sample, checks.WRONG)
         else:
             yield sample
 

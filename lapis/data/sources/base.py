@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ class Form:
     slices: Callable[[Path], list[Slice]]
     read: Callable[[Slice, Origin], Iterator[Sample | Broken]]
     """Lazy, in bounded memory; never raises for what a file holds, and writes nothing."""
+    beside: Callable[[Path], Sequence[Path]] = lambda path: ()
+    """Other files, there or not, that decide what of a slice's file is read."""
 
 
 def document(origin: Origin, place: str, text: str, licence: str = "", lang: str = "", **meta: str) -> Sample:

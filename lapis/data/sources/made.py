@@ -2,11 +2,12 @@
 
 They stay as they are: kinds, thoughts, budgets, labels over pictures and what checks an answer, so that a set which
 other models helped to make goes into a run whole. Files may come from elsewhere, and are looked at like any other's.
+What a person called wrong (`lapis data check`, `lapis data screens --checked`) is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lapis.data import store
+from lapis.data.check import checks
 from lapis.data.sources import parquet, pictures, records
 from lapis.data.sources.base import Bad, Broken, Form, Origin, Slice, clean
 from lapis.types import Image, Part, Sample, Text, Turn
@@ -31,9 +33,17 @@ def slices(place: Path) -> list[Slice]:
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
-    """A sample a row."""
-    whole = replace(origin, columns=COLUMNS)
-    return parquet.rows(part, records.Way(whole, records.no_pictures, lambda record: iter((_sample(record),))))
+    """A sample a row. Raises InputError where the file of a person's checks beside it is none."""
+    whole, is_wrong = replace(origin, columns=COLUMNS), checks.wrong(part.path)
+    return parquet.rows(part, records.Way(whole, records.no_pictures, lambda record: iter((_kept(record, is_wrong),))))
+
+
+def _kept(record: records.Record, is_wrong: Callable[[Sample], bool]) -> Sample:
+    """Raises Bad, for a sample that a person called wrong too."""
+    sample = _sample(record)
+    if is_wrong(sample):
+        raise Bad(checks.WRONG)
+    return sample
 
 
 def _sample(record: records.Record) -> Sample:
@@ -72,4 +82,4 @@ def _turn(told: tuple[str, str | None, list[str | tuple[int, int]]], images: Ite
     return Turn(role, tuple(made), None if thought is None else clean(thought))
 
 
-FORM = Form("made", slices, read)
+FORM = Form("made", slices, read, checks.places)

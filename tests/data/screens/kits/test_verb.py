@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lapis import cli
 from lapis.data import store
+from lapis.data.check import checks
 from lapis.data.screens.kits import check, make
 from lapis.data.screens.kits.shots import Shot
 from lapis.data.sources.base import Broken
@@ -95,8 +97,6 @@ def test_bad_settings_are_one_line(line: str, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_folder_without_html_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from lapis import cli
-
     assert cli.main(["data", "screens", f"html={tmp_path}", "licence=CC0-1.0", f"out={tmp_path / 'out'}"]) == 2
     assert "holds no HTML file" in capsys.readouterr().err
 
@@ -111,16 +111,41 @@ def test_the_check_page_holds_questions_with_their_boxes(made: Path) -> None:
     assert check.points('(012,345) {"coordinate":[1000,7]}') == [[12, 345], [1000, 7]]
 
 
+def ticked(made: Path, count: int) -> dict[str, bool]:
+    """Ticks of some questions of the folder, the first one wrong."""
+    samples = [*store.read_samples(made / "samples-000000.parquet")]
+    names = [f"{one.fingerprint[:16]}/{turn}" for one in samples for turn in range(len(one.turns) // 2)]
+    return {name: number > 0 for number, name in enumerate(names[:count])}
+
+
 def test_ticks_are_told_with_their_interval_and_kept(made: Path, tmp_path: Path) -> None:
-    ticks = tmp_path / "checked.json"
-    ticks.write_text(json.dumps({"ticks": {f"a/{number}": number > 0 for number in range(20)}}), encoding="utf-8")
+    ticks, said = tmp_path / "checked.json", ticked(made, 20)
+    ticks.write_text(json.dumps({"ticks": said}), encoding="utf-8")
     done = here("data", "screens", f"out={made}", "--checked", str(ticks))
     assert done.stdout.startswith("95.0% right (76.4% to 99.1%, n = 20); kept in ")
-    kept = [json.loads(line) for line in (made / check.KEPT).read_text(encoding="utf-8").splitlines()]
-    assert len(kept) == 20 and kept[0] == {"id": "a/0", "right": False}
+    kept = [json.loads(line) for line in (made / checks.TICKS).read_text(encoding="utf-8").splitlines()]
+    assert len(kept) == 20 and kept[0] == {"id": next(iter(said)), "right": False}
     for bad in ("{}", "[", '{"ticks": {}}', '{"ticks": {"a": 1}}'):
         ticks.write_text(bad, encoding="utf-8")
         with pytest.raises(InputError, match=r"checked\.json: "):
-            check.read(ticks)
+            check.read(ticks, made)
     with pytest.raises(InputError, match="no samples with pictures"):
         check.write(tmp_path, 5, 0)
+
+
+def test_ticks_of_another_folder_are_refused(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ticks, kept = tmp_path / "checked.json", checks.places(made / "samples-000000.parquet")[1]
+    before = kept.read_bytes() if kept.is_file() else b""
+    foreign = {"0123456789abcdef/0": True, next(iter(ticked(made, 1))): True}
+    ticks.write_text(json.dumps({"ticks": foreign}), encoding="utf-8")
+    assert cli.main(["data", "screens", f"out={made}", "--checked", str(ticks)]) == 2
+    told = capsys.readouterr().err
+    assert f"checked.json: 1 of 2 ticks are of samples that {made} does not hold" in told and told.count("\n") == 1
+    assert (kept.read_bytes() if kept.is_file() else b"") == before
+
+
+@pytest.mark.parametrize("many", [-5, 0])
+def test_a_page_of_no_samples_is_refused(many: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "screens", f"out={tmp_path / 'out'}", "--check", str(many)]) == 2
+    assert f"--check: {many}, expected at least 1" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
