@@ -30,7 +30,7 @@ def test_answers_come_in_order_and_nothing_is_asked_twice(tmp_path: Path) -> Non
     assert again[:20] == replies and (tally.asked, tally.known, len(there.bodies)) == (1, 7, 8)
 
 
-@pytest.mark.parametrize("fault", [408, 409, 425, 429, 500, 503, "time", "lost", "no json"])
+@pytest.mark.parametrize("fault", [408, 409, 425, 429, 500, 503, "time", "lost", "no json", "gzip"])
 def test_what_may_pass_is_asked_again_and_waits_longer_each_time(tmp_path: Path, fault: int | str) -> None:
     def script(body: dict[str, Any], before: int) -> httpx.Response:
         if before == 3:
@@ -39,6 +39,8 @@ def test_what_may_pass_is_asked_again_and_waits_longer_each_time(tmp_path: Path,
             raise httpx.ReadTimeout("")
         if fault == "lost":
             raise httpx.ConnectError("")
+        if fault == "gzip":
+            return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
         return httpx.Response(200, text="<html>") if fault == "no json" else httpx.Response(int(fault))
 
     there = Scripted(script)
