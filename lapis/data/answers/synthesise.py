@@ -57,8 +57,8 @@ def synthesise(
     if not posed:
         raise InputError("no problems there, or none that was made of the documents")
     requests = [request for problem in posed for request in answers_of(problem, settings)]
-    replies, tally = asker.ask(requests, progress)
-    tally.add(rewriting)
+    replies, answering = asker.ask(requests, progress)
+    tally = answering.after(rewriting)
     results = list(_judged(posed, replies, settings, tokens, by))
     for result in results:
         if result.dropped:

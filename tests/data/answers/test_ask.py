@@ -66,6 +66,14 @@ def test_no_more_leave_in_a_minute_than_the_config_says(tmp_path: Path) -> None:
     assert sum(slow.waits) == 120.0
 
 
+def test_one_call_after_the_other_keeps_the_same_minute(tmp_path: Path) -> None:
+    there = Scripted(lambda body, before: said("ok"))
+    asker = there.asker(tmp_path / "log", requests_minute=4, concurrency=2)
+    for start in (0, 4, 8):
+        asker.ask([question(str(number)) for number in range(start, start + 4)])
+    assert sum(there.waits) == 120.0
+
+
 def test_one_request_that_never_works_takes_no_other_with_it(tmp_path: Path) -> None:
     there = Scripted(lambda body, before: httpx.Response(500) if text_of(body) == "poison" else said("fine"))
     replies, tally = there.asker(tmp_path / "log", retries=2).ask([question(text) for text in ("a", "poison", "b")])
@@ -104,7 +112,7 @@ def test_the_money_is_never_passed_and_a_later_start_goes_on(tmp_path: Path) -> 
     most = wire.price(wire.most_prompt(asked[0].turns), 100, PLACE)
     replies, tally = there.asker(tmp_path / "log", spend=10.5 * each).ask(asked)
     assert tally.cost <= 10.5 * each < tally.cost + most
-    assert tally.left == 50 - tally.asked == replies.count(None) > 0
+    assert tally.left == 50 - tally.asked == replies.count(None) > 0 and None not in replies[: tally.asked]
     _, more = there.asker(tmp_path / "log", spend=60 * each).ask(asked)
     assert more.left == 0 and more.known == tally.asked and len(there.bodies) == 50
 
