@@ -1,8 +1,8 @@
 """Both phases in order: gather, rewrite, ask, judge, write.
 
 Everything but the log of answers is computed anew by each start, from the same files and the log: what a killed one
-left is never half of something. The data stage calls `synthesise` with whoever answers; `lapis data answers` does so
-with an endpoint.
+left is never half of something. `synthesise` takes whoever answers: an endpoint from `lapis data answers`, from Python
+also a generator of the same process. No run's data stage calls it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An SFT set and an RL set of samples files: copies out, answers chosen, abilities in balance, items banded.
 
 Both sets lose copies of instructions and are balanced by the same rules, the RL set within each band. The data stage
-calls `build`; `lapis data sets` does so with endpoints. Without models nothing is asked of anybody.
+calls `build` for its questions; `lapis data sets` does so with endpoints. Without models nothing is asked of anybody.
 """
 
 from __future__ import annotations
