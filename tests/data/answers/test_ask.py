@@ -112,9 +112,17 @@ def test_the_money_is_never_passed_and_a_later_start_goes_on(tmp_path: Path) -> 
     most = wire.price(wire.most_prompt(asked[0].turns), 100, PLACE)
     replies, tally = there.asker(tmp_path / "log", spend=10.5 * each).ask(asked)
     assert tally.cost <= 10.5 * each < tally.cost + most
-    assert tally.left == 50 - tally.asked == replies.count(None) > 0 and None not in replies[: tally.asked]
+    assert tally.left == 50 - tally.asked == replies.count(None) > 0
     _, more = there.asker(tmp_path / "log", spend=60 * each).ask(asked)
     assert more.left == 0 and more.known == tally.asked and len(there.bodies) == 50
+
+
+def test_what_answers_leave_over_pays_for_those_that_wait(tmp_path: Path) -> None:
+    there = Scripted(lambda body, before: said("x", prompt=10, written=1))
+    asked = [question(f"{number:03d}", max_tokens=100) for number in range(20)]
+    most, each = wire.price(wire.most_prompt(asked[0].turns), 100, PLACE), wire.price(10, 1, PLACE)
+    _, tally = there.asker(tmp_path / "log", spend=most + 20 * each, concurrency=8).ask(asked)
+    assert (tally.asked, tally.left) == (20, 0)
 
 
 def test_the_key_comes_from_the_environment_and_is_written_nowhere(
