@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from lapis import chat, config, plug
 from lapis.endpoint import refuse_address
 from lapis.timeline import RESERVED
 from lapis.types import KINDS, PATCH_LABELS, InputError
+
+log = logging.getLogger(__name__)
 
 
 def check(recipe: config.Recipe) -> None:
@@ -25,7 +29,8 @@ def check(recipe: config.Recipe) -> None:
     _sources(recipe.data)
     _nodes(recipe.dist)
     for entry in recipe.stages:
-        _mixture(entry, recipe.data)
+        if not _brings(entry, recipe.data):
+            _mixture(entry, _kinds(entry, recipe.data))
         _asked(entry, recipe.data)
         _rates(entry)
         _fleet(entry)
@@ -46,17 +51,16 @@ def check_inputs(recipe: config.Recipe) -> None:
     """What the data stage and the evaluation need from outside.
 
     Raises InputError for a folder of texts without any, one that is empty or not UTF-8, a source without files, a
-    classifier, a model or a file of RL items that is not there, a folder of ScreenSpot that is not whole, and a
-    machine without a browser or without Chinese fonts.
+    classifier, a model or a file of RL items that is not there, items that nobody asks, kinds that neither the recipe
+    nor its files have, a folder of ScreenSpot that is not whole, and a machine without a browser or without Chinese
+    fonts.
     """
     if recipe.data.texts:
         from lapis.data.sources import prose
 
         for _ in prose.folder_texts(Path(recipe.data.texts)):
             pass
-    items = recipe.data.sets.items
-    if items and not Path(items).expanduser().is_file():
-        raise InputError(f"data.sets.items: {items} is no file; `lapis data sets` writes one (rl.parquet)")
+    _items(recipe)
     if recipe.eval.screenspot:
         from lapis.eval import grounding
 
@@ -67,6 +71,7 @@ def check_inputs(recipe: config.Recipe) -> None:
 
         data_models.refuse(recipe.data)
         plan.parts(recipe.data)
+    _made(recipe)
     if not recipe.data.made:
         return
     from lapis.data.screens import browser
@@ -187,10 +192,16 @@ def _cut(recipe: config.Recipe) -> None:
         prune.refuse(recipe.teacher, recipe.model.decoder)
 
 
-def _mixture(entry: Any, data: config.Data) -> None:
+def _brings(entry: Any, data: config.Data) -> bool:
+    """Whether files bring kinds of their own to a stage: samples of sources to training, items to RL."""
+    if isinstance(entry, config.RL):
+        return bool(data.sets.items)
+    return any(source.form == "made" for source in data.sources.values())
+
+
+def _mixture(entry: Any, kinds: Collection[str]) -> None:
     from lapis.data.mixture import belongs
 
-    kinds = _kinds(data)
     for field in ("mixture", "epochs"):
         for prefix in getattr(entry, field, {}):
             if not any(belongs(kind, prefix) for kind in kinds):
@@ -198,11 +209,59 @@ def _mixture(entry: Any, data: config.Data) -> None:
 
 
 def _asked(entry: Any, data: config.Data) -> None:
-    """RL's instructions are made, or come with items of the user's own."""
-    made = data.sets.instructions or data.sets.items
-    if isinstance(entry, config.RL) and "instructions" in entry.mixture and not made:
-        place = f"stages.{entry.name}.mixture.instructions"
-        raise InputError(f"{place}: nobody makes them; expected data.sets.instructions=200")
+    """RL's questions are made, its instructions too or with items of the user's own, and something measures it."""
+    if not isinstance(entry, config.RL):
+        return
+    if not data.made:
+        raise InputError(f"stages.{entry.name}: nobody makes questions for RL; expected data.made=true")
+    from lapis.rl import held
+
+    place = f"stages.{entry.name}.mixture"
+    if "instructions" in entry.mixture and not (data.sets.instructions or data.sets.items):
+        raise InputError(f"{place}.instructions: nobody makes them; expected data.sets.instructions=200")
+    if not held.names(entry.mixture, data.handlers.__contains__):
+        expected = ", ".join((*held.HELD, *data.handlers))
+        raise InputError(f"{place}: {', '.join(entry.mixture)} have no held-out questions; expected one of {expected}")
+
+
+def _items(recipe: config.Recipe) -> None:
+    """RL items are asked by a stage, and a mixture names no kind that they have not; kinds left out are told."""
+    data, path = recipe.data, recipe.data.sets.items
+    if not path:
+        return
+    from lapis.data import brought
+
+    found, asking = brought.by_items(path), [entry for entry in recipe.stages if isinstance(entry, config.RL)]
+    for entry in asking:
+        _mixture(entry, tuple(dict.fromkeys((*_kinds(entry, data), *found))))
+        if "instructions" in entry.mixture and "instructions" not in found and not data.sets.instructions:
+            place = f"stages.{entry.name}.mixture.instructions"
+            raise InputError(f"{place}: {path} has none; expected data.sets.instructions=200")
+    left = {kind: many for kind, many in found.items() if not any(_takes(entry, kind) for entry in asking)}
+    told = ", ".join(f"{many} {kind}" for kind, many in left.items())
+    if len(left) == len(found):
+        raise InputError(f"data.sets.items: {path}: no RL stage's mixture has a kind of it ({told or 'no items'})")
+    if left:
+        log.warning("data.sets.items: %s: in no RL stage's mixture, and never asked: %s", path, told)
+
+
+def _takes(entry: config.RL, kind: str) -> bool:
+    from lapis.data.mixture import match
+
+    prefix = match(kind, entry.mixture)
+    return prefix is not None and entry.mixture[prefix] > 0
+
+
+def _made(recipe: config.Recipe) -> None:
+    """Mixtures of training name kinds that the recipe or its sources' own samples have."""
+    training = [entry for entry in recipe.stages if not isinstance(entry, config.RL)]
+    if not any(_brings(entry, recipe.data) for entry in training):
+        return
+    from lapis.data import brought
+
+    found = sorted(brought.by_sources(recipe.data))
+    for entry in training:
+        _mixture(entry, tuple(dict.fromkeys((*_kinds(entry, recipe.data), *found))))
 
 
 def _spread(entry: Any, recipe: config.Recipe) -> None:
@@ -256,14 +315,15 @@ def _rewards(entry: Any, recipe: config.Recipe) -> None:
         from lapis.rl.rewards import made
 
         where = f"stages.{entry.name}.rewards"
-        made.refuse(entry.rewards, where, _kinds(recipe.data))
+        made.refuse(entry.rewards, where, (*_kinds(entry, recipe.data), *entry.mixture))
         if entry.rewards.services and (entry.fleet.mode == "inline" or not recipe.ray.address):
             raise InputError(f"{where}.services: on the cluster at ray.address, by fleet.mode=sync or async")
 
 
-def _kinds(data: config.Data) -> tuple[str, ...]:
-    """Of all samples that a recipe may have."""
-    return (*KINDS, *data.handlers, *(source.kind for source in data.sources.values()))
+def _kinds(entry: Any, data: config.Data) -> tuple[str, ...]:
+    """Of all samples that a stage may have, but for those that files bring. RL asks none of sources."""
+    own = () if isinstance(entry, config.RL) else (source.kind for source in data.sources.values())
+    return (*KINDS, *data.handlers, *own)
 
 
 def _rates(entry: Any) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lapis import files
 from lapis.data import store
 from lapis.data.check import checks
+from lapis.data.corpus import contamination, engine
 from lapis.data.gather import Stage
 from lapis.data.screens.kits import asked, kits, shots
 from lapis.data.screens.kits.kits import Kit
@@ -24,6 +25,8 @@ VIEWS = 2
 """Most screens of a page: more of one page are worth less than another page."""
 CONSTRAINTS = 3
 """Most constraints of an instruction."""
+ITEMS = "items.parquet"
+"""RL items of the user's own, among what RL asks."""
 
 
 def make_kits(stage: Stage) -> dict[str, Any]:
@@ -75,9 +78,33 @@ def _given(stage: Stage, path: Path) -> dict[str, Any]:
     """Items of a file without those that a person called wrong, which are told."""
     is_wrong = checks.wrong(path)
     right = (item for item in items.given(path) if not is_wrong(item))
-    made = store.write_samples(stage.fresh / "items.parquet", right)
+    made = store.write_samples(stage.fresh / ITEMS, right)
     left = len(store.read_column(path, "id")) - made
     return {"items": made} | ({"notes": [f"{path.name}: items left out, {checks.WRONG}: {left}"]} if left else {})
+
+
+def spare_evaluations(stage: Stage) -> int:
+    """Take those RL items out that have read what is held out, as samples of sources go (corpus/contamination.py), and
+    those that equal it. Returns how many. Raises InputError for an evaluation set that is none."""
+    path, how = stage.fresh / ITEMS, stage.recipe.data.corpus.evaluations
+    if not path.is_file():
+        return 0
+    index, held = stage.out / "sets" / engine.EVALUATIONS, sorted(stage.held.glob("*.parquet"))
+    index.parent.mkdir(parents=True, exist_ok=True)
+    pictures = any(one.images for one in store.read_samples(path))
+    contamination.write_index(index, [*held, *(Path(one).expanduser() for one in how.against)], how, pictures)
+    keys = {key for file in held for key in store.read_column(file, "key")}
+    before = len(store.read_column(path, "id"))
+    return before - store.write_samples(path, _unread(path, contamination.Index(index, how), keys))
+
+
+def _unread(path: Path, index: contamination.Index, keys: Container[str]) -> Iterator[Sample]:
+    for group in range(store.groups(path)):
+        samples = store.read_group(path, group)
+        reasons, _ = index.judge(store.to_table(samples))
+        for sample, why in zip(samples, reasons.to_pylist(), strict=True):
+            if why is None and store.key(sample) not in keys:
+                yield sample
 
 
 def _balanced(stage: Stage) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,12 +47,6 @@ class Losses:
         self._many[step, reason, place[1]] += 1
         if self._many[step, reason, place[1]] <= EXAMPLES:
             self.shown.append((sample, step, reason, other))
-
-    def passed(self, step: str, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Samples that all stay, counted on their way."""
-        for sample in samples:
-            self.keep(step, sample)
-            yield sample
 
     def reasons(self, step: str) -> Counter[str]:
         """How many samples each reason of a step took."""

@@ -116,11 +116,15 @@ def make_corpus(stage: Stage) -> dict[str, Any]:
 def decontaminate(stage: Stage) -> dict[str, Any]:
     """Training samples that equal a held-out one by normalised text: counted here, and left out of the shards.
 
-    RL's own questions are counted beside them.
+    RL's own questions are counted beside them, and rl/questions.py asks none that equals a held-out one. Items of the
+    user's own are taken out here, also those that share only a part (gather_sets.spare_evaluations).
     """
     held = {key for path in sorted(stage.held.glob("*.parquet")) for key in store.read_column(path, "key")}
     leaked = {path.stem: _leaks(path, held) for path in _files(stage)}
+    spared = gather_sets.spare_evaluations(stage)
     asked = {f"fresh/{path.stem}": len(_leaks(path, held)) for path in sorted(stage.fresh.glob("*.parquet"))}
+    if spared:
+        asked["fresh/items"] = spared
     counts = {name: len(keys) for name, keys in leaked.items()} | asked
     return {"leaked": counts, "keys": sorted(set().union(*leaked.values()))}
 

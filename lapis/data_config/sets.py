@@ -37,10 +37,11 @@ class Candidates:
 @STRICT
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Temperature-scaled caps: how many samples of each (ability, language, modality) stay."""
+    """Temperature-scaled caps: how many samples of each (ability, language, modality) stay, in both sets."""
 
     total: Count = 0
-    """What the caps add up to; 0 takes the set's own size. A group that is smaller than its cap gives what it has."""
+    """What the caps add up to; 0 takes the set's own size. A group that is smaller than its cap gives what it has.
+    Among RL items each band has `bands.most` in its place."""
     temperature: Annotated[float, Gt(0), Le(1)] = 0.7
     """1 keeps the set's shares, less evens them (mT5's alpha, arXiv 2010.11934)."""
     weights: dict[str, Rate] = field(default_factory=dict)
@@ -55,7 +56,7 @@ class Bands:
     edges: tuple[Share, ...] = (0.25, 0.5, 0.75)
     """Pass rates between bands, rising. What is always or never right is left out in any case."""
     most: Count = 0
-    """Most items of a band; 0 takes all."""
+    """Most items of a band, balanced by `balance`; 0 takes the band's own size."""
     answers: Annotated[int, Ge(1)] = 4
     """Fewest answers that a pass rate must rest on."""
 

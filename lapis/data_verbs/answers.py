@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lapis.parsing import takes_words
+
+if TYPE_CHECKING:
+    from lapis.data.answers.ask import Tally
 
 NAME, ABOUT = "answers", "reasoning answers to problems, from any model behind OpenAI's API"
 EXAMPLE = (
@@ -40,12 +44,16 @@ def act(words: argparse.Namespace) -> None:
     total = most_requests(gathered, settings)
     with Bars([Task("answers", 0.0)], {}) as bars, bars.stage("answers", total) as progress:
         made = synthesise(settings, gathered, out, asker, settings.endpoint.model, progress, count)
-    tally = made.tally
-    print(
-        f"{out / 'answers.parquet'}: {made.samples} answers to {made.problems} problems; {tally.asked} asked, "
-        f"{tally.known} known, {tally.failed} failed, {tally.left} left; {tally.prompt} + {tally.written} tokens, "
-        f"cost {tally.cost:.4f}"
+    print(f"{out / 'answers.parquet'}: {made.samples} answers to {made.problems} problems; {told_of(made.tally)}")
+
+
+def told_of(tally: Tally) -> str:
+    """What asking took, for whoever pays."""
+    came = (
+        f"{tally.asked} asked, {tally.known} known, {tally.failed} failed, {tally.left} left, {tally.refused} refused"
     )
+    left = "; what is left could pass what may be spent" if tally.left else ""
+    return f"{came}; {tally.prompt} + {tally.written} tokens, cost {tally.cost:.4f}{left}"
 
 
 def sorted_words(given: Sequence[str], name: str) -> tuple[list[Path], list[str], Path]:

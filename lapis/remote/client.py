@@ -1,6 +1,6 @@
 """One endpoint: a request goes out when its pace allows, and again after a fault that may pass.
 
-Asked again are 408, 409, 425, 429, 5xx, lost connections, time-outs and answers that are no JSON, after a wait that
+Asked again are 408, 409, 425, 429, 5xx, lost connections, time-outs and answers that are broken, after a wait that
 doubles, with a random part (so that many do not return at once), or as long as Retry-After says. 401, 403, 404 and 405
 end everything: no other request would fare better. Any other 4xx is that request's own and is never asked again.
 """
@@ -57,7 +57,7 @@ class Client:
                     ticket.tokens = reply.prompt + reply.written
                     return reply
                 why = self._said(response)
-            except (httpx.TransportError, ValueError) as error:
+            except (httpx.RequestError, ValueError) as error:
                 response, why = None, _fault(error)
             if attempt < self.endpoint.retries:
                 await self._wait(attempt, response)
@@ -94,6 +94,8 @@ class Client:
 def _fault(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
+    if isinstance(error, httpx.DecodingError):
+        return "an answer whose packing is broken"
     return "an answer that is no chat completion" if isinstance(error, ValueError) else "no connection"
 
 

@@ -46,6 +46,11 @@ class Pace:
             self._left.append(ticket)
             return ticket
 
+    def follow(self, earlier: Pace) -> None:
+        """Count what `earlier` let through and keep what it was told: it is the same endpoint's, by the same clock."""
+        self._left.extendleft(reversed(earlier._left))
+        self._held = max(self._held, earlier._held)
+
     def hold(self, seconds: float) -> None:
         """Nothing leaves for so long: the API said so."""
         self._held = max(self._held, self._clock() + seconds)

@@ -22,6 +22,8 @@ IMAGE_TOKENS = 4096
 """What an image may cost, before it is known (17 tiles of 196 tokens are 3,332)."""
 MESSAGE_TOKENS = 16
 """What a message's frame may cost."""
+MOST_COUNT = 2**53
+"""No API counts as many tokens: a larger number is a broken one."""
 EFFORTS = ((256, "low"), (2048, "medium"))
 """Budgets up to which an effort is asked for; above and without a budget it is high (ours)."""
 
@@ -119,26 +121,36 @@ def price(prompt: int, written: int, endpoint: Endpoint) -> float:
 
 
 def reply_of(answer: Any, request: Request, endpoint: Endpoint) -> Reply:
-    """What an API's JSON says. Raises ValueError where it is no chat completion.
+    """What an API's JSON says. Raises ValueError where it is no chat completion, or has halves of characters.
 
-    Without `usage` the bytes count as tokens, so that a limit on cost is kept all the same.
+    Without `usage`, or with a broken one, the bytes count as tokens, so that a limit on cost is kept all the same.
     """
     try:
         choice = answer["choices"][0]
         said, finish = choice["message"], str(choice.get("finish_reason") or "stop")
         content = str(said.get("content") or "")
         told = said.get("reasoning_content") or said.get("reasoning") or ""
-        usage = answer.get("usage") or {}
+        usage = answer.get("usage")
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ValueError("no chat completion") from None
+    size = len((content + str(told)).encode())
     thought, text, closed = (str(told), content, True) if told else split(content)
     if request.think and not text and finish == "length":
         closed = False
-    prompt = int(usage.get("prompt_tokens") or most_prompt(request.turns))
-    written = int(usage.get("completion_tokens") or len((content + str(told)).encode()))
-    inside = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
-    cost = price(prompt, written, endpoint)
-    return Reply(text, thought, closed, finish, prompt, written, int(inside or 0), cost)
+    prompt = _count(usage, "prompt_tokens") or most_prompt(request.turns)
+    written = _count(usage, "completion_tokens") or size
+    inside = _count(_field(usage, "completion_tokens_details"), "reasoning_tokens")
+    return Reply(text, thought, closed, finish, prompt, written, inside, price(prompt, written, endpoint))
+
+
+def _field(tree: Any, name: str) -> Any:
+    return tree.get(name) if isinstance(tree, dict) else None
+
+
+def _count(tree: Any, name: str) -> int:
+    """A number of tokens; 0 where none is told."""
+    value = _field(tree, name)
+    return int(value) if isinstance(value, int | float) and 0 < value < MOST_COUNT else 0
 
 
 def split(content: str) -> tuple[str, str, bool]:

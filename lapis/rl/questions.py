@@ -2,7 +2,7 @@
 
 A question is a conversation with one answer to give and a reward in its `meta`; of one that points several times a
 single point is asked. Files are read by row groups, only as many as the run needs. Questions that cannot be asked or
-judged are left out before any work, counted by their reasons.
+judged, and those that equal a held-out sample, are left out before any work, counted by their reasons.
 """
 
 from __future__ import annotations
@@ -10,22 +10,21 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from lapis import config
 from lapis.data import store
-from lapis.data.mixture import belongs, match
+from lapis.data.mixture import match
+from lapis.rl.held import names
 from lapis.rl.rewards import made
 from lapis.rl.rewards.book import incomplete, name_of
 from lapis.rl.rollout import request
-from lapis.types import KINDS, InputError, Request, Sample, Text
+from lapis.types import InputError, Request, Sample, Text
 
 log = logging.getLogger(__name__)
 
-HELD = {"math": "math", "screen/math": "screen_math_seen", "screen/ground": "ground_seen"}
-"""Kind to the held-out file that measures it."""
 Fits = Callable[[Sample], bool]
 """Whether a question can be asked."""
 
@@ -56,6 +55,16 @@ class Fit:
             return str(error)
         return f"a prompt longer than {self.room} tokens (row_tokens - max_tokens)" if long else ""
 
+    def unlike(self, held: Container[str]) -> Fits:
+        """Fits, and equals no held-out sample, whose keys are `held`."""
+
+        def fits(sample: Sample) -> bool:
+            read = store.key(sample) in held
+            self.left_out["equal to a held-out sample"] += read
+            return not read and self(sample)
+
+        return fits
+
     def told(self) -> dict[str, int]:
         """How many questions were left out, by reason; the commonest first."""
         return {reason: many for reason, many in self.left_out.most_common() if many}
@@ -64,9 +73,11 @@ class Fit:
 def both(run: Path, recipe: config.Recipe, stage: config.RL, fit: Fit) -> tuple[list[Sample], list[Sample]]:
     """The questions that a run asks, and the held-out ones. Raises InputError as `draw` and `held` do."""
     wanted = max(1, stage.steps * stage.prompts * (1 + stage.refill))
+    fresh, heldout = (run / recipe.data.name / name for name in ("fresh", "heldout"))
+    keys = {key for path in heldout.glob("*.parquet") for key in store.read_column(path, "key")}
     try:
-        asked = draw(run / recipe.data.name / "fresh", stage.mixture, wanted, recipe.seed, fit)
-        return asked, held(run / recipe.data.name / "heldout", stage, recipe.seed, fit)
+        asked = draw(fresh, stage.mixture, wanted, recipe.seed, fit.unlike(keys))
+        return asked, held(heldout, stage, recipe.seed, fit)
     finally:
         for reason, many in fit.told().items():
             log.warning("%s: %d questions are left out: %s", stage.name, many, reason)
@@ -134,16 +145,13 @@ def _groups(path: Path, prefix: str, mixture: dict[str, float]) -> Iterator[tupl
 
 def held(folder: Path, stage: config.RL, seed: int, fits: Fits) -> list[Sample]:
     """`stage.held_out` held-out questions of the kinds that the stage trains, in equal parts."""
-    names = [
-        file for kind, file in HELD.items() if any(belongs(kind, one) or belongs(one, kind) for one in stage.mixture)
-    ]
-    names += [kind for kind in stage.mixture if not any(belongs(one, kind) for one in KINDS)]
-    if not names:
+    files = names(stage.mixture, lambda kind: (folder / f"{kind}.parquet").is_file())
+    if not files:
         raise InputError(f"{stage.name}.mixture: none of {', '.join(stage.mixture)} has held-out questions")
     rng = random.Random(f"held {seed}")
     drawn: list[Sample] = []
-    for rank, name in enumerate(names):
-        share = stage.held_out * (rank + 1) // len(names) - stage.held_out * rank // len(names)
+    for rank, name in enumerate(files):
+        share = stage.held_out * (rank + 1) // len(files) - stage.held_out * rank // len(files)
         asked = [one for one in store.read_samples(folder / f"{name}.parquet") if match(one.kind, stage.mixture)]
         asked = [one for one in asked if is_question(one) and fits(one)]
         drawn += rng.sample(asked, min(share, len(asked)))

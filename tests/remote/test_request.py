@@ -51,6 +51,23 @@ def test_thoughts_are_found_where_apis_put_them(
     assert reply.prompt > 0 and reply.written == len("".join(message.values()))  # no usage: bytes
 
 
+@pytest.mark.parametrize(
+    "usage",
+    ["twelve", ["twelve"], {"prompt_tokens": "twelve"}, {"prompt_tokens": float("inf"), "completion_tokens": -3},
+     {"completion_tokens": [1], "completion_tokens_details": "none"}],
+)  # fmt: skip
+def test_a_broken_usage_is_none_and_the_answer_stays(usage: object) -> None:
+    answer = {"choices": [{"message": {"content": "42"}}], "usage": usage}
+    reply, plain = (wire.reply_of(one, question("?"), PLACE) for one in (answer, answer | {"usage": None}))
+    assert reply == plain and (reply.text, reply.written) == ("42", 2) and reply.cost > 0
+
+
+def test_halves_of_characters_are_no_answer() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+    with pytest.raises(ValueError):
+        wire.reply_of({"choices": [{"message": {"content": "\ud800"}}], "usage": usage}, question("?"), PLACE)
+
+
 def test_a_key_is_the_request_and_who_is_asked() -> None:
     one = question("?")
     others: list[tuple[Request, Endpoint]] = [

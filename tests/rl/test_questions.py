@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from lapis.data import store
 from lapis.rl import questions
 from lapis.types import Image, InputError, Sample, Text, Turn
 from lapis.verify import check
+from tests.tiny import tiny_recipe
 
 PICTURE = Image(b"png", 100, 200)
 BOXES = [[0.0, 0.0, 100.0, 100.0], [500.0, 0.0, 100.0, 100.0], [500.0, 500.0, 200.0, 100.0]]
@@ -46,3 +48,33 @@ def test_points_are_drawn_for_rl_and_a_kind_without_questions_is_refused(tmp_pat
     assert len(drawn) == 4 and all(one.meta["verifier"] == "point" for one in drawn)
     with pytest.raises(InputError, match="math has no question"):
         questions.draw(tmp_path, {"math": 1.0}, 4, 0, lambda sample: True)
+
+
+def test_what_equals_a_held_out_sample_is_not_asked(tmp_path: Path) -> None:
+    turns = [(Turn("user", (Text(f"What is {number} + 1?"),)),) for number in range(30)]
+    made = [
+        Sample("math/arith", "en", "t", "CC0-1.0", one, meta={"verifier": "number", "answer": "1"}) for one in turns
+    ]
+    said = replace(made[3], turns=(*made[3].turns, Turn("assistant", (Text("1"),))))
+    shown = replace(conversation(BOXES[:1]), meta={"verifier": "point", "box": BOXES[0]})
+    store.write_samples(tmp_path / "data/fresh/questions.parquet", made)
+    store.write_samples(tmp_path / "data/fresh/screens.parquet", [conversation([BOXES[0], box]) for box in BOXES])
+    store.write_samples(tmp_path / "data/heldout/math.parquet", [said, *made[7:9]])
+    store.write_samples(tmp_path / "data/heldout/ground_seen.parquet", [shown])
+    recipe = tiny_recipe()
+    stage = replace(recipe.stages[-1], mixture={"math": 0.9, "screen/ground": 0.1}, steps=9)
+    fit = questions.Fit(stage, lambda request: 1)
+    asked, held = questions.both(tmp_path, recipe, stage, fit)
+    texts = [one.turns[0].text for one in asked]
+    assert len([text for text in texts if "What" in text]) == 27 and "Tap 0." not in texts
+    assert not {store.key(one) for one in asked} & {store.key(one) for one in held} and len(held) == 4
+    assert fit.told()["equal to a held-out sample"] >= 3
+
+
+def test_kinds_without_held_out_questions_stand_beside_others(tmp_path: Path) -> None:
+    asked = [
+        Sample("physics", "en", "t", "MIT", (Turn("user", (Text("?"),)),), meta={"verifier": "text", "answer": "a"})
+    ]
+    store.write_samples(tmp_path / "math.parquet", [replace(asked[0], kind="math/word")])
+    stage = replace(tiny_recipe().stages[-1], mixture={"math": 1.0, "physics": 1.0, "knowledge/text": 1.0})
+    assert [one.kind for one in questions.held(tmp_path, stage, 0, lambda sample: True)] == ["math/word"]

@@ -6,8 +6,9 @@ Two ways to ask: an endpoint over HTTP, and a generator in this process (lapis.t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from lapis.data.answers.log import Log
 from lapis.endpoint import Endpoint
 from lapis.remote import client as one
 from lapis.remote import request as wire
+from lapis.remote.pace import Pace
 from lapis.remote.request import Reply
 from lapis.types import Generator, InputError, Progress, Request, Silent
 
@@ -41,10 +43,10 @@ class Tally:
     written: int = 0
     cost: float = 0.0
 
-    def add(self, earlier: Tally) -> None:
-        """Count the requests of an earlier round of the same log, whose money and tokens are in this one's."""
-        for name in ("asked", "known", "refused", "failed", "left"):
-            setattr(self, name, getattr(self, name) + getattr(earlier, name))
+    def after(self, earlier: Tally) -> Tally:
+        """Both rounds of the same log: the money and tokens of the earlier one are in this one's."""
+        names = ("asked", "known", "refused", "failed", "left")
+        return replace(self, **{name: getattr(self, name) + getattr(earlier, name) for name in names})
 
 
 class Asker(Protocol):
@@ -87,6 +89,8 @@ class ByHTTP:
     log: Path
     spend: float = 0.0
     opened: Callable[[Endpoint], one.Client] = field(default=one.opened)
+    pace: Pace | None = field(default=None, init=False)
+    """Of the last call: what it let through counts against the limits of the next."""
 
     def ask(self, requests: Sequence[Request], progress: Progress | None = None) -> tuple[list[Reply | None], Tally]:
         """Raises InputError where the endpoint is not there, or refuses every request."""
@@ -119,8 +123,8 @@ class _Round:
         self.why = ""
 
     async def run(self, new: Mapping[str, Request]) -> None:
-        client = self.by.opened(self.by.endpoint)
-        waiting = iter(new.items())
+        client = self._client()
+        waiting = deque(new.items())
         try:
             async with client.http, asyncio.TaskGroup() as group:
                 for _ in range(min(self.by.endpoint.concurrency, len(new))):
@@ -131,12 +135,21 @@ class _Round:
         if self.tally.failed and not self.log.replies:
             raise self._gone()
 
-    async def _work(self, client: one.Client, waiting: Iterator[tuple[str, Request]]) -> None:
-        """Requests one after the other, until there is none or no money."""
-        for key, request in waiting:
+    def _client(self) -> one.Client:
+        client = self.by.opened(self.by.endpoint)
+        if self.by.pace is not None:
+            client.pace.follow(self.by.pace)
+        self.by.pace = client.pace
+        return client
+
+    async def _work(self, client: one.Client, waiting: deque[tuple[str, Request]]) -> None:
+        """Requests one after the other, until there is none or no money; what is on its way may leave some for more."""
+        while waiting:
+            key, request = waiting[0]
             most = wire.price(wire.most_prompt(request.turns), request.max_tokens, self.by.endpoint)
             if not self.purse.reserve(most):
                 return
+            waiting.popleft()
             cost = 0.0
             try:
                 reply = await client.ask(request)

@@ -67,12 +67,12 @@ def _is_right(meta: Mapping[str, Any], reply: Reply | None) -> bool:
 
 
 def _rates(replies: Replies, rights: Mapping[int, Sequence[bool]]) -> dict[str, Any]:
-    """Pass rates over the replies that came."""
+    """Pass rates over the tries: replies that came and that the API did not refuse. One that was cut off is wrong."""
     passes, counts = {}, {}
     for budget, many in replies.items():
-        came = [right for right, one in zip(rights[budget], many, strict=True) if one is not None]
-        if came:
-            passes[budget], counts[budget] = sum(came) / len(came), len(came)
+        tries = [right for right, one in zip(rights[budget], many, strict=True) if one and not one.refused]
+        if tries:
+            passes[budget], counts[budget] = sum(tries) / len(tries), len(tries)
     largest = -1 if -1 in passes else max(passes)
     return {
         "pass_rate": round(passes[largest], 4),

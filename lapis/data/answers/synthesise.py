@@ -1,8 +1,8 @@
 """Both phases in order: gather, rewrite, ask, judge, write.
 
 Everything but the log of answers is computed anew by each start, from the same files and the log: what a killed one
-left is never half of something. The data stage calls `synthesise` with whoever answers; `lapis data answers` does so
-with an endpoint.
+left is never half of something. `synthesise` takes whoever answers: an endpoint from `lapis data answers`, from Python
+also a generator of the same process. No run's data stage calls it.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def synthesise(
     if not posed:
         raise InputError("no problems there, or none that was made of the documents")
     requests = [request for problem in posed for request in answers_of(problem, settings)]
-    replies, tally = asker.ask(requests, progress)
-    tally.add(rewriting)
+    replies, answering = asker.ask(requests, progress)
+    tally = answering.after(rewriting)
     results = list(_judged(posed, replies, settings, tokens, by))
     for result in results:
         if result.dropped:

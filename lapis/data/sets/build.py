@@ -1,19 +1,20 @@
 """An SFT set and an RL set of samples files: copies out, answers chosen, abilities in balance, items banded.
 
-The data stage calls `build`; `lapis data sets` does so with endpoints. Without models nothing is asked of anybody.
+Both sets lose copies of instructions and are balanced by the same rules, the RL set within each band. The data stage
+calls `build` for its questions; `lapis data sets` does so with endpoints. Without models nothing is asked of anybody.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lapis.data import store
 from lapis.data.answers import problems
-from lapis.data.answers.ask import Asker
+from lapis.data.answers.ask import Asker, Tally
 from lapis.data.check import checks
 from lapis.data.losses import Losses
 from lapis.data.sets import balance, following, instructions, items
@@ -25,7 +26,7 @@ from lapis.types import InputError, Progress, Sample, Silent
 
 @dataclass(frozen=True, slots=True)
 class Askers:
-    """Who is asked: models by name, and who rates their answers."""
+    """Who is asked: models by name, and who rates their answers. All share a log."""
 
     models: Mapping[str, Asker] = field(default_factory=dict)
     scorer: Asker | None = None
@@ -33,10 +34,11 @@ class Askers:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """How many samples each set has."""
+    """How many samples each set has, and what asking models took."""
 
     sft: int
     rl: int
+    tally: Tally
 
 
 def build(
@@ -51,14 +53,13 @@ def build(
     found = [sample for path in paths for sample in _unspoilt(path, losses) if not sample.document]
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no conversations there")
-    sft = _sft(found, settings, askers, losses, progress or Silent())
-    many = following.generate(settings.constraints, settings.seed, settings.most_constraints)
-    rl = [*items.items(found, settings.bands, losses), *losses.passed("constraints", many)]
-    rl = [_tagged(item) for item in rl]
+    sft, tally = _sft(found, settings, askers, losses, progress or Silent())
+    rl = _rl(found, settings, losses)
     store.write_samples(out / "sft.parquet", sft)
     store.write_samples(out / "rl.parquet", rl)
-    losses.write(out, {"sft": _table(sft), "rl": _table(rl), "bands": _bands(rl)})
-    return Built(len(sft), len(rl))
+    asked = {"requests": asdict(tally)} if askers.models else {}
+    losses.write(out, {"sft": _table(sft), "rl": _table(rl), "bands": _bands(rl), **asked})
+    return Built(len(sft), len(rl), tally)
 
 
 def _unspoilt(path: Path, losses: Losses) -> Iterator[Sample]:
@@ -84,30 +85,46 @@ def _read(path: Path) -> Iterator[Sample]:
         yield from store.read_samples(path)
 
 
-def _sft(found: Sequence[Sample], settings: Sets, askers: Askers, losses: Losses, progress: Progress) -> list[Sample]:
+def _sft(
+    found: Sequence[Sample], settings: Sets, askers: Askers, losses: Losses, progress: Progress
+) -> tuple[list[Sample], Tally]:
     ready = [sample for sample in found if askers.models or sample.turns[-1].role == "assistant"]
-    unique = _unique(ready, settings.near, losses)
+    unique, tally = _unique(ready, settings.near, "instructions", losses), Tally()
     if askers.models:
-        chosen = answered(unique, settings.candidates, askers.models, askers.scorer, progress)
+        chosen, tally = answered(unique, settings.candidates, askers.models, askers.scorer, progress)
         unique = _chosen(unique, chosen, losses)
     tagged = [_tagged(sample) for sample in unique]
     kept = balance.chosen(tagged, settings.balance, settings.seed)
-    for place, sample in enumerate(tagged):
+    return _balanced(tagged, kept, "balance", "over its group's cap", losses), tally
+
+
+def _rl(found: Sequence[Sample], settings: Sets, losses: Losses) -> list[Sample]:
+    """Items of what has a pass rate, then generated instructions."""
+    rated = [_tagged(item) for item in items.items(found, settings.bands, losses)]
+    unique = _unique(rated, settings.near, "items/instructions", losses)
+    kept = items.chosen(unique, settings.bands, settings.balance, settings.seed)
+    many = [*following.generate(settings.constraints, settings.seed, settings.most_constraints)]
+    made = _unique([_tagged(one) for one in many], False, "constraints", losses)
+    return [*_balanced(unique, kept, "items/balance", "over its group's cap in its band", losses), *made]
+
+
+def _balanced(samples: Sequence[Sample], kept: Container[int], step: str, reason: str, losses: Losses) -> list[Sample]:
+    for place, sample in enumerate(samples):
         if place in kept:
-            losses.keep("balance", sample)
+            losses.keep(step, sample)
         else:
-            losses.drop("balance", sample, "over its group's cap")
-    return [sample for place, sample in enumerate(tagged) if place in kept]
+            losses.drop(step, sample, reason)
+    return [sample for place, sample in enumerate(samples) if place in kept]
 
 
-def _unique(samples: Sequence[Sample], near: bool, losses: Losses) -> list[Sample]:
+def _unique(samples: Sequence[Sample], near: bool, step: str, losses: Losses) -> list[Sample]:
     found = instructions.copies(samples, near)
     for place, sample in enumerate(samples):
         if place in found:
             why, kept = found[place]
-            losses.drop("instructions", sample, why, samples[kept].fingerprint)
+            losses.drop(step, sample, why, samples[kept].fingerprint)
         else:
-            losses.keep("instructions", sample)
+            losses.keep(step, sample)
     return [sample for place, sample in enumerate(samples) if place not in found]
 
 

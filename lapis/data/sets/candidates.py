@@ -2,20 +2,20 @@
 
 Where an instruction has a check (`meta.verifier`) only right answers stay; where it has none and its answers are
 short, those that agree do; what is longer is left to the scorer alone. The best rated answer is taken, of equal ones
-the shortest. The scorer's four points are those of the original's generative reward model: relevance, accuracy,
-helpfulness, redundancy (its words are ours).
+the shortest; where there is a scorer, none that it did not rate. The scorer's four points are those of the original's
+generative reward model: relevance, accuracy, helpfulness, redundancy (its words are ours).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lapis.data.answers import judge
-from lapis.data.answers.ask import Asker
+from lapis.data.answers.ask import Asker, Tally
 from lapis.data.answers.choose import is_known
 from lapis.data.answers.problems import problem_of
 from lapis.data_config.sets import Candidates
@@ -48,21 +48,24 @@ def answered(
     models: Mapping[str, Asker],
     scorer: Asker | None,
     progress: Progress,
-) -> list[Sample | str]:
-    """Each sample with the answer that was chosen for it, or why there is none. Other answers than those of `models`
-    (by name) are not looked at."""
+) -> tuple[list[Sample | str], Tally]:
+    """Each sample with the answer that was chosen for it, or why there is none; and what asking took, by the log that
+    all share. Other answers than those of `models` (by name) are not looked at."""
     asked = [(problem_of(sample) or sample, sample.think) for sample in samples]
     requests = [_request(problem, think, number, settings) for problem, think in asked for number in _numbers(settings)]
     found: list[list[Candidate]] = [[] for _ in samples]
+    tally = Tally()
     for name, model in models.items():
-        replies, _ = model.ask(requests, progress)
+        replies, now = model.ask(requests, progress)
+        tally = now.after(tally)
         for place, reply in enumerate(replies):
             if reply is not None:
                 found[place // settings.samples].append(Candidate(reply, name))
     left = [_allowed(problem, think, many, settings) for (problem, think), many in zip(asked, found, strict=True)]
     if scorer is not None:
-        left = _scored([problem for problem, _ in asked], left, scorer, settings, progress)
-    return [_best(problem, think, one) for (problem, think), one in zip(asked, left, strict=True)]
+        left, now = _scored([problem for problem, _ in asked], left, scorer, settings, progress)
+        tally = now.after(tally)
+    return [_best(problem, think, one) for (problem, think), one in zip(asked, left, strict=True)], tally
 
 
 def _numbers(settings: Candidates) -> range:
@@ -103,15 +106,20 @@ def _scored(
     scorer: Asker,
     settings: Candidates,
     progress: Progress,
-) -> list[list[Candidate] | str]:
+) -> tuple[list[list[Candidate] | str], Tally]:
     jobs = [(place, one) for place, many in enumerate(left) if not isinstance(many, str) for one in many]
-    replies, _ = scorer.ask([rating(problems[place], one.reply.text) for place, one in jobs], progress)
-    rated: list[list[Candidate] | str] = [many if isinstance(many, str) else [] for many in left]
+    replies, tally = scorer.ask([rating(problems[place], one.reply.text) for place, one in jobs], progress)
+    rated: dict[int, list[Candidate]] = defaultdict(list)
     for (place, one), reply in zip(jobs, replies, strict=True):
-        score, many = score_of(reply), rated[place]
-        if score is not None and score >= settings.least_score and not isinstance(many, str):
-            many.append(replace(one, score=score))
-    return [many or "score too low" for many in rated]
+        rated[place].append(replace(one, score=score_of(reply)))
+    least = settings.least_score
+    return [many if isinstance(many, str) else _liked(rated[place], least) for place, many in enumerate(left)], tally
+
+
+def _liked(many: Sequence[Candidate], least: float) -> list[Candidate] | str:
+    """Candidates that are rated so high, or why there is none; one without a rating might have been."""
+    liked = [one for one in many if one.score is not None and one.score >= least]
+    return liked or ("no rating" if any(one.score is None for one in many) else "score too low")
 
 
 def rating(problem: Sample, answer: str) -> Request:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from lapis.data import store
 from lapis.data.answers.choose import is_known
 from lapis.data.answers.problems import problem_of
 from lapis.data.losses import Losses
-from lapis.data_config.sets import Bands
+from lapis.data.sets import balance
+from lapis.data_config.sets import Balance, Bands
 from lapis.types import InputError, Sample
 
 STEP = "items"
@@ -26,24 +27,32 @@ def items(samples: Iterable[Sample], bands: Bands, losses: Losses) -> Iterator[S
     if list(bands.edges) != sorted(set(bands.edges)):
         raise InputError("bands.edges: expected rising numbers")
     seen: set[str] = set()
-    counts: Counter[str] = Counter()
     for sample in samples:
         problem = None if "pass_rate" not in sample.meta else problem_of(sample)
         if problem is None or (key := store.key(problem)) in seen:
             continue
         seen.add(key)
         rate, answers = float(sample.meta["pass_rate"]), int(sample.meta.get("answers", 0))
-        band = name_of(rate, bands)
-        why = _wrong(problem, rate, answers, bands) or (
-            "band is full" if bands.most and counts[band] >= bands.most else ""
-        )
-        if why:
+        if why := _wrong(problem, rate, answers, bands):
             losses.drop(STEP, problem, why)
             continue
-        counts[band] += 1
         losses.keep(STEP, problem)
-        meta = {**problem.meta, "band": band, "pass_rate": rate, "answers": answers, "difficulty": round(1 - rate, 4)}
-        yield replace(problem, meta=meta)
+        more = {"band": name_of(rate, bands), "pass_rate": rate, "answers": answers, "difficulty": round(1 - rate, 4)}
+        yield replace(problem, meta={**problem.meta, **more})
+
+
+def chosen(found: Sequence[Sample], bands: Bands, rule: Balance, seed: int) -> set[int]:
+    """Places of the items that stay: in each band abilities, languages and modalities are balanced by `rule`, whose
+    `total` is there the band's `most`."""
+    within: dict[str, list[int]] = defaultdict(list)
+    for place, item in enumerate(found):
+        within[item.meta["band"]].append(place)
+    capped = replace(rule, total=bands.most)
+    return {
+        places[at]
+        for places in within.values()
+        for at in balance.chosen([found[place] for place in places], capped, seed)
+    }
 
 
 def given(path: Path) -> Iterator[Sample]:

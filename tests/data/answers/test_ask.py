@@ -30,7 +30,7 @@ def test_answers_come_in_order_and_nothing_is_asked_twice(tmp_path: Path) -> Non
     assert again[:20] == replies and (tally.asked, tally.known, len(there.bodies)) == (1, 7, 8)
 
 
-@pytest.mark.parametrize("fault", [408, 409, 425, 429, 500, 503, "time", "lost", "no json"])
+@pytest.mark.parametrize("fault", [408, 409, 425, 429, 500, 503, "time", "lost", "no json", "gzip"])
 def test_what_may_pass_is_asked_again_and_waits_longer_each_time(tmp_path: Path, fault: int | str) -> None:
     def script(body: dict[str, Any], before: int) -> httpx.Response:
         if before == 3:
@@ -39,6 +39,8 @@ def test_what_may_pass_is_asked_again_and_waits_longer_each_time(tmp_path: Path,
             raise httpx.ReadTimeout("")
         if fault == "lost":
             raise httpx.ConnectError("")
+        if fault == "gzip":
+            return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
         return httpx.Response(200, text="<html>") if fault == "no json" else httpx.Response(int(fault))
 
     there = Scripted(script)
@@ -62,6 +64,14 @@ def test_no_more_leave_in_a_minute_than_the_config_says(tmp_path: Path) -> None:
     room = wire.most_prompt(asked[0].turns) + 50  # one on its way, and 20 tokens each of those that are back
     slow.asker(tmp_path / "b", tokens_minute=room + 20, concurrency=1).ask(asked)
     assert sum(slow.waits) == 120.0
+
+
+def test_one_call_after_the_other_keeps_the_same_minute(tmp_path: Path) -> None:
+    there = Scripted(lambda body, before: said("ok"))
+    asker = there.asker(tmp_path / "log", requests_minute=4, concurrency=2)
+    for start in (0, 4, 8):
+        asker.ask([question(str(number)) for number in range(start, start + 4)])
+    assert sum(there.waits) == 120.0
 
 
 def test_one_request_that_never_works_takes_no_other_with_it(tmp_path: Path) -> None:
@@ -105,6 +115,14 @@ def test_the_money_is_never_passed_and_a_later_start_goes_on(tmp_path: Path) -> 
     assert tally.left == 50 - tally.asked == replies.count(None) > 0
     _, more = there.asker(tmp_path / "log", spend=60 * each).ask(asked)
     assert more.left == 0 and more.known == tally.asked and len(there.bodies) == 50
+
+
+def test_what_answers_leave_over_pays_for_those_that_wait(tmp_path: Path) -> None:
+    there = Scripted(lambda body, before: said("x", prompt=10, written=1))
+    asked = [question(f"{number:03d}", max_tokens=100) for number in range(20)]
+    most, each = wire.price(wire.most_prompt(asked[0].turns), 100, PLACE), wire.price(10, 1, PLACE)
+    _, tally = there.asker(tmp_path / "log", spend=most + 20 * each, concurrency=8).ask(asked)
+    assert (tally.asked, tally.left) == (20, 0)
 
 
 def test_the_key_comes_from_the_environment_and_is_written_nowhere(

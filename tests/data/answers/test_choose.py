@@ -105,6 +105,13 @@ def test_each_budget_keeps_its_shortest_right_thought() -> None:
     assert made.refused == {"wrong": 3, "no reply": 1} and made.samples[0].meta["by"] == "teacher"
 
 
+def test_what_the_api_refused_is_no_try_and_what_was_cut_off_is_wrong() -> None:
+    no = refused(question("?"), "400")
+    replies = {-1: [wrote("42", "a"), no, None, wrote("", "b", finish="length", closed=False)], 32: [no, None]}
+    meta = judged(KNOWN, replies, Answers(budgets=(-1, 32)), bytes_of, "t").problem.meta
+    assert meta["passes"] == {"-1": 0.5} and (meta["pass_rate"], meta["answers"]) == (0.5, 2)
+
+
 def test_a_budget_that_nobody_kept_may_take_a_short_thought_from_elsewhere() -> None:
     replies = {-1: [wrote("42", "a" * 60), wrote("42", "b" * 20)], 32: [wrote("41", "c"), wrote("41", "d")]}
     made = judged(KNOWN, replies, Answers(budgets=(-1, 32), samples=2), bytes_of, "t")

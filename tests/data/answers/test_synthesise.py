@@ -6,12 +6,7 @@ import json
 import os
 import signal
 import subprocess
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -25,6 +20,7 @@ from lapis.data.losses import SCHEMA, read_counts
 from lapis.data_config.answers import Answers
 from lapis.types import Completion, InputError, Request
 from tests.conftest import ROOT, command, environment
+from tests.data.answers.counting import counting
 from tests.serve.scripted import THOUGHT, Scripted, data_uri, png, serving
 
 PROBLEMS = (
@@ -143,66 +139,27 @@ def test_files_without_a_problem(tmp_path: Path) -> None:
         )
 
 
-class Counting(ThreadingHTTPServer):
-    """Counts what it answered whole; from `most` requests on it keeps everybody waiting."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(("127.0.0.1", 0), Answerer)
-        self.most, self.got, self.full = most, Counter[str](), threading.Event()
-        self.daemon_threads = True
-
-
-class Answerer(BaseHTTPRequestHandler):
-    server: Counting
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.got[body.decode()] += 1
-        if self.server.got.total() > self.server.most:
-            self.server.full.set()
-            threading.Event().wait()
-        message = {"role": "assistant", "content": "42", "reasoning_content": "6*7"}
-        answer = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, form: str, *words: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def counting() -> Iterator[Counting]:
-    server = Counting(25)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_killed_process_goes_on_and_asks_nothing_twice(tmp_path: Path, counting: Counting) -> None:
+def test_a_killed_process_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text("".join(json.dumps({"question": f"{n} and {42 - n}?", "answer": "42"}) + "\n" for n in range(10)))
     words = ["data", "answers", str(path), "samples=2", "budgets=[-1, 64]", "endpoint.model=m", f"out={tmp_path / 'o'}"]
-    words.append(f"endpoint.url=http://127.0.0.1:{counting.server_port}/v1")
-    process = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-    try:
-        assert counting.full.wait(60)
-        os.kill(process.pid, signal.SIGKILL)
-    finally:
-        process.kill()
-        process.wait()
-    log = tmp_path / "o" / "log.jsonl"
-    kept = log.read_bytes().count(b"\n")
-    first = dict(counting.got)
-    assert 25 - 4 <= kept <= 25 and not (tmp_path / "o" / "answers.parquet").exists()
-    counting.most = 10**6
-    assert cli.main(words) == 0
-    again = {body: times - first.get(body, 0) for body, times in counting.got.items()}
-    assert sum(again.values()) == 40 - kept and max(counting.got.values()) <= 2
-    assert sum(times == 2 for times in counting.got.values()) <= 4 + 25 - kept
-    assert len(list(store.read_samples(tmp_path / "o" / "answers.parquet"))) == 10
-    assert log.read_bytes().count(b"\n") == 40
+    with counting(25) as server:
+        words.append(f"endpoint.url=http://127.0.0.1:{server.server_port}/v1")
+        process = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
+        try:
+            assert server.full.wait(60)
+            os.kill(process.pid, signal.SIGKILL)
+        finally:
+            process.kill()
+            process.wait()
+        log = tmp_path / "o" / "log.jsonl"
+        kept = log.read_bytes().count(b"\n")
+        first = dict(server.got)
+        assert 25 - 4 <= kept <= 25 and not (tmp_path / "o" / "answers.parquet").exists()
+        server.most = 10**6
+        assert cli.main(words) == 0
+        again = {body: times - first.get(body, 0) for body, times in server.got.items()}
+        assert sum(again.values()) == 40 - kept and max(server.got.values()) <= 2
+        assert sum(times == 2 for times in server.got.values()) <= 4 + 25 - kept
+        assert len(list(store.read_samples(tmp_path / "o" / "answers.parquet"))) == 10
+        assert log.read_bytes().count(b"\n") == 40

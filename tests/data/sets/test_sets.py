@@ -146,6 +146,7 @@ def test_the_best_of_several_models_by_check_vote_and_score() -> None:
         replace(talk("One and one?"), meta={"verifier": "number", "answer": "2"}),
         talk("Largest city?"),
         talk("Nobody knows."),
+        talk("Something odd."),
         talk("Something poor."),
     ]
     tell, better = "Boats float. " * 9, f"Boats float because they are light. {LONG * 3}"
@@ -153,14 +154,14 @@ def test_the_best_of_several_models_by_check_vote_and_score() -> None:
     second = Says({"Six": "41", "Capital": "lisbon.", "boats": better, "One": "4", "Largest": "B", "Nobody": None})
     third = Says({"Six": r"\boxed{42}", "Capital": "Porto", "boats": "[|AI|]", "One": "5", "Largest": "C",
                   "Nobody": None})  # fmt: skip
-    scorer = Says({"light": '{"score": 9}', "poor": "no idea"}, '{"score": 7}')
+    scorer = Says({"light": '{"score": 9}', "odd": "no idea", "poor": '{"score": 2}'}, '{"score": 7}')
     models = {"first": first, "second": second, "third": third}
-    chosen = answered(samples, Candidates(), models, scorer, Silent())
+    chosen, _ = answered(samples, Candidates(), models, scorer, Silent())
     found = [one if isinstance(one, str) else (one.turns[-1].text, one.meta["by"]) for one in chosen]
     assert found == [("42", "first"), ("Lisbon", "first"), (better.strip(), "second"), "no right answer", "no majority",
-                     "no reply", "score too low"]  # fmt: skip
+                     "no reply", "no rating", "score too low"]  # fmt: skip
     assert isinstance(chosen[2], Sample) and chosen[2].meta["score"] == 9.0 and chosen[2].meta["candidates"] == 2
-    assert first.asked == 7 and scorer.asked == 2 + 2 + 2 + 3
+    assert first.asked == 8 and scorer.asked == 2 + 2 + 2 + 3 + 3
 
 
 @pytest.mark.parametrize(
@@ -186,10 +187,28 @@ def test_items_lie_in_bands_and_the_hopeless_and_the_sure_are_left_out() -> None
         "b": "0-0.25", "c": "0.25-0.5", "d": "0.5-0.75", "e": "0.75-1"}  # fmt: skip
     assert losses.reasons("items") == {"never right": 1, "always right": 1, "few answers": 1, "no verifier": 1}
     assert all(len(one.turns) == 1 and verify.check(one.meta, "1").score for one in found)
-    full = list(items.items([rated(str(n), 0.6) for n in range(9)], Bands(most=3), Losses()))
-    assert len(full) == 3
     with pytest.raises(InputError, match="rising"):
         list(items.items([], Bands(edges=(0.5, 0.25)), Losses()))
+
+
+def test_rl_items_lose_near_copies_and_are_balanced_in_each_band(tmp_path: Path) -> None:
+    sums = [rated(f"What is {number} + 1?", 0.6) for number in range(90)]
+    hard = [rated(f"What is {number} + 2?", 0.1) for number in range(20)]
+    verses = [replace(rated(f"{number}月有几天?", 0.6, lang="zh"), kind="knowledge/text") for number in range(9)]
+    copies = [rated(LONG + word, 0.6) for word in ("today", "now")]
+    store.write_samples(tmp_path / "problems.parquet", [*sums, *hard, *verses, *copies])
+    settings = Sets(bands=Bands(most=30), balance=Balance(total=1, temperature=0.01))
+    build(settings, [tmp_path / "problems.parquet"], tmp_path / "out")
+    kept = list(store.read_samples(tmp_path / "out" / "rl.parquet"))
+    assert Counter((one.meta["band"], one.lang) for one in kept) == {
+        ("0.5-0.75", "zh"): 9, ("0.5-0.75", "en"): 15, ("0-0.25", "en"): 20}  # fmt: skip
+    dropped = Counter[str]()
+    for row in read_counts(tmp_path / "out")["steps"]:
+        dropped.update({(row["name"], why): many for why, many in row["dropped"].items() if "items" in row["name"]})
+    assert dropped == {
+        ("items/instructions", "near copy"): 1,
+        ("items/balance", "over its group's cap in its band"): 76,
+    }
 
 
 def test_both_sets_of_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

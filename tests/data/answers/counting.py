@@ -1,0 +1,54 @@
+"""A server on loopback that counts what it answered, and lets a test kill whoever asks while it waits."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Counting(ThreadingHTTPServer):
+    """Counts what it answered whole; from `most` requests on it keeps everybody waiting. It answers 42, and rates 8."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(("127.0.0.1", 0), Answerer)
+        self.most, self.got, self.full = most, Counter[str](), threading.Event()
+        self.daemon_threads = True
+
+
+class Answerer(BaseHTTPRequestHandler):
+    server: Counting
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.got[body.decode()] += 1
+        if self.server.got.total() > self.server.most:
+            self.server.full.set()
+            threading.Event().wait()
+        said = '{"score": 8}' if b"Rate the answer" in body else "42"
+        message = {"role": "assistant", "content": said, "reasoning_content": "6*7"}
+        answer = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, form: str, *words: Any) -> None:
+        pass
+
+
+@contextmanager
+def counting(most: int) -> Iterator[Counting]:
+    """A server in a thread, stopped at the end."""
+    server = Counting(most)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
