@@ -4,7 +4,8 @@
     all signatures -> exact, near, pictures -> evaluation sets                           make_samples
     what is left -> a reader's grades -> key data -> samples, counts
 
-A killed build goes on with the partitions that are not finished; the joins take seconds and are made anew.
+A killed build goes on with the partitions that are not finished; the joins take seconds and are made anew. They join
+what the first function has made, whatever has become of the sources since.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ UNITS = 1000
 """How far each of the two functions advances its progress."""
 COUNTS, DROPPED, BROKEN = "counts.json", "dropped.parquet", "broken.jsonl"
 EVALUATIONS = "evaluations.npz"
+PARTS = "parts.json"
+"""The finished partitions: source and name of each, in order."""
 
 
 def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -45,12 +48,27 @@ def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str,
     share = Scaled(progress, UNITS, len(jobs))
     for _ in Runner(data.runner, data.workers).each("part:make", jobs):
         share.advance()
-    return {"plan": names(data), "corpus": config.dump(data.corpus), "made": len(jobs)}
+    files.write_json(folder / PARTS, _names(parts))
+    return {"plan": _names(parts), "corpus": config.dump(data.corpus), "made": len(jobs)}
 
 
 def names(data: config.Data) -> list[list[str]]:
     """Source and name of every partition that the sources have now."""
-    return [[one.source, one.name] for one in plan.parts(data)]
+    return _names(plan.parts(data))
+
+
+def _names(parts: Sequence[Part]) -> list[list[str]]:
+    return [[one.source, one.name] for one in parts]
+
+
+def _finished(folder: Path) -> list[Part]:
+    """The partitions that `make_parts` has made."""
+    count: Counter[str] = Counter()
+    parts = []
+    for source, name in json.loads((folder / PARTS).read_text(encoding="utf-8")):
+        parts.append(Part(source, count[source], name, ()))
+        count[source] += 1
+    return parts
 
 
 def _forget(parts: Sequence[Part], folder: Path) -> None:
@@ -80,7 +98,7 @@ def make_samples(
     if not data.sources and not folder.is_dir():
         return {"compared": 0, "samples": {}}
     runner = Runner(data.runner, data.workers)
-    world = World(folder, plan.parts(data))
+    world = World(folder, _finished(folder))
     copies.exact(world)
     progress.advance(UNITS // 10)
     copies.near(world, data.corpus.near, runner)
@@ -95,7 +113,7 @@ def make_samples(
     sets = [*sorted(heldout.glob("*.parquet")), *(Path(one).expanduser() for one in data.corpus.evaluations.against)]
     compared = contamination.write_index(index, sets, data.corpus.evaluations, world.pictures)
     outs = [samples / write.name(one) for one in world.parts]
-    _clear(samples, outs, folder)
+    _clear(samples, world.parts, folder)
     weighed = weigh.wanted(data.corpus)
     share = Scaled(progress, UNITS - 2 * (UNITS // 10) - UNITS // 5, len(outs) * (3 if weighed else 1))
     kept = [one.file(folder, ".kept.parquet") for one in world.parts]
@@ -123,15 +141,15 @@ def _weigh(
     weigh.write_told(folder, parts)
 
 
-def _clear(samples: Path, outs: Sequence[Path], folder: Path) -> None:
-    """Remove the samples files of an earlier plan that this one does not write, and what a kill left."""
+def _clear(samples: Path, parts: Sequence[Part], folder: Path) -> None:
+    """Remove the samples files of an earlier plan that hold another partition now or none, and what a kill left."""
     path = folder / "written.json"
-    now = [one.name for one in outs]
+    now = [f"{write.name(one)} {one.name}" for one in parts]
     for cut in samples.glob("*.parquet.*.tmp"):
         cut.unlink()
     if path.is_file():
-        for name in set(json.loads(path.read_text(encoding="utf-8"))) - set(now):
-            (samples / name).unlink(missing_ok=True)
+        for told in set(json.loads(path.read_text(encoding="utf-8"))) - set(now):
+            (samples / told.partition(" ")[0]).unlink(missing_ok=True)
     files.write_json(path, now)
 
 
@@ -195,10 +213,10 @@ def _shown(world: World, most: int) -> Iterator[pa.Table]:
             yield table.take(pa.array(takes, pa.int64()))
 
 
-def texts(data: config.Data, folder: Path, source: str, most: int) -> Iterator[str]:
+def texts(folder: Path, source: str, most: int) -> Iterator[str]:
     """The first texts of a source's partitions, up to so many characters."""
     size = 0
-    for one in plan.parts(data):
+    for one in _finished(folder):
         if one.source != source:
             continue
         with pq.ParquetFile(one.file(folder, ".parquet")) as file:

@@ -27,7 +27,8 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of a source that is read, kept and resumed on its own: a file, or a range of its rows or members."""
+    """A part of a source that is read, kept and resumed on its own: a file, a range of its rows or members, or some
+    files of a folder."""
 
     path: Path
     first: int = 0
@@ -35,6 +36,13 @@ class Slice:
     """None is the end."""
     root: Path = Path()
     """Folder of the source: places are told from it, and nothing is read that lies outside."""
+    names: tuple[str, ...] = ()
+    """Of a folder the files that belong to the slice; none where `path` is a file."""
+
+    @property
+    def files(self) -> list[Path]:
+        """All that it is made of."""
+        return [self.path / name for name in self.names] or [self.path]
 
     @property
     def name(self) -> str:

@@ -49,9 +49,9 @@ def write(path: Path, texts: Sequence[str], broken: Mapping[int, bytes] | None =
     return path
 
 
-def data(places: Mapping[str, Path | str], *words: str, lang: str = "en") -> config.Data:
-    """Settings with one JSON lines source a place."""
-    sources = {name: config.Source("jsonl", str(place), lang=lang) for name, place in places.items()}
+def data(places: Mapping[str, Path | str], *words: str, lang: str = "en", form: str = "jsonl") -> config.Data:
+    """Settings with one source a place, of JSON lines unless another form is told."""
+    sources = {name: config.Source(form, str(place), lang=lang) for name, place in places.items()}
     tree = {"sources": sources, "made": False, "workers": 1, "corpus": corpus(*words)}
     return config.Data(**tree)
 
