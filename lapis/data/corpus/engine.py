@@ -21,13 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lapis import config, files
-from lapis.data.corpus import contamination, copies, grade, part, plan, weigh, write
+from lapis.data.corpus import contamination, copies, grade, part, plan, steps, weigh, write
 from lapis.data.corpus.plan import Part
 from lapis.data.corpus.runner import Runner
 from lapis.data.corpus.world import World
 from lapis.data.models import NONE, Models
 from lapis.data.scaled import Scaled
-from lapis.types import Progress
+from lapis.types import InputError, Progress
 
 UNITS = 1000
 """How far each of the two functions advances its progress."""
@@ -35,6 +35,15 @@ COUNTS, DROPPED, BROKEN = "counts.json", "dropped.parquet", "broken.jsonl"
 EVALUATIONS = "evaluations.npz"
 PARTS = "parts.json"
 """The finished partitions: source and name of each, in order."""
+
+
+def check(data: config.Data) -> None:
+    """Raises InputError for a source that plan.check refuses, and for a step to skip that there is not."""
+    plan.check(data)
+    known = [*(step.name for step in steps.STEPS), weigh.AGREEMENT]
+    for name in data.corpus.skip:
+        if name not in known:
+            raise InputError(f"data.corpus.skip: no step {name!r} to skip; there are {', '.join(known)}")
 
 
 def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -160,8 +169,8 @@ def _report(world: World, outs: Sequence[Path], most: int) -> dict[str, int]:
         for line in (*told["steps"], *_steps(one, world.folder)):
             _sum(lines, one.source, line)
     order = list(dict.fromkeys(name for name, _, _ in lines))
-    steps = sorted(lines.values(), key=lambda line: (order.index(line["name"]), line["source"], line["kind"]))
-    files.write_json(world.folder / COUNTS, {"steps": steps})
+    every = sorted(lines.values(), key=lambda line: (order.index(line["name"]), line["source"], line["kind"]))
+    files.write_json(world.folder / COUNTS, {"steps": every})
     _broken(world)
     with files.beside(world.folder / DROPPED) as path:
         pq.write_table(pa.concat_tables([part.DROPPED.empty_table(), *_shown(world, most)]), path, compression="zstd")

@@ -25,6 +25,7 @@ from typing import Any
 from lapis import config
 from lapis.data.sources.base import Form, Origin, Slice
 from lapis.data.sources.forms import FORMS
+from lapis.data.sources.records import USUAL
 from lapis.types import InputError
 
 _OWN = ("part", "rows", "columns", "quick", "signatures", "minhash", "steps", "words")
@@ -85,11 +86,18 @@ def form(name: str, place: str) -> Form:
 
 
 def check(data: config.Data) -> None:
-    """Raises InputError for a source's name that is taken or no file's name, and for a form that there is not."""
+    """Raises InputError for a source's name that is taken or no file's name, for a form or a column that there is not,
+    and for columns where records have no fields."""
     for name, source in data.sources.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in TAKEN:
             raise InputError(f"data.sources.{name}: expected a name of its own, in small letters and digits")
-        form(source.form, f"data.sources.{name}.form")
+        named = form(source.form, f"data.sources.{name}.form").named
+        for column in source.columns:
+            place = f"data.sources.{name}.columns.{column}"
+            if not named:
+                raise InputError(f"{place}: records of {source.form} have no fields; expected no columns")
+            if column not in USUAL:
+                raise InputError(f"{place}: no such field; there are {', '.join(USUAL)}")
 
 
 TAKEN = ("prose", "captions", "screens", "pages", "questions", "needles", "own")

@@ -78,6 +78,8 @@ class Form:
     slices: Callable[[Path], list[Slice]]
     read: Callable[[Slice, Origin], Iterator[Sample | Broken]]
     """Lazy, in bounded memory; never raises for what a file holds, and writes nothing."""
+    named: bool = True
+    """Whether records have fields, whose names a source's `columns` may change."""
 
 
 def document(origin: Origin, place: str, text: str, licence: str = "", lang: str = "", **meta: str) -> Sample:

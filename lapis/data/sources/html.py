@@ -79,4 +79,4 @@ def trafilatura() -> Callable[[str], str | None]:
         raise InputError("this form needs trafilatura (pip install trafilatura)") from None
 
 
-FORM = Form("html", slices, read)
+FORM = Form("html", slices, read, named=False)

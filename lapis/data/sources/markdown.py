@@ -35,4 +35,4 @@ def _fields(data: bytes) -> dict[str, str]:
     return {**{name.lower(): value.strip() for name, value in _FIELD.findall(head[1])}, "text": text[head.end() :]}
 
 
-FORM = Form("markdown", slices, read)
+FORM = Form("markdown", slices, read, named=False)

@@ -53,4 +53,4 @@ def _pictures(page: PageObject) -> bool:
     return bool(page.images)
 
 
-FORM = Form("pdf", slices, read)
+FORM = Form("pdf", slices, read, named=False)

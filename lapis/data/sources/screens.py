@@ -81,4 +81,4 @@ def screen_of(fields: dict[str, Any], image: Image) -> Screen:
     return screen
 
 
-FORM = Form("screens", slices, read)
+FORM = Form("screens", slices, read, named=False)

@@ -23,4 +23,4 @@ def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
     return records.documents(part, origin, lambda data: {"text": decoded(data)})
 
 
-FORM = Form("text", slices, read)
+FORM = Form("text", slices, read, named=False)
