@@ -58,12 +58,19 @@ def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str,
     for _ in Runner(data.runner, data.workers).each("part:make", jobs):
         share.advance()
     files.write_json(folder / PARTS, _names(parts))
-    return {"plan": _names(parts), "corpus": config.dump(data.corpus), "made": len(jobs)}
+    told = {"plan": _names(parts), "corpus": config.dump(data.corpus), "exams": exams(data)}
+    return {**told, "made": len(jobs)}
 
 
 def names(data: config.Data) -> list[list[str]]:
     """Source and name of every partition that the sources have now."""
     return _names(plan.parts(data))
+
+
+def exams(data: config.Data) -> list[list[Any]]:
+    """Names, sizes and times of the evaluation sets that the recipe names."""
+    paths = (Path(one).expanduser() for one in data.corpus.evaluations.against)
+    return [plan.stamp(path, path.parent) for path in paths]
 
 
 def _names(parts: Sequence[Part]) -> list[list[str]]:

@@ -151,10 +151,11 @@ def _size(told: list[Any]) -> int:
 def identity(one: Slice, root: Path) -> list[Any]:
     """What a slice's content hangs on: its files' names below `root`, their sizes and times; and its range."""
     root = root if one.path.is_relative_to(root) else one.root
-    return [[_stamp(path, root) for path in one.files], one.first, one.last]
+    return [[stamp(path, root) for path in one.files], one.first, one.last]
 
 
-def _stamp(path: Path, root: Path) -> list[Any]:
+def stamp(path: Path, root: Path) -> list[Any]:
+    """A file's name below `root`, its size and its time; zeros where there is none."""
     try:
         stat = path.stat()
     except OSError:  # a link that leads nowhere is a broken record
@@ -191,7 +192,11 @@ def _fitted(classifiers: config.Classifiers, name: str) -> list[str]:
 
 @cache
 def _code(form_name: str) -> str:
-    """Of the row-wise steps, and of the form's reader with all of lapis/data that it imports."""
+    return _hash([path.read_text(encoding="utf-8") for path in code(form_name)])
+
+
+def code(form_name: str) -> list[Path]:
+    """Files of the row-wise steps, and of the form's reader with all of lapis/data that it imports."""
     root = Path(__file__).parents[1]
     known = {path for pattern in CODE for path in root.glob(pattern)}
     waiting = [root / "sources" / f"{form_name}.py"]
@@ -200,7 +205,7 @@ def _code(form_name: str) -> str:
         if path not in known:
             known.add(path)
             waiting += _imported(path, root)
-    return _hash([path.read_text(encoding="utf-8") for path in sorted(known)])
+    return sorted(known)
 
 
 def _imported(path: Path, root: Path) -> Iterator[Path]:

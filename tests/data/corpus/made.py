@@ -16,6 +16,7 @@ from lapis import config
 from lapis.data.corpus import engine
 from lapis.data.models import NONE, Models
 from lapis.types import Silent
+from tests.data import world
 
 WORDS = [f"{first}{rest}" for first in "bcdfghklmnprst" for rest in ("ale", "ime", "ope", "une", "arn", "ent", "ind")]
 STOPS = ["the", "of", "and", "to", "that", "with"]
@@ -67,6 +68,13 @@ def corpus(*words: str) -> config.Corpus:
     return config.check(config.Corpus, tree)
 
 
+def recipe(settings: config.Data) -> config.Recipe:
+    """A recipe of these sources with a small vocabulary."""
+    data = config.check(config.Data, json.loads(config.dump(settings)) | {"vocab": 400})
+    stage = config.Train("text", None, {"prose": 1.0}, 2, config.Pack(256, 2, 8))
+    return config.Recipe("t", world.MODEL, world.DECODER, data, (stage,), config.Eval(), config.Export())
+
+
 def run(settings: config.Data, out: Path, models: Models = NONE) -> dict[str, Any]:
     """The engine from sources to samples; returns counts.json."""
     engine.make_parts(settings, out / "corpus", Silent())
@@ -92,8 +100,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def killed(work: Callable[[], object], after: int) -> int:
-    """How a child process ended that works and is killed at its so-manieth rename; 0 is never."""
+def killed(work: Callable[[], object], after: int, name: str = "") -> int:
+    """How a child process ended that works and is killed at its so-manieth rename, of files of that name if one is
+    told, with the file cut in its middle; 0 is never."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -101,8 +110,9 @@ def killed(work: Callable[[], object], after: int) -> int:
 
     def counted(old: str, new: str) -> None:
         nonlocal count
-        count += 1
+        count += name in ("", Path(new).name)
         if count == after:
+            os.truncate(old, os.stat(old).st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         rename(old, new)
 

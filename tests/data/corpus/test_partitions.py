@@ -104,6 +104,23 @@ def test_a_picture_and_its_caption_stay_together(tmp_path: Path) -> None:
     assert len(names(tmp_path, "images") - before) == 1
 
 
+@pytest.mark.parametrize(
+    ("form", "readers"),
+    [
+        ("jsonl", {"jsonl", "lines", "arrays", "unpack", "records", "samples", "turns", "boxes", "pictures"}),
+        ("webdataset", {"webdataset", "tars", "unpack", "pictures", "turns", "boxes"}),
+        ("warc_quality", {"warc_quality", "warc", "html", "unpack"}),
+        ("html_quality", {"html_quality", "html", "places"}),
+        ("images", {"images", "csv", "jsonl", "parquet", "pictures"}),
+        ("screens", {"screens", "tasks", "page"}),
+    ],
+)
+def test_a_partition_is_named_by_all_code_that_reads_it(form: str, readers: set[str]) -> None:
+    files = plan.code(form)
+    assert readers | {"part", "columns", "quality", "store"} <= {path.stem for path in files}
+    assert ("warc" in {path.stem for path in files}) == (form == "warc_quality")
+
+
 @pytest.mark.parametrize("how", ["copied", "linked", "shown"])
 @pytest.mark.parametrize("place", ["in", "in/*/p.jsonl"])
 def test_of_two_equal_files_one_stays(tmp_path: Path, how: str, place: str) -> None:

@@ -1,0 +1,114 @@
+"""The data stage once more: after a change as if all had been so from the start, after a kill as without one."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from lapis import data_models
+from lapis.data import pipeline
+from tests.data import world
+from tests.data.corpus import made
+
+MARKER = "steps/parts.json"
+
+
+def texts(seed: int, count: int = 12) -> list[str]:
+    rng = random.Random(seed)
+    return [made.text(rng) for _ in range(count)]
+
+
+def test_a_source_more_gives_what_a_new_build_gives(tmp_path: Path) -> None:
+    made.write(tmp_path / "a.jsonl", texts(0))
+    made.write(tmp_path / "b.jsonl", [one.replace("ale", "ozu").replace("ent", "ika") for one in texts(1)])
+    places = {"old": tmp_path / "a.jsonl"}
+    pipeline.build(made.recipe(made.data(places)), tmp_path / "out", world.Seen())
+    before = (tmp_path / "out/tokenizer/tokenizer.json").read_bytes()
+    recipe = made.recipe(made.data(places | {"new": tmp_path / "b.jsonl"}))
+    assert not pipeline.current(recipe.data, tmp_path / "out" / MARKER)
+    pipeline.reopen(recipe.data, tmp_path / "out")
+    for out in (tmp_path / "out", tmp_path / "fresh"):
+        pipeline.build(recipe, out, world.Seen())
+        (out / MARKER).unlink()  # how many partitions were new
+    assert made.contents(tmp_path / "out") == made.contents(tmp_path / "fresh")
+    assert (tmp_path / "out/tokenizer/tokenizer.json").read_bytes() != before
+
+
+def test_a_tokenizer_that_samples_were_measured_with_stays(tmp_path: Path) -> None:
+    for step in pipeline.STEPS:
+        (tmp_path / "steps").mkdir(exist_ok=True)
+        (tmp_path / "steps" / f"{step.name}.json").write_text("{}")
+    data = made.data({"web": tmp_path})
+    pipeline.reopen(replace(data, made=True), tmp_path)
+    assert (tmp_path / "steps/tokenizer.json").is_file() and not (tmp_path / "steps/corpus.json").exists()
+    pipeline.reopen(data, tmp_path)
+    assert not (tmp_path / "steps/tokenizer.json").exists()
+
+
+def test_an_evaluation_set_that_was_edited_is_compared_with(tmp_path: Path) -> None:
+    every = texts(0)
+    made.write(tmp_path / "a.jsonl", every)
+    made.write(tmp_path / "exam.jsonl", texts(1, 1))
+    data = made.data({"web": tmp_path / "a.jsonl"}, f'evaluations.against=["{tmp_path}/exam.jsonl"]')
+    pipeline.build(made.recipe(data), tmp_path / "out", world.Seen(), until="corpus")
+    assert made.kept(tmp_path / "out") == every and pipeline.current(data, tmp_path / "out" / MARKER)
+    made.write(tmp_path / "exam.jsonl", every[3:4])
+    assert not pipeline.current(data, tmp_path / "out" / MARKER)
+    pipeline.reopen(data, tmp_path / "out")
+    pipeline.build(made.recipe(data), tmp_path / "out", world.Seen(), until="corpus")
+    assert made.kept(tmp_path / "out") == [*every[:3], *every[4:]]
+
+
+def test_a_reader_that_was_trained_anew_is_another(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "model" / name).write_text("{}")
+    made.write(tmp_path / "a.jsonl", texts(0))
+    settings = made.data({"web": tmp_path / "a.jsonl"})
+    weights = data_models.weights(made.data({"web": tmp_path}, f"reader.model={tmp_path / 'model'}"))
+    marker = tmp_path / "parts.json"
+    told = pipeline.engine.make_parts(settings, tmp_path / "corpus", world.Seen())
+    marker.write_text(json.dumps(told | {"weights": weights}))
+    assert pipeline.current(settings, marker, weights)
+    (tmp_path / "model/model.safetensors").write_text("{ }")
+    weights = data_models.weights(made.data({"web": tmp_path}, f"reader.model={tmp_path / 'model'}"))
+    assert not pipeline.current(settings, marker, weights)
+
+
+KILLED = """
+import signal, sys
+from pathlib import Path
+from lapis.data import pipeline
+from tests.data import world
+from tests.data.corpus import made
+
+folder = Path(sys.argv[1])
+recipe = made.recipe(made.data({"web": folder / "web/*.jsonl"}, "slice_mb=1e-6"))
+for name in sys.argv[2:]:
+    code = made.killed(lambda: pipeline.build(recipe, folder / "cut", world.Seen()), 1, name)
+    assert code == -signal.SIGKILL, (name, code)
+for out in ("cut", "whole"):
+    code = made.killed(lambda: pipeline.build(recipe, folder / out, world.Seen()), 0)
+    assert code == 0, (out, code)
+"""
+CUT = (
+    "parts.json", "web-0001.parquet", "corpus.json", "tokenizer.json", "decontaminate.json", "web-0000-0000.arrow",
+    "web-0001-0000.tiles.arrow", "web-0002-0000.entry.json", "index.json", "shards.json", "counts.json", "done.json",
+)  # fmt: skip
+"""Files amid whose writing the stage is killed, one start after the other."""
+
+
+def test_killed_amid_any_output_gives_the_same_bytes(tmp_path: Path) -> None:
+    for number, name in enumerate("abc"):
+        made.write(tmp_path / f"web/{name}.jsonl", texts(number))
+    words = [sys.executable, "-c", KILLED, str(tmp_path), *CUT]
+    done = subprocess.run(words, cwd=Path(__file__).parents[3], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    cut, whole = (made.contents(tmp_path / name) for name in ("cut", "whole"))
+    made_anew = [json.loads(one.pop(MARKER)) for one in (cut, whole)]
+    assert cut == whole and made_anew[0]["plan"] == made_anew[1]["plan"]
+    assert sum(name.startswith("shards/") for name in whole) == 7
