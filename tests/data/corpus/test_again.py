@@ -9,8 +9,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from lapis import data_models
+import pytest
+
+from lapis import data_models, run
 from lapis.data import pipeline
+from tests.conftest import here
 from tests.data import world
 from tests.data.corpus import made
 
@@ -38,29 +41,33 @@ def test_a_source_more_gives_what_a_new_build_gives(tmp_path: Path) -> None:
     assert (tmp_path / "out/tokenizer/tokenizer.json").read_bytes() != before
 
 
-def test_a_tokenizer_that_samples_were_measured_with_stays(tmp_path: Path) -> None:
+def test_a_tokenizer_that_samples_were_measured_with_stays_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = tmp_path / "data/steps"
+    steps.mkdir(parents=True)
     for step in pipeline.STEPS:
-        (tmp_path / "steps").mkdir(exist_ok=True)
-        (tmp_path / "steps" / f"{step.name}.json").write_text("{}")
-    data = made.data({"web": tmp_path})
-    pipeline.reopen(replace(data, made=True), tmp_path)
-    assert (tmp_path / "steps/tokenizer.json").is_file() and not (tmp_path / "steps/corpus.json").exists()
-    pipeline.reopen(data, tmp_path)
-    assert not (tmp_path / "steps/tokenizer.json").exists()
+        (steps / f"{step.name}.json").write_text('{"plan": []}')
+    made.write(tmp_path / "a.jsonl", texts(0))
+    recipe = made.recipe(made.data({"web": tmp_path / "a.jsonl"}))
+    run._refresh(replace(recipe, data=replace(recipe.data, made=True)), tmp_path)
+    assert (steps / "tokenizer.json").is_file() and not (steps / "corpus.json").exists()
+    assert "sources changed, the tokenizer stays" in capsys.readouterr().err
+    (steps / "parts.json").write_text('{"plan": []}')
+    run._refresh(recipe, tmp_path)
+    assert not (steps / "tokenizer.json").exists() and not capsys.readouterr().err
 
 
-def test_an_evaluation_set_that_was_edited_is_compared_with(tmp_path: Path) -> None:
+def test_the_same_command_finds_an_edited_evaluation_set(tmp_path: Path) -> None:
     every = texts(0)
     made.write(tmp_path / "a.jsonl", every)
-    made.write(tmp_path / "exam.jsonl", texts(1, 1))
-    data = made.data({"web": tmp_path / "a.jsonl"}, f'evaluations.against=["{tmp_path}/exam.jsonl"]')
-    pipeline.build(made.recipe(data), tmp_path / "out", world.Seen(), until="corpus")
-    assert made.kept(tmp_path / "out") == every and pipeline.current(data, tmp_path / "out" / MARKER)
-    made.write(tmp_path / "exam.jsonl", every[3:4])
-    assert not pipeline.current(data, tmp_path / "out" / MARKER)
-    pipeline.reopen(data, tmp_path / "out")
-    pipeline.build(made.recipe(data), tmp_path / "out", world.Seen(), until="corpus")
-    assert made.kept(tmp_path / "out") == [*every[:3], *every[4:]]
+    words = ["data.sources.web.form=jsonl", f"data.sources.web.place={tmp_path}/a.jsonl", "data.sources.web.lang=en"]
+    words += [f'data.corpus.evaluations.against=["{tmp_path}/exam.jsonl"]', f"out={tmp_path}/out"]
+    for exam, left in ((texts(1, 1), every), (every[3:4], [*every[:3], *every[4:]])):
+        made.write(tmp_path / "exam.jsonl", exam)
+        done = here("data", "build", "corpus", "--until", "corpus", *words)
+        assert done.returncode == 0, done.stderr
+        assert made.kept(tmp_path / "out/data") == left
 
 
 def test_a_reader_that_was_trained_anew_is_another(tmp_path: Path) -> None:
