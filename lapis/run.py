@@ -91,13 +91,13 @@ def _settled(steps: list[Step]) -> bool:
 def _refresh(recipe: config.Recipe, folder: Path) -> None:
     """Sources, evaluation sets and models that changed since the data stage read them are read again; those that are
     gone are not missed once it is done."""
-    done = folder / recipe.data.name / "steps" / "parts.json"
-    if not recipe.data.sources or not done.is_file():
+    out = folder / recipe.data.name
+    done = out / "steps" / "parts.json"
+    if not done.is_file() or not (recipe.data.sources or (out / "corpus").is_dir()):
         return
     from lapis import data_models
     from lapis.data import pipeline
 
-    out = done.parents[1]
     with suppress(InputError) if (out / "done.json").is_file() else nullcontext():
         if not pipeline.current(recipe.data, done, data_models.weights(recipe.data)):
             pipeline.reopen(recipe.data, out)

@@ -57,7 +57,8 @@ def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str,
     share = Scaled(progress, UNITS, len(jobs))
     for _ in Runner(data.runner, data.workers).each("part:make", jobs):
         share.advance()
-    files.write_json(folder / PARTS, _names(parts))
+    if parts or folder.is_dir():
+        files.write_json(folder / PARTS, _names(parts))
     told = {"plan": _names(parts), "corpus": config.dump(data.corpus), "exams": exams(data)}
     return {**told, "made": len(jobs)}
 

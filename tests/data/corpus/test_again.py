@@ -58,6 +58,17 @@ def test_a_tokenizer_that_samples_were_measured_with_stays_and_that_is_said(
     assert not (steps / "tokenizer.json").exists() and not capsys.readouterr().err
 
 
+def test_samples_of_the_last_source_leave_with_it(tmp_path: Path) -> None:
+    made.write(tmp_path / "a.jsonl", texts(0))
+    recipe = made.recipe(made.data({"web": tmp_path / "a.jsonl"}))
+    pipeline.build(recipe, tmp_path / "data", world.Seen(), until="corpus")
+    assert list((tmp_path / "data/samples").glob("web-*"))
+    recipe = replace(recipe, data=replace(recipe.data, sources={}))
+    run._refresh(recipe, tmp_path)
+    pipeline.build(recipe, tmp_path / "data", world.Seen(), until="corpus")
+    assert not list((tmp_path / "data/samples").glob("web-*"))
+
+
 def test_the_same_command_finds_an_edited_evaluation_set(tmp_path: Path) -> None:
     every = texts(0)
     made.write(tmp_path / "a.jsonl", every)
