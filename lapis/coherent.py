@@ -175,11 +175,11 @@ def _handlers(data: config.Data) -> None:
 
 
 def _sources(data: config.Data) -> None:
-    """Sources have names and forms, and there is something to take where nothing else is made."""
+    """Sources have names, forms and fields, and there is something to take where nothing else is made."""
     if data.sources:
-        from lapis.data.corpus import plan
+        from lapis.data.corpus import engine
 
-        plan.check(data)
+        engine.check(data)
     elif not data.made:
         raise InputError("data.sources: none, and data.made is false; expected one (data.sources.web.form=jsonl)")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,16 @@ def opened(data: config.Data) -> Models:
     """What `data.corpus.photos.model` and `data.corpus.reader.model` name. Raises InputError where there is none."""
     from lapis.data.models import Models
 
-    return Models(embedder=_embedder(data.corpus.photos.model), **_reader(data.corpus.reader))
+    return Models(_embedder(data.corpus.photos.model), weights=weights(data), **_reader(data.corpus.reader))
+
+
+def weights(data: config.Data) -> str:
+    """Files of the models that the recipe names, by names, sizes and times. Raises InputError where there is none."""
+    from lapis.named import model_folder
+
+    words = (data.corpus.photos.model, data.corpus.reader.model)
+    stamps = [(path.name, path.stat()) for word in words if word for path in _files(model_folder(word))]
+    return json.dumps([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps])
 
 
 def refuse(data: config.Data) -> None:
@@ -81,7 +91,11 @@ def _reader(settings: config.Reader) -> dict[str, Any]:
 def digest(folder: Path) -> str:
     """Of a model's weights and tokenizer, whatever the folder is called."""
     found = hashlib.blake2b(digest_size=16)
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json")]):
+    for path in _files(folder):
         with path.open("rb") as file:
             found.update(hashlib.file_digest(file, "blake2b").digest())
     return found.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json")])

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -88,16 +89,21 @@ def _settled(steps: list[Step]) -> bool:
 
 
 def _refresh(recipe: config.Recipe, folder: Path) -> None:
-    """Sources whose files or settings changed since the data stage read them are read again; those that are gone are
-    not missed once it is done."""
-    done = folder / recipe.data.name / "steps" / "parts.json"
-    if not recipe.data.sources or not done.is_file():
+    """Sources, evaluation sets and models that changed since the data stage read them are read again; those that are
+    gone are not missed once it is done."""
+    out = folder / recipe.data.name
+    done = out / "steps" / "parts.json"
+    if not done.is_file() or not (recipe.data.sources or (out / "corpus").is_dir()):
         return
+    from lapis import data_models
     from lapis.data import pipeline
 
-    with suppress(InputError) if (done.parents[1] / "done.json").is_file() else nullcontext():
-        if not pipeline.current(recipe.data, done):
-            pipeline.reopen(done.parents[1])
+    with suppress(InputError) if (out / "done.json").is_file() else nullcontext():
+        if not pipeline.current(recipe.data, done, data_models.weights(recipe.data)):
+            pipeline.reopen(recipe.data, out)
+            if (out / "steps" / "tokenizer.json").is_file():
+                told = f"sources changed, the tokenizer stays; `lapis run --restart {recipe.data.name}` trains another"
+                print(f"{out}: {told}", file=sys.stderr)
 
 
 def _until(step: Step, recipe: config.Recipe, folder: Path, last: str) -> None:

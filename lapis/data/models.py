@@ -21,6 +21,8 @@ class Models:
     """Whether the reader is shown images."""
     reader: str = ""
     """Digest of the reader's weights: what was read by others is read again."""
+    weights: str = ""
+    """Of all models the files, by names, sizes and times."""
 
 
 NONE = Models()

@@ -81,16 +81,21 @@ def steps_of(data: config.Data) -> tuple[Step, ...]:
     return STEPS if data.made else tuple(step for name in ALONE for step in STEPS if step.name == name)
 
 
-def current(data: config.Data, marker: Path) -> bool:
-    """Whether the partitions that the marker of `parts` names are those that the sources have now."""
+def current(data: config.Data, marker: Path, weights: str = "") -> bool:
+    """Whether the partitions and evaluation sets that the marker of `parts` names are those that there are now, and
+    `weights` those of the models that were asked."""
     told: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
-    return bool(told["plan"] == engine.names(data) and told["corpus"] == config.dump(data.corpus))
+    now = {"corpus": config.dump(data.corpus), "exams": engine.exams(data), "weights": weights}
+    return all(told.get(name) == value for name, value in now.items()) and told["plan"] == engine.names(data)
 
 
-def reopen(out: Path) -> None:
-    """Have the steps that read sources done once more; finished partitions are kept."""
+def reopen(data: config.Data, out: Path) -> None:
+    """Have the steps that read sources done once more; finished partitions are kept.
+
+    So is the tokenizer where a recipe makes samples by itself, since their lengths were measured with it.
+    """
     (out / "done.json").unlink(missing_ok=True)
-    for name in AFTER:
+    for name in AFTER if data.made else ALONE:
         (out / "steps" / f"{name}.json").unlink(missing_ok=True)
     shutil.rmtree(out / "shards", ignore_errors=True)
 
@@ -104,7 +109,8 @@ def _run(step: Step, stage: Stage) -> None:
 
 def make_parts(stage: Stage) -> dict[str, Any]:
     """Partitions of the recipe's sources."""
-    return engine.make_parts(stage.recipe.data, stage.out / CORPUS, stage.progress)
+    made = engine.make_parts(stage.recipe.data, stage.out / CORPUS, stage.progress)
+    return {**made, "weights": stage.models.weights}
 
 
 def make_corpus(stage: Stage) -> dict[str, Any]:
@@ -278,6 +284,6 @@ ALONE = ("parts", "corpus", "tokenizer", "decontaminate", "shards", "counts")
 NOTING = ("prose", "captions", "kits", "sets")
 """Steps that may have something to tell people."""
 AFTER = ("parts", "corpus", "decontaminate", "shards", "counts")
-"""Steps that are done once more where sources changed."""
+"""Steps of other recipes that are done once more where sources changed."""
 UNITS = sum(step.units for step in STEPS)
 """How far `progress` advances in a whole data stage."""

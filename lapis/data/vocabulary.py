@@ -52,7 +52,7 @@ def _corpus(stage: Stage) -> Iterator[str]:
     data = stage.recipe.data
     share = CHARACTERS // (data.made + len(data.sources))
     for name in data.sources:
-        yield from engine.texts(data, stage.out / CORPUS, name, share)
+        yield from engine.texts(stage.out / CORPUS, name, share)
     if data.made:
         yield from _made(stage, share)
 

@@ -93,7 +93,7 @@ def test_everything_is_made_and_made_again_the_same(tmp_path: Path, texts: Path,
     assert any("packages are off" in note for note in counts["notes"])
     shards = Shards(out / "shards", fingerprint(out / "tokenizer"))
     assert len(shards) == sum(kind["samples"] for kind in counts["kinds"].values())
-    assert not list(out.rglob("*.tmp"))
+    assert not list(out.rglob("*.tmp")) and not (out / "corpus").exists()
     loader = Loader(out / "shards", {"screen": 1.0, "prose": 1.0}, config.Pack(256, 2, 8), 3, 0, {}, 4)
     assert len(loader.batch(0).tiles_NSS3)
     pipeline.build(recipe(texts), tmp_path / "b", world.Seen())

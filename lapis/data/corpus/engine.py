@@ -4,7 +4,8 @@
     all signatures -> exact, near, pictures -> evaluation sets                           make_samples
     what is left -> a reader's grades -> key data -> samples, counts
 
-A killed build goes on with the partitions that are not finished; the joins take seconds and are made anew.
+A killed build goes on with the partitions that are not finished; the joins take seconds and are made anew. They join
+what the first function has made, whatever has become of the sources since.
 """
 
 from __future__ import annotations
@@ -20,18 +21,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lapis import config, files
-from lapis.data.corpus import contamination, copies, grade, part, plan, weigh, write
+from lapis.data.corpus import contamination, copies, grade, part, plan, steps, weigh, write
 from lapis.data.corpus.plan import Part
 from lapis.data.corpus.runner import Runner
 from lapis.data.corpus.world import World
 from lapis.data.models import NONE, Models
 from lapis.data.scaled import Scaled
-from lapis.types import Progress
+from lapis.types import InputError, Progress
 
 UNITS = 1000
 """How far each of the two functions advances its progress."""
 COUNTS, DROPPED, BROKEN = "counts.json", "dropped.parquet", "broken.jsonl"
 EVALUATIONS = "evaluations.npz"
+PARTS = "parts.json"
+"""The finished partitions: source and name of each, in order."""
+
+
+def check(data: config.Data) -> None:
+    """Raises InputError for a source that plan.check refuses, and for a step to skip that there is not."""
+    plan.check(data)
+    known = [*(step.name for step in steps.STEPS), weigh.AGREEMENT]
+    for name in data.corpus.skip:
+        if name not in known:
+            raise InputError(f"data.corpus.skip: no step {name!r} to skip; there are {', '.join(known)}")
 
 
 def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -45,12 +57,35 @@ def make_parts(data: config.Data, folder: Path, progress: Progress) -> dict[str,
     share = Scaled(progress, UNITS, len(jobs))
     for _ in Runner(data.runner, data.workers).each("part:make", jobs):
         share.advance()
-    return {"plan": names(data), "corpus": config.dump(data.corpus), "made": len(jobs)}
+    if parts or folder.is_dir():
+        files.write_json(folder / PARTS, _names(parts))
+    told = {"plan": _names(parts), "corpus": config.dump(data.corpus), "exams": exams(data)}
+    return {**told, "made": len(jobs)}
 
 
 def names(data: config.Data) -> list[list[str]]:
     """Source and name of every partition that the sources have now."""
-    return [[one.source, one.name] for one in plan.parts(data)]
+    return _names(plan.parts(data))
+
+
+def exams(data: config.Data) -> list[list[Any]]:
+    """Names, sizes and times of the evaluation sets that the recipe names."""
+    paths = (Path(one).expanduser() for one in data.corpus.evaluations.against)
+    return [plan.stamp(path, path.parent) for path in paths]
+
+
+def _names(parts: Sequence[Part]) -> list[list[str]]:
+    return [[one.source, one.name] for one in parts]
+
+
+def _finished(folder: Path) -> list[Part]:
+    """The partitions that `make_parts` has made."""
+    count: Counter[str] = Counter()
+    parts = []
+    for source, name in json.loads((folder / PARTS).read_text(encoding="utf-8")):
+        parts.append(Part(source, count[source], name, ()))
+        count[source] += 1
+    return parts
 
 
 def _forget(parts: Sequence[Part], folder: Path) -> None:
@@ -80,7 +115,7 @@ def make_samples(
     if not data.sources and not folder.is_dir():
         return {"compared": 0, "samples": {}}
     runner = Runner(data.runner, data.workers)
-    world = World(folder, plan.parts(data))
+    world = World(folder, _finished(folder))
     copies.exact(world)
     progress.advance(UNITS // 10)
     copies.near(world, data.corpus.near, runner)
@@ -95,7 +130,7 @@ def make_samples(
     sets = [*sorted(heldout.glob("*.parquet")), *(Path(one).expanduser() for one in data.corpus.evaluations.against)]
     compared = contamination.write_index(index, sets, data.corpus.evaluations, world.pictures)
     outs = [samples / write.name(one) for one in world.parts]
-    _clear(samples, outs, folder)
+    _clear(samples, world.parts, folder)
     weighed = weigh.wanted(data.corpus)
     share = Scaled(progress, UNITS - 2 * (UNITS // 10) - UNITS // 5, len(outs) * (3 if weighed else 1))
     kept = [one.file(folder, ".kept.parquet") for one in world.parts]
@@ -123,15 +158,15 @@ def _weigh(
     weigh.write_told(folder, parts)
 
 
-def _clear(samples: Path, outs: Sequence[Path], folder: Path) -> None:
-    """Remove the samples files of an earlier plan that this one does not write, and what a kill left."""
+def _clear(samples: Path, parts: Sequence[Part], folder: Path) -> None:
+    """Remove the samples files of an earlier plan that hold another partition now or none, and what a kill left."""
     path = folder / "written.json"
-    now = [one.name for one in outs]
+    now = [f"{write.name(one)} {one.name}" for one in parts]
     for cut in samples.glob("*.parquet.*.tmp"):
         cut.unlink()
     if path.is_file():
-        for name in set(json.loads(path.read_text(encoding="utf-8"))) - set(now):
-            (samples / name).unlink(missing_ok=True)
+        for told in set(json.loads(path.read_text(encoding="utf-8"))) - set(now):
+            (samples / told.partition(" ")[0]).unlink(missing_ok=True)
     files.write_json(path, now)
 
 
@@ -142,8 +177,8 @@ def _report(world: World, outs: Sequence[Path], most: int) -> dict[str, int]:
         for line in (*told["steps"], *_steps(one, world.folder)):
             _sum(lines, one.source, line)
     order = list(dict.fromkeys(name for name, _, _ in lines))
-    steps = sorted(lines.values(), key=lambda line: (order.index(line["name"]), line["source"], line["kind"]))
-    files.write_json(world.folder / COUNTS, {"steps": steps})
+    every = sorted(lines.values(), key=lambda line: (order.index(line["name"]), line["source"], line["kind"]))
+    files.write_json(world.folder / COUNTS, {"steps": every})
     _broken(world)
     with files.beside(world.folder / DROPPED) as path:
         pq.write_table(pa.concat_tables([part.DROPPED.empty_table(), *_shown(world, most)]), path, compression="zstd")
@@ -195,10 +230,10 @@ def _shown(world: World, most: int) -> Iterator[pa.Table]:
             yield table.take(pa.array(takes, pa.int64()))
 
 
-def texts(data: config.Data, folder: Path, source: str, most: int) -> Iterator[str]:
+def texts(folder: Path, source: str, most: int) -> Iterator[str]:
     """The first texts of a source's partitions, up to so many characters."""
     size = 0
-    for one in plan.parts(data):
+    for one in _finished(folder):
         if one.source != source:
             continue
         with pq.ParquetFile(one.file(folder, ".parquet")) as file:

@@ -1,34 +1,43 @@
 """Which partitions a recipe's sources have: slices of files, named by what they hold and what is done to them.
 
-A partition's name is a hash of its files' names, sizes and times, of its ranges, of the source's own settings, and of
-the code and thresholds of the row-wise steps. So a new source, a new file or another recipe leaves the old ones as they
-are, and nothing that is out of date can be taken for finished. Unusual: where small files are joined, the joint ends
-at files that their own name picks, so that a file more changes the partitions around it alone.
+A partition's name is a hash of its files' names below the source's place, of their sizes and times, of its ranges, of
+the source's own settings, and of the code and thresholds of the row-wise steps. So a new source, a new file or another
+recipe leaves the old ones as they are, and nothing that is out of date can be taken for finished. Unusual: where small
+files are joined, the joint ends at files that their own name and size pick, so that a file more changes the partitions
+around it alone.
 """
 
 from __future__ import annotations
 
+import ast
 import glob
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from lapis import config
 from lapis.data.sources.base import Form, Origin, Slice
 from lapis.data.sources.forms import FORMS
+from lapis.data.sources.records import USUAL
 from lapis.types import InputError
 
 _OWN = ("part", "rows", "columns", "quick", "signatures", "minhash", "steps", "words")
 CODE = tuple(f"corpus/{name}.py" for name in _OWN)
 CODE = (*CODE, "store.py", "measure.py", "repeats.py", "topics.py", "linear.py", "steps/*.py")
-"""What a partition's bytes depend on, below lapis/data; and the source's form."""
-FULL = 0.25
-"""Share of a partition from which it may end at a file whose name says so; one in four does."""
+"""What a partition's bytes depend on, below lapis/data; and the source's form with all that it imports."""
+FULL, MORE = 0.25, 0.5
+"""Share of a partition from which it may end, and how much more it holds on average before it does."""
+MOST = 0.25
+"""Most of the slices that may end a partition: where they are large, others still go on."""
+ROWS = 4096
+"""A slice that ends below is a range of rows, or too small to matter: its file's size is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +58,20 @@ class Part:
 
 def parts(data: config.Data) -> list[Part]:
     """All partitions, sources in the recipe's order. Raises InputError for a source whose place has nothing."""
-    size = int(data.corpus.slice_mb * 1e6)
-    found: list[Part] = []
-    for name, source in data.sources.items():
-        settings, beside = _settings(source, data.corpus), form(source.form, f"data.sources.{name}.form").beside
-        for number, group in enumerate(_groups(slices(name, source), size)):
-            told = [identity(one, beside(one.path)) for one in group]
-            found.append(Part(name, number, _hash([settings, told]), tuple(group)))
-    return found
+    return [one for name, source in data.sources.items() for one in _parts(name, source, data.corpus)]
+
+
+def _parts(name: str, source: config.Source, corpus: config.Corpus) -> Iterator[Part]:
+    settings, size = _settings(source, corpus), corpus.slice_mb * 1e6
+    root, beside = _root(source.place), form(source.form, f"data.sources.{name}.form").beside
+    found = ((one, identity(one, root)) for one in slices(name, source))
+    seen: Counter[str] = Counter()
+    for number, group in enumerate(_groups(found, size)):
+        decides = [stamp(path, path.parent) for one, _ in group for path in beside(one.path)]
+        digest = _hash([settings, [told for _, told in group], decides])
+        seen[digest] += 1
+        again = _hash([digest, seen[digest]]) if seen[digest] > 1 else digest
+        yield Part(name, number, again, tuple(one for one, _ in group))
 
 
 def origin(name: str, source: config.Source) -> Origin:
@@ -72,11 +87,18 @@ def form(name: str, place: str) -> Form:
 
 
 def check(data: config.Data) -> None:
-    """Raises InputError for a source's name that is taken or no file's name, and for a form that there is not."""
+    """Raises InputError for a source's name that is taken or no file's name, for a form or a column that there is not,
+    and for columns where records have no fields."""
     for name, source in data.sources.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in TAKEN:
             raise InputError(f"data.sources.{name}: expected a name of its own, in small letters and digits")
-        form(source.form, f"data.sources.{name}.form")
+        named = form(source.form, f"data.sources.{name}.form").named
+        for column in source.columns:
+            place = f"data.sources.{name}.columns.{column}"
+            if not named:
+                raise InputError(f"{place}: records of {source.form} have no fields; expected no columns")
+            if column not in USUAL:
+                raise InputError(f"{place}: no such field; there are {', '.join(USUAL)}")
 
 
 TAKEN = ("prose", "captions", "screens", "pages", "questions", "needles", "own")
@@ -94,42 +116,59 @@ def slices(name: str, source: config.Source) -> list[Slice]:
         raise InputError(f"data.sources.{name}.place: {error}") from None
 
 
-def _groups(found: Iterable[Slice], size: int) -> Iterator[list[Slice]]:
+Told = tuple[Slice, list[Any]]
+"""A slice and its identity."""
+
+
+def _groups(found: Iterable[Told], size: float) -> Iterator[list[Told]]:
     """Neighbouring slices of about `size` bytes together."""
-    group: list[Slice] = []
+    group: list[Told] = []
     held = 0
-    for one in found:
-        group.append(one)
-        held += _size(one)
-        ends = held >= FULL * size and int(_hash(one.path.name), 16) % 4 == 0
-        if held >= size or ends:
+    for one, told in found:
+        group.append((one, told))
+        own = _size(told)
+        held += own
+        if held >= size or (held >= FULL * size and _ends(told, own / size)):
             yield group
             group, held = [], 0
     if group:
         yield group
 
 
-def _size(one: Slice) -> int:
+def _ends(told: list[Any], share: float) -> bool:
+    """Whether a slice of that share of a partition is one that may end it: the larger, the more often."""
+    stamps, first, _ = told
+    return int(_hash([stamps[-1][0], first]), 16) % 10**6 < min(MOST, share / MORE) * 10**6
+
+
+def _size(told: list[Any]) -> int:
     """Bytes of a slice, as far as they can be told."""
-    if not one.path.is_file():
-        return 0
-    total = one.path.stat().st_size
-    return min(total, one.last - one.first) if one.last is not None and one.last > 4096 else total
+    stamps, first, last = told
+    total = sum(size for _, size, _ in stamps)
+    end = total if last is None else last
+    return min(total, end - first) if end > ROWS else total
 
 
-def identity(one: Slice, beside: Sequence[Path] = ()) -> list[Any]:
-    """What a slice's content hangs on: names, sizes and times of its files and of those beside it, and its range."""
-    if one.path.is_dir():
-        below = one.path.rglob("*") if one.last is None else one.path.iterdir()
-        files = sorted(path for path in below if path.is_file())
-        return [[_stamp(path, one.path) for path in files], one.first, one.last]
-    stamps = [_stamp(path, one.path.parent) for path in (one.path, *beside) if path.exists()]
-    return [stamps or str(one.path), one.first, one.last]
+def identity(one: Slice, root: Path) -> list[Any]:
+    """What a slice's content hangs on: its files' names below `root`, their sizes and times; and its range."""
+    root = root if one.path.is_relative_to(root) else one.root
+    return [[stamp(path, root) for path in one.files], one.first, one.last]
 
 
-def _stamp(path: Path, root: Path) -> list[Any]:
-    stat = path.stat()
+def stamp(path: Path, root: Path) -> list[Any]:
+    """A file's name below `root`, its size and its time; zeros where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:  # a link that leads nowhere is a broken record
+        return [str(path.relative_to(root)), 0, 0]
     return [str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns]
+
+
+def _root(place: str) -> Path:
+    """The folder from which files of a place are told: up to the first wildcard."""
+    path = Path(place).expanduser()
+    fixed = Path(*takewhile(lambda name: not glob.has_magic(name), path.parts))
+    return fixed if fixed.is_dir() else fixed.parent
 
 
 def _settings(source: config.Source, corpus: config.Corpus) -> str:
@@ -154,10 +193,29 @@ def _fitted(classifiers: config.Classifiers, name: str) -> list[str]:
 
 @cache
 def _code(form_name: str) -> str:
+    return _hash([path.read_text(encoding="utf-8") for path in code(form_name)])
+
+
+def code(form_name: str) -> list[Path]:
+    """Files of the row-wise steps, and of the form's reader with all of lapis/data that it imports."""
     root = Path(__file__).parents[1]
-    patterns = (*CODE, f"sources/{form_name}.py", *(f"sources/{name}.py" for name in ("base", "lines", "records")))
-    files = sorted({path for pattern in patterns for path in root.glob(pattern)})
-    return _hash([path.read_text(encoding="utf-8") for path in files])
+    known = {path for pattern in CODE for path in root.glob(pattern)}
+    waiting = [root / "sources" / f"{form_name}.py"]
+    while waiting:
+        path = waiting.pop()
+        if path not in known:
+            known.add(path)
+            waiting += _imported(path, root)
+    return sorted(known)
+
+
+def _imported(path: Path, root: Path) -> Iterator[Path]:
+    """The files below `root`, which is lapis/data, that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("lapis.data."):
+            module = root.joinpath(*str(node.module).split(".")[2:])
+            every = (module, *(module / name.name for name in node.names))
+            yield from (found.with_suffix(".py") for found in every if found.with_suffix(".py").is_file())
 
 
 def _hash(value: Any) -> str:
@@ -166,14 +224,11 @@ def _hash(value: Any) -> str:
 
 def packed(one: Slice) -> dict[str, Any]:
     """A slice as JSON."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in _items(one)}
-
-
-def _items(one: Slice) -> list[tuple[str, Any]]:
-    return [(entry.name, getattr(one, entry.name)) for entry in fields(one)]
+    told = {entry.name: getattr(one, entry.name) for entry in fields(one)}
+    return told | {"path": str(one.path), "root": str(one.root)}
 
 
 def unpacked(tree: dict[str, Any]) -> Slice:
     """A slice of its JSON."""
-    known: dict[str, Any] = {name: Path(value) if isinstance(value, str) else value for name, value in tree.items()}
-    return Slice(**known)
+    paths = {name: Path(tree[name]) for name in ("path", "root")}
+    return Slice(**{**tree, **paths, "names": tuple(tree["names"])})

@@ -27,7 +27,8 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of a source that is read, kept and resumed on its own: a file, or a range of its rows or members."""
+    """A part of a source that is read, kept and resumed on its own: a file, a range of its rows or members, or some
+    files of a folder."""
 
     path: Path
     first: int = 0
@@ -35,6 +36,13 @@ class Slice:
     """None is the end."""
     root: Path = Path()
     """Folder of the source: places are told from it, and nothing is read that lies outside."""
+    names: tuple[str, ...] = ()
+    """Of a folder the files that belong to the slice; none where `path` is a file."""
+
+    @property
+    def files(self) -> list[Path]:
+        """All that it is made of."""
+        return [self.path / name for name in self.names] or [self.path]
 
     @property
     def name(self) -> str:
@@ -70,6 +78,8 @@ class Form:
     slices: Callable[[Path], list[Slice]]
     read: Callable[[Slice, Origin], Iterator[Sample | Broken]]
     """Lazy, in bounded memory; never raises for what a file holds, and writes nothing."""
+    named: bool = True
+    """Whether records have fields, whose names a source's `columns` may change."""
     beside: Callable[[Path], Sequence[Path]] = lambda path: ()
     """Other files, there or not, that decide what of a slice's file is read."""
 

@@ -22,7 +22,7 @@ _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_-]+)", 
 
 
 def slices(place: Path) -> list[Slice]:
-    """Up to some thousand files of a folder each."""
+    """Some files of a folder each."""
     return bundles(place, ENDINGS)
 
 
@@ -31,7 +31,7 @@ def read(part: Slice, origin: Origin, quality: bool = False) -> Iterator[Sample 
     extract = clean_text if quality else fast_text
     if quality:
         trafilatura()
-    return records.documents(part, ENDINGS, origin, lambda data: {"text": extract(page(data))})
+    return records.documents(part, origin, lambda data: {"text": extract(page(data))})
 
 
 def page(data: bytes, charset: str = "") -> str:
@@ -79,4 +79,4 @@ def trafilatura() -> Callable[[str], str | None]:
         raise InputError("this form needs trafilatura (pip install trafilatura)") from None
 
 
-FORM = Form("html", slices, read)
+FORM = Form("html", slices, read, named=False)

@@ -7,4 +7,4 @@ from functools import partial
 from lapis.data.sources import html
 from lapis.data.sources.base import Form
 
-FORM = Form("html_quality", html.slices, partial(html.read, quality=True))
+FORM = Form("html_quality", html.slices, partial(html.read, quality=True), named=False)

@@ -24,7 +24,7 @@ _PAIRS = (*ENDINGS, ".txt")
 
 
 def slices(place: Path) -> list[Slice]:
-    """Ranges of the tables, and some thousand pictures of a folder each where there is no table."""
+    """Ranges of the tables, and some pictures of a folder each where there is no table."""
     tables = _tables(place)
     spoken = {part.path.parent for part in tables}
     cut = [one for part in tables for one in ([part] if part.path.suffix in _READERS else lines.cut(part))]
@@ -47,7 +47,7 @@ def _tables(place: Path) -> list[Slice]:
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
     """A caption a picture."""
-    if part.path.is_dir():
+    if part.names:
         way = records.Way(replace(origin, columns=()), records.no_pictures, records.captions)
         for file in _paired(part):
             yield from _pair(file, way)
@@ -58,9 +58,9 @@ def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
 
 def _paired(part: Slice) -> Iterator[Slice]:
     """The pictures of a slice, and texts of which no picture has the name."""
-    listed = list(bundled(replace(part, first=0, last=None), _PAIRS))
+    listed = list(bundled(part))
     stems = {file.path.stem for file in listed if file.path.suffix.lower() in ENDINGS}
-    for file in listed[part.first : part.last]:
+    for file in listed:
         if file.path.suffix.lower() in ENDINGS or file.path.stem not in stems:
             yield file
 

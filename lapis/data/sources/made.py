@@ -82,4 +82,4 @@ def _turn(told: tuple[str, str | None, list[str | tuple[int, int]]], images: Ite
     return Turn(role, tuple(made), None if thought is None else clean(thought))
 
 
-FORM = Form("made", slices, read, checks.places)
+FORM = Form("made", slices, read, named=False, beside=checks.places)

@@ -17,13 +17,13 @@ _FIELD = re.compile(r"^([A-Za-z]+):[ \t]*[\"']?([^\r\n\"']+)", re.MULTILINE)
 
 
 def slices(place: Path) -> list[Slice]:
-    """Up to some thousand files of a folder each."""
+    """Some files of a folder each."""
     return bundles(place, ENDINGS)
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
     """A document a file."""
-    return records.documents(part, ENDINGS, origin, _fields)
+    return records.documents(part, origin, _fields)
 
 
 def _fields(data: bytes) -> dict[str, str]:
@@ -35,4 +35,4 @@ def _fields(data: bytes) -> dict[str, str]:
     return {**{name.lower(): value.strip() for name, value in _FIELD.findall(head[1])}, "text": text[head.end() :]}
 
 
-FORM = Form("markdown", slices, read)
+FORM = Form("markdown", slices, read, named=False)

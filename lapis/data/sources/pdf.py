@@ -20,13 +20,13 @@ MOST = 2000
 
 
 def slices(place: Path) -> list[Slice]:
-    """Up to some thousand files of a folder each."""
+    """Some files of a folder each."""
     return bundles(place, ENDINGS)
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
     """A document a file, an empty line between its pages."""
-    return records.documents(part, ENDINGS, origin, lambda data: {"text": text(data)})
+    return records.documents(part, origin, lambda data: {"text": text(data)})
 
 
 def text(data: bytes) -> str:
@@ -53,4 +53,4 @@ def _pictures(page: PageObject) -> bool:
     return bool(page.images)
 
 
-FORM = Form("pdf", slices, read)
+FORM = Form("pdf", slices, read, named=False)

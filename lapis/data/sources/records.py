@@ -172,12 +172,10 @@ def content(path: Path) -> bytes:
     return data
 
 
-def documents(
-    part: Slice, endings: Iterable[str], origin: Origin, told: Callable[[bytes], Mapping[str, Any]]
-) -> Iterator[Sample | Broken]:
+def documents(part: Slice, origin: Origin, told: Callable[[bytes], Mapping[str, Any]]) -> Iterator[Sample | Broken]:
     """A document of every file of a bundle: `told` gives its fields, by our names, of its bytes, or raises Bad."""
     way = Way(replace(origin, columns=()), no_pictures, lambda record: iter((document(record),)))
-    for file in bundled(part, endings):
+    for file in bundled(part):
         try:
             fields = told(whole(file, LONGEST))
         except Bad as bad:

@@ -19,23 +19,27 @@ from lapis.data.screens.page import Screen
 from lapis.data.sources import lines, records
 from lapis.data.sources.base import Bad, Broken, Form, Origin, Slice, clean
 from lapis.data.sources.pictures import picture
-from lapis.data.sources.places import bundled, bundles, inside
+from lapis.data.sources.places import bundled, bundles, files, inside
 from lapis.data.sources.unpack import whole
 from lapis.types import Image, Sample
 
 ENDINGS = (".json",)
+_PICTURE = ".png"
 _ALL = ("ocr", "ground", "describe", "qa", "told")
 _SCREEN = TypeAdapter(Screen)
 
 
 def slices(place: Path) -> list[Slice]:
-    """Up to some thousand screens of a folder each."""
-    return bundles(place, ENDINGS)
+    """Some screens of a folder each, with their pictures."""
+    files(place, ENDINGS)
+    return bundles(place, (*ENDINGS, _PICTURE))
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
     """Conversations over each screen, a pure function of its name."""
-    for file in bundled(part, ENDINGS):
+    for file in bundled(part):
+        if file.path.suffix.lower() not in ENDINGS:
+            continue
         try:
             found = _samples(file, origin)
         except Bad as bad:
@@ -46,7 +50,7 @@ def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
 
 def _samples(file: Slice, origin: Origin) -> list[Sample]:
     fields = lines.value(whole(file, lines.LONGEST))
-    image = file.path.with_suffix(".png")
+    image = file.path.with_suffix(_PICTURE)
     shown = picture(records.content(inside(image, file.root)), image.name)
     if not isinstance(fields, dict):
         raise Bad("wrong type")
@@ -77,4 +81,4 @@ def screen_of(fields: dict[str, Any], image: Image) -> Screen:
     return screen
 
 
-FORM = Form("screens", slices, read)
+FORM = Form("screens", slices, read, named=False)

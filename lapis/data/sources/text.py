@@ -14,13 +14,13 @@ ENDINGS = packs(".txt")
 
 
 def slices(place: Path) -> list[Slice]:
-    """Up to some thousand files of a folder each."""
+    """Some files of a folder each."""
     return bundles(place, ENDINGS)
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
     """A document a file."""
-    return records.documents(part, ENDINGS, origin, lambda data: {"text": decoded(data)})
+    return records.documents(part, origin, lambda data: {"text": decoded(data)})
 
 
-FORM = Form("text", slices, read)
+FORM = Form("text", slices, read, named=False)

@@ -148,4 +148,4 @@ def _document(place: str, record: WarcRecord, origin: Origin, extract: html.Extr
     return document(origin, place, source if kind == "text/plain" else extract(source), url=url)
 
 
-FORM = Form("warc", slices, read)
+FORM = Form("warc", slices, read, named=False)

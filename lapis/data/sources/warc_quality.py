@@ -7,4 +7,4 @@ from functools import partial
 from lapis.data.sources import warc
 from lapis.data.sources.base import Form
 
-FORM = Form("warc_quality", warc.slices, partial(warc.read, quality=True))
+FORM = Form("warc_quality", warc.slices, partial(warc.read, quality=True), named=False)

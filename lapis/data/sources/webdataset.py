@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +29,30 @@ def slices(place: Path) -> list[Slice]:
 
 
 def _cut(whole: Slice) -> list[Slice]:
-    cuts: list[int] = []
-    count, before = 0, None
     try:
         inside(whole.path, whole.root)
         if unpack.packed(whole.path):
             return [whole]
-        with whole.path.open("rb") as file:
-            for member in tars.members(file, contents=False):
-                key = _key(member.name)[0]
-                if count >= MEMBERS and key != before:
-                    cuts.append(member.offset)
-                    count = 0
-                count, before = count + 1, key
-    except (Bad, OSError):
-        pass  # whoever reads the slices meets it again, and says so
-    ends = [0, *cuts]
-    return [replace(whole, first=low, last=high) for low, high in zip(ends, [*cuts, None], strict=True)]
+        stat = whole.path.stat()
+    except (Bad, OSError):  # whoever reads the slice meets it again, and says so
+        return [whole]
+    cuts = _cuts(whole.path, MEMBERS, stat.st_size, stat.st_mtime_ns)
+    return [replace(whole, first=low, last=high) for low, high in zip((0, *cuts), (*cuts, None), strict=True)]
+
+
+@cache
+def _cuts(path: Path, most: int, size: int, time: int) -> tuple[int, ...]:
+    """Where a tar of that size and time is cut; a build asks more than once, and a walk over all headers takes long."""
+    cuts: list[int] = []
+    count, before = 0, None
+    with suppress(Bad, OSError), path.open("rb") as file:
+        for member in tars.members(file, contents=False):
+            key = _key(member.name)[0]
+            if count >= most and key != before:
+                cuts.append(member.offset)
+                count = 0
+            count, before = count + 1, key
+    return tuple(cuts)
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:

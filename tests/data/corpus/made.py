@@ -16,6 +16,7 @@ from lapis import config
 from lapis.data.corpus import engine
 from lapis.data.models import NONE, Models
 from lapis.types import Silent
+from tests.data import world
 
 WORDS = [f"{first}{rest}" for first in "bcdfghklmnprst" for rest in ("ale", "ime", "ope", "une", "arn", "ent", "ind")]
 STOPS = ["the", "of", "and", "to", "that", "with"]
@@ -49,9 +50,9 @@ def write(path: Path, texts: Sequence[str], broken: Mapping[int, bytes] | None =
     return path
 
 
-def data(places: Mapping[str, Path | str], *words: str, lang: str = "en") -> config.Data:
-    """Settings with one JSON lines source a place."""
-    sources = {name: config.Source("jsonl", str(place), lang=lang) for name, place in places.items()}
+def data(places: Mapping[str, Path | str], *words: str, lang: str = "en", form: str = "jsonl") -> config.Data:
+    """Settings with one source a place, of JSON lines unless another form is told."""
+    sources = {name: config.Source(form, str(place), lang=lang) for name, place in places.items()}
     tree = {"sources": sources, "made": False, "workers": 1, "corpus": corpus(*words)}
     return config.Data(**tree)
 
@@ -65,6 +66,13 @@ def corpus(*words: str) -> config.Corpus:
         key, _, value = word.partition("=")
         assign(tree, key, value)
     return config.check(config.Corpus, tree)
+
+
+def recipe(settings: config.Data) -> config.Recipe:
+    """A recipe of these sources with a small vocabulary."""
+    data = config.check(config.Data, json.loads(config.dump(settings)) | {"vocab": 400})
+    stage = config.Train("text", None, {"prose": 1.0}, 2, config.Pack(256, 2, 8))
+    return config.Recipe("t", world.MODEL, world.DECODER, data, (stage,), config.Eval(), config.Export())
 
 
 def run(settings: config.Data, out: Path, models: Models = NONE) -> dict[str, Any]:
@@ -92,8 +100,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def killed(work: Callable[[], object], after: int) -> int:
-    """How a child process ended that works and is killed at its so-manieth rename; 0 is never."""
+def killed(work: Callable[[], object], after: int, name: str = "") -> int:
+    """How a child process ended that works and is killed at its so-manieth rename, of files of that name if one is
+    told, with the file cut in its middle; 0 is never."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -101,8 +110,9 @@ def killed(work: Callable[[], object], after: int) -> int:
 
     def counted(old: str, new: str) -> None:
         nonlocal count
-        count += 1
+        count += name in ("", Path(new).name)
         if count == after:
+            os.truncate(old, os.stat(old).st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         rename(old, new)
 

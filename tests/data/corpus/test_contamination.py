@@ -71,6 +71,9 @@ def test_an_evaluation_set_that_is_none_is_one_line(tmp_path: Path, text: str | 
         contamination.write_index(tmp_path / "i.npz", [tmp_path / "exam.jsonl"], config.Evaluations(), False)
 
 
+WEB = ("data.sources.web.form=jsonl", "data.sources.web.place=x")
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -79,6 +82,10 @@ def test_an_evaluation_set_that_is_none_is_one_line(tmp_path: Path, text: str | 
         (["data.sources.web.form=xml", "data.sources.web.place=x"], "data.sources.web.form: no form 'xml'; there are"),
         (["data.sources.prose.form=jsonl", "data.sources.prose.place=x"], "data.sources.prose: expected a name of its"),
         ([], "data.sources: none, and data.made is false"),
+        ([*WEB, 'data.corpus.skip=["private","privat"]'], "data.corpus.skip: no step 'privat' to skip; there are"),
+        ([*WEB, 'data.corpus.skip=["near"]'], "data.corpus.skip: no step 'near' to skip; .*classify, agreement$"),
+        ([*WEB, "data.sources.web.columns.txt=body"], "data.sources.web.columns.txt: no such field; there are text"),
+        (["data.sources.web.form=text", *WEB[1:], "data.sources.web.columns.text=x"], "text: records of text have no"),
     ],
 )
 def test_a_wrong_source_is_one_line_before_any_work(words: list[str], line: str) -> None:

@@ -192,10 +192,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, texts: list[str], monkeypatch: 
 def test_a_recipe_of_sources_alone_becomes_shards_and_follows_its_sources(tmp_path: Path, texts: list[str]) -> None:
     made.write(tmp_path / "web/a.jsonl", texts[:30])
     data = made.data({"web": tmp_path / "web/*.jsonl"})
-    tree = json.loads(config.dump(data)) | {"vocab": 400}
-    stage = config.Train("text", None, {"prose": 1.0}, 2, config.Pack(256, 2, 8))
-    ends = config.Eval(), config.Export()
-    recipe = config.Recipe("t", world.MODEL, world.DECODER, config.check(config.Data, tree), (stage,), *ends)
+    recipe = made.recipe(data)
     progress = world.Seen()
     pipeline.build(recipe, tmp_path / "out", progress, until="corpus")
     assert len(made.kept(tmp_path / "out")) == 30 and not (tmp_path / "out/tokenizer").exists()
@@ -206,7 +203,7 @@ def test_a_recipe_of_sources_alone_becomes_shards_and_follows_its_sources(tmp_pa
     assert pipeline.current(recipe.data, marker)
     made.write(tmp_path / "web/b.jsonl", texts[30:40])
     assert not pipeline.current(recipe.data, marker)
-    pipeline.reopen(tmp_path / "out")
+    pipeline.reopen(recipe.data, tmp_path / "out")
     pipeline.build(recipe, tmp_path / "out", world.Seen())
     assert len(Shards(tmp_path / "out/shards", fingerprint(tmp_path / "out/tokenizer"))) == 40
     counts = json.loads((tmp_path / "out/counts.json").read_text(encoding="utf-8"))
