@@ -106,7 +106,7 @@ class Corpus:
     skip: tuple[str, ...] = ()
     """Row-wise steps that are left out, by name."""
     languages: tuple[str, ...] = ("en", "zh")
-    """BCP 47 codes of what is kept."""
+    """BCP 47 codes of what is kept; the language alone decides, so that `zh` keeps `zh-CN`."""
     quality: Quality = field(default_factory=Quality)
     pictures: Pictures = field(default_factory=Pictures)
     near: Near = field(default_factory=Near)
