@@ -9,7 +9,7 @@ from typing import Any
 from lapis import chat, config, plug
 from lapis.endpoint import refuse_address
 from lapis.timeline import RESERVED
-from lapis.types import KINDS, PATCH_LABELS, InputError
+from lapis.types import KINDS, PATCH_LABELS, TOLD, InputError
 
 
 def check(recipe: config.Recipe) -> None:
@@ -263,7 +263,9 @@ def _rewards(entry: Any, recipe: config.Recipe) -> None:
 
 def _kinds(data: config.Data) -> tuple[str, ...]:
     """Of all samples that a recipe may have."""
-    return (*KINDS, *data.handlers, *(source.kind for source in data.sources.values()))
+    named = [source.kind for source in data.sources.values()]
+    told = TOLD if "" in named else ()
+    return tuple(dict.fromkeys((*KINDS, *data.handlers, *told, *filter(None, named))))
 
 
 def _rates(entry: Any) -> None:

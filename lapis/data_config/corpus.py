@@ -21,8 +21,8 @@ class Source:
     """How it is read: the name of a file in lapis/data/sources, such as jsonl."""
     place: Annotated[str, MinLen(1)]
     """A file, a folder or a pattern (`/data/web/*.jsonl`); a hub id where the form takes one."""
-    kind: Annotated[str, MinLen(1)] = "prose"
-    """Kind of its samples, whose beginning picks the mixture weight."""
+    kind: str = ""
+    """Kind of its samples, whose beginning picks the mixture weight; empty takes what each record is (types.TOLD)."""
     licence: str = "NOASSERTION"
     """SPDX identifier, where records have none of their own; SPDX's word for an unknown one where nothing is said."""
     lang: str = ""

@@ -34,8 +34,7 @@ _CODE = re.compile(r"[a-z]{2,3}(?=-|$)")
 
 
 def change(rows: pa.Table) -> pa.Table:
-    """The same rows with `lang` as a language alone (en, zh, another code, or und): of a longer code that, and found out
-    where there was none."""
+    """The same rows with `lang` as a language alone (en, zh, another code, or und), found out where there was none."""
     known = pc.fill_null(rows["lang"], "")
     alone = primary(known)
     empty = np.flatnonzero(pc.equal(known, "").to_numpy())
