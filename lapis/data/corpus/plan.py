@@ -25,8 +25,8 @@ from lapis.types import InputError
 
 _OWN = ("part", "rows", "columns", "quick", "signatures", "minhash", "steps", "words")
 CODE = tuple(f"corpus/{name}.py" for name in _OWN)
-CODE = (*CODE, "store.py", "measure.py", "repeats.py", "topics.py", "linear.py", "steps/*.py")
-"""What a partition's bytes depend on, below lapis/data; and the source's form."""
+CODE = (*CODE, "store.py", "measure.py", "repeats.py", "topics.py", "linear.py", "steps/*.py", "sources/*.py")
+"""What a partition's bytes depend on, below lapis/data."""
 FULL = 0.25
 """Share of a partition from which it may end at a file whose name says so; one in four does."""
 
@@ -135,7 +135,7 @@ def _settings(source: config.Source, corpus: config.Corpus) -> str:
     steps = [corpus.skip, corpus.languages, asdict(corpus.quality), asdict(corpus.pictures), corpus.examples]
     near = [corpus.near.ngram, corpus.near.bands, corpus.near.rows]
     fitted = [corpus.classifiers.least, *(_fitted(corpus.classifiers, name) for name in ("quality", "subject"))]
-    return _hash([told, steps, near, fitted, _code(source.form)])
+    return _hash([told, steps, near, fitted, _code()])
 
 
 def _fitted(classifiers: config.Classifiers, name: str) -> list[str]:
@@ -151,10 +151,9 @@ def _fitted(classifiers: config.Classifiers, name: str) -> list[str]:
 
 
 @cache
-def _code(form_name: str) -> str:
+def _code() -> str:
     root = Path(__file__).parents[1]
-    patterns = (*CODE, f"sources/{form_name}.py", *(f"sources/{name}.py" for name in ("base", "lines", "records")))
-    files = sorted({path for pattern in patterns for path in root.glob(pattern)})
+    files = sorted({path for pattern in CODE for path in root.glob(pattern)})
     return _hash([path.read_text(encoding="utf-8") for path in files])
 
 

@@ -133,15 +133,19 @@ def html(folder: Path, rng: random.Random) -> Corpus:
     return Corpus(folder, goods, len(bads))
 
 
-def warc_record(body: bytes, kind: str = "response", url: str = "http://x/1", status: str = "200 OK") -> bytes:
-    http = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+def warc_record(
+    body: bytes, kind: str = "response", url: str = "http://x/1", status: str = "200 OK", sent: str = ""
+) -> bytes:
+    """A record of a page; `sent` is more lines of its HTTP header."""
+    lines = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\n{sent}Content-Length: {len(body)}\r\n\r\n"
+    http = lines.encode() + body
     head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2026-01-01T00:00:00Z\r\n"
     head += "WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000000>\r\n"
     head += f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
     return head.encode() + http + b"\r\n\r\n"
 
 
-def warc(folder: Path, rng: random.Random, pack: bool = False) -> Corpus:
+def warc(folder: Path, rng: random.Random, pack: str = "") -> Corpus:
     goods = [plain(rng) for _ in range(20)]
     whole = warc_record(page(plain(rng)))
     bads = [
@@ -155,13 +159,14 @@ def warc(folder: Path, rng: random.Random, pack: bool = False) -> Corpus:
     rows.insert(0, warc_record(b"", "request"))
     rows.insert(0, warc_record(page("gone"), status="404 Not Found"))
     if pack:
-        packed = [gzip.compress(row) for row in rows]
-        torn = bytearray(gzip.compress(whole))
-        torn[60] ^= 255
-        rows = [*packed[:9], bytes(torn), *packed[9:], gzip.compress(whole)[:-30]]
-    path = folder / ("a.warc.gz" if pack else "a.warc")
+        packer = {".gz": gzip.compress, ".zst": zstd.compress}[pack]
+        packed = [packer(row) for row in rows]
+        torn = bytearray(packer(whole))
+        torn[60:64] = bytes(255 ^ byte for byte in torn[60:64])
+        rows = [*packed[:9], bytes(torn), *packed[9:], packer(whole)[:-30]]
+    path = folder / f"a.warc{pack}"
     path.write_bytes(b"".join(rows))
-    return Corpus(path, [*goods, last, last], len(bads) + 1 + 2 * pack)
+    return Corpus(path, [*goods, last, last], len(bads) + 1 + 2 * bool(pack))
 
 
 def pdf_of(pages: Iterable[str], password: str = "") -> bytes:
