@@ -110,7 +110,8 @@ def make_parts(stage: Stage) -> dict[str, Any]:
 def make_corpus(stage: Stage) -> dict[str, Any]:
     """Samples of the recipe's sources, without copies and without what is held out."""
     folders = stage.out / CORPUS, stage.samples, stage.held
-    return engine.make_samples(stage.recipe.data, *folders, stage.progress, stage.models)
+    asked = [Path(stage.recipe.eval.screenspot)] if stage.recipe.eval.screenspot else []
+    return engine.make_samples(stage.recipe.data, *folders, stage.progress, stage.models, asked)
 
 
 def decontaminate(stage: Stage) -> dict[str, Any]:

@@ -90,11 +90,12 @@ class Evaluations:
 
     ngram: Positive = 13
     """Words of the n-grams that a document may not share with an evaluation sample (GPT-3: arXiv 2005.14165, appendix
-    C). Shorter evaluation samples are compared whole."""
+    C), two Chinese characters being one (ours). Shorter evaluation samples are compared whole."""
     common: Positive = 10
-    """N-grams of more evaluation samples than this are a prompt's frame, and do not count (ours)."""
+    """N-grams of more evaluation samples than this do not count where they are a prompt's frame: where more than half
+    of a set has them, or a sample no more of them than a frame is long (ours: corpus/contamination.py)."""
     against: tuple[str, ...] = ()
-    """Further evaluation sets: Parquet files of samples, or JSON lines with `text`."""
+    """Further evaluation sets: Parquet files of samples, JSON lines with `text`, or folders of ScreenSpot."""
 
 
 @dataclass(frozen=True, slots=True)
