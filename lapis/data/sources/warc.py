@@ -71,23 +71,26 @@ def split(data: bytes | mmap.mmap) -> Found:
     at = 0
     while at < len(data):
         start, end = at, _end(data, at)
-        if end:
+        if 0 < end <= len(data):
             at = end
             yield start, bytes(data[start:end]) if end - start <= LONGEST else Bad("too long")
             continue
         found = _NEXT.search(data, start + 1)
         at = found.start() if found else len(data)
-        yield start, Bad("bad WARC record" if found else "truncated WARC")
+        yield start, Bad("truncated WARC" if end and not found else "bad WARC record")
 
 
 def _end(data: bytes | mmap.mmap, at: int) -> int:
-    """Where the record that begins at `at` ends with its two line ends; 0 where none begins or it is cut short."""
-    head = data.find(b"\r\n\r\n", at, at + (1 << 16)) + 4
-    if head < 4 or not _NEXT.match(data, at):
+    """Where the record that begins at `at` ends with its two line ends, beyond the data where it is cut short; 0 where
+    none begins."""
+    if not _NEXT.match(data, at):
         return 0
+    head = data.find(b"\r\n\r\n", at, at + (1 << 16)) + 4
+    if head < 4:
+        return len(data) + 1 if at + (1 << 16) > len(data) else 0
     length = _LENGTH.search(data, at, head)
     end = head + int(length[1]) + 4 if length else 0
-    return end if end <= len(data) and data[end - 4 : end] == b"\r\n\r\n" else 0
+    return end if end > len(data) or data[end - 4 : end] == b"\r\n\r\n" else 0
 
 
 def _page(place: str, record: bytes | Bad, origin: Origin, extract: html.Extract) -> Sample | Broken | None:
