@@ -11,7 +11,7 @@ from typing import Any
 from lapis import chat, config, plug
 from lapis.endpoint import refuse_address
 from lapis.timeline import RESERVED
-from lapis.types import KINDS, PATCH_LABELS, InputError
+from lapis.types import KINDS, PATCH_LABELS, TOLD, InputError
 
 log = logging.getLogger(__name__)
 
@@ -322,8 +322,9 @@ def _rewards(entry: Any, recipe: config.Recipe) -> None:
 
 def _kinds(entry: Any, data: config.Data) -> tuple[str, ...]:
     """Of all samples that a stage may have, but for those that files bring. RL asks none of sources."""
-    own = () if isinstance(entry, config.RL) else (source.kind for source in data.sources.values())
-    return (*KINDS, *data.handlers, *own)
+    named = [] if isinstance(entry, config.RL) else [source.kind for source in data.sources.values()]
+    told = TOLD if "" in named else ()
+    return tuple(dict.fromkeys((*KINDS, *data.handlers, *told, *filter(None, named))))
 
 
 def _rates(entry: Any) -> None:

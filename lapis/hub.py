@@ -20,12 +20,20 @@ WORDS = ("*.json",)
 FILES = (*WORDS, "*.safetensors")
 
 
-def folder_of(name: str, files: tuple[str, ...] = FILES, kind: Literal["model", "dataset"] = "model") -> Path:
-    """A local folder, or a hub repository's `files`. Raises InputError where there is neither."""
+def folder_of(
+    name: str,
+    files: tuple[str, ...] = FILES,
+    kind: Literal["model", "dataset"] = "model",
+    revision: str | None = None,
+) -> Path:
+    """A local folder, or a hub repository's `files`, of its main branch where no branch, tag or commit is named.
+
+    Raises InputError where there is neither.
+    """
     if Path(name).is_dir():
         return Path(name)
     try:
-        return _snapshot(name, files, kind)
+        return _snapshot(name, files, kind, revision)
     except HFValidationError:
         raise InputError(f"{name}: no such folder, and no name of a hub repository") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -33,5 +41,5 @@ def folder_of(name: str, files: tuple[str, ...] = FILES, kind: Literal["model", 
 
 
 @cache
-def _snapshot(name: str, files: tuple[str, ...], kind: str) -> Path:
-    return Path(snapshot_download(name, repo_type=kind, allow_patterns=list(files)))
+def _snapshot(name: str, files: tuple[str, ...], kind: str, revision: str | None) -> Path:
+    return Path(snapshot_download(name, repo_type=kind, revision=revision, allow_patterns=list(files)))

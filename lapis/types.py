@@ -71,6 +71,8 @@ KINDS = (
     "instructions",
 )  # fmt: skip
 """Every kind of sample that the data stage makes to train on; `instructions` are asked by RL alone."""
+TOLD = ("prose", "caption", "chat", "screen/ground")
+"""Kinds of a source's records by what they are: a text, a captioned picture, a conversation, places on a screen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from lapis import files
 from lapis.data import store
 from lapis.data.check import checks
-from lapis.data.corpus import contamination, engine
+from lapis.data.corpus import contamination, engine, evaluations
 from lapis.data.gather import Stage
 from lapis.data.screens.kits import asked, kits, shots
 from lapis.data.screens.kits.kits import Kit
@@ -86,16 +86,17 @@ def _given(stage: Stage, path: Path) -> dict[str, Any]:
 def spare_evaluations(stage: Stage) -> int:
     """Take those RL items out that have read what is held out, as samples of sources go (corpus/contamination.py), and
     those that equal it. Returns how many. Raises InputError for an evaluation set that is none."""
-    path, how = stage.fresh / ITEMS, stage.recipe.data.corpus.evaluations
+    path, corpus = stage.fresh / ITEMS, stage.recipe.data.corpus
     if not path.is_file():
         return 0
-    index, held = stage.out / "sets" / engine.EVALUATIONS, sorted(stage.held.glob("*.parquet"))
-    index.parent.mkdir(parents=True, exist_ok=True)
+    place = stage.out / "sets" / engine.EVALUATIONS
+    place.parent.mkdir(parents=True, exist_ok=True)
     pictures = any(one.images for one in store.read_samples(path))
-    contamination.write_index(index, [*held, *(Path(one).expanduser() for one in how.against)], how, pictures)
-    keys = {key for file in held for key in store.read_column(file, "key")}
+    contamination.write_index(place, evaluations.sets(stage.recipe, stage.held), corpus.evaluations, pictures)
+    index = contamination.Index(place, corpus.evaluations, corpus.photos.distance)
+    keys = {key for file in stage.held.glob("*.parquet") for key in store.read_column(file, "key")}
     before = len(store.read_column(path, "id"))
-    return before - store.write_samples(path, _unread(path, contamination.Index(index, how), keys))
+    return before - store.write_samples(path, _unread(path, index, keys))
 
 
 def _unread(path: Path, index: contamination.Index, keys: Container[str]) -> Iterator[Sample]:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from lapis import chat, config, files
 from lapis.data import gather, gather_long, gather_sets, handlers, store, vocabulary
-from lapis.data.corpus import engine
+from lapis.data.corpus import engine, evaluations
 from lapis.data.gather import Stage
 from lapis.data.models import NONE, Models
 from lapis.data.scaled import Scaled
@@ -115,8 +115,8 @@ def make_parts(stage: Stage) -> dict[str, Any]:
 
 def make_corpus(stage: Stage) -> dict[str, Any]:
     """Samples of the recipe's sources, without copies and without what is held out."""
-    folders = stage.out / CORPUS, stage.samples, stage.held
-    return engine.make_samples(stage.recipe.data, *folders, stage.progress, stage.models)
+    folders, sets = (stage.out / CORPUS, stage.samples), evaluations.sets(stage.recipe, stage.held)
+    return engine.make_samples(stage.recipe.data, *folders, sets, stage.progress, stage.models)
 
 
 def decontaminate(stage: Stage) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class Source:
     """How it is read: the name of a file in lapis/data/sources, such as jsonl."""
     place: Annotated[str, MinLen(1)]
     """A file, a folder or a pattern (`/data/web/*.jsonl`); a hub id where the form takes one."""
-    kind: Annotated[str, MinLen(1)] = "prose"
-    """Kind of its samples, whose beginning picks the mixture weight."""
+    kind: str = ""
+    """Kind of its samples, whose beginning picks the mixture weight; empty takes what each record is (types.TOLD)."""
     licence: str = "NOASSERTION"
     """SPDX identifier, where records have none of their own; SPDX's word for an unknown one where nothing is said."""
     lang: str = ""
@@ -90,11 +90,12 @@ class Evaluations:
 
     ngram: Positive = 13
     """Words of the n-grams that a document may not share with an evaluation sample (GPT-3: arXiv 2005.14165, appendix
-    C). Shorter evaluation samples are compared whole."""
+    C), two Chinese characters being one (ours). Shorter evaluation samples are compared whole."""
     common: Positive = 10
-    """N-grams of more evaluation samples than this are a prompt's frame, and do not count (ours)."""
+    """N-grams of more evaluation samples than this do not count where they are a prompt's frame: where more than half
+    of a set has them, or a sample no more of them than a frame is long (ours: corpus/contamination.py)."""
     against: tuple[str, ...] = ()
-    """Further evaluation sets: Parquet files of samples, or JSON lines with `text`."""
+    """Further evaluation sets: Parquet files of samples, JSON lines with `text`, or folders of ScreenSpot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Corpus:
     skip: tuple[str, ...] = ()
     """Row-wise steps that are left out, by name."""
     languages: tuple[str, ...] = ("en", "zh")
-    """BCP 47 codes of what is kept."""
+    """BCP 47 codes of what is kept; the language alone decides, so that `zh` keeps `zh-CN`."""
     quality: Quality = field(default_factory=Quality)
     pictures: Pictures = field(default_factory=Pictures)
     near: Near = field(default_factory=Near)

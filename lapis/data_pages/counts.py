@@ -85,6 +85,16 @@ def steps(place: Place) -> list[Step]:
         raise InputError(f"{path}: expected steps with name, source, kind, in, out and dropped") from None
 
 
+def evaluations(place: Place) -> list[tuple[str, int, int]]:
+    """(set, its samples, training samples that were dropped as they had read it). Raises InputError like `steps`."""
+    path = place.corpus / "counts.json"
+    try:
+        found = read_json(path).get("evaluations", {}).items()
+        return [(name, int(one["samples"]), sum(one["dropped"].values())) for name, one in found]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: expected evaluations with samples and dropped") from None
+
+
 def by_step(lines: Sequence[Step]) -> list[Flow]:
     """Each step over all sources and kinds, in their order."""
     return [_sum(name, [one for one in lines if one.name == name]) for name in dict.fromkeys(one.name for one in lines)]

@@ -23,7 +23,7 @@ def shown(place: Place) -> str:
         *((f"By {by}", counts.ends(lines, by)) for by in ("kind", "source")),
         ("Training samples equal to a held-out one are left out", counts.stage_flows(place)),
     ]
-    blocks = "".join(f"<h3>{title}</h3>{bars(flows)}" for title, flows in parts if flows)
+    blocks = "".join(f"<h3>{title}</h3>{bars(flows)}" for title, flows in parts if flows) + _evaluations(place)
     blocks += f"<h3>Every step, kind by kind</h3>{_steps(counts.by_step_and_kind(lines))}" if lines else ""
     lost = sorted(counts.reasons(place).items(), key=lambda pair: -pair[1])
     blocks += f"<h3>Documents of prose that were dropped</h3>{_lost(lost)}" if lost else ""
@@ -33,6 +33,14 @@ def shown(place: Place) -> str:
     return section(
         "In and out", "Samples that went in, those that came out (green), and why the others did not.", blocks, notes
     )
+
+
+def _evaluations(place: Place) -> str:
+    """What training has not read."""
+    found = counts.evaluations(place)
+    lines = [[escape(clean(name)), number(samples), number(dropped)] for name, samples, dropped in found]
+    heads = ("evaluation set", "samples", "dropped for it")
+    return f"<h3>By evaluation set</h3>{table(heads, lines)}" if found else ""
 
 
 def bars(flows: Sequence[Flow]) -> str:

@@ -80,7 +80,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_index(data / "shards", [entry], "t")
     corpus = data / "corpus"
     corpus.mkdir()
-    (corpus / "counts.json").write_text(json.dumps({"steps": STEPS}))
+    exam = {"samples": 40, "dropped": {"evaluation text": 3, "evaluation picture": 4}}
+    told = {"steps": STEPS, "evaluations": {HOSTILE: exam, "more": {"samples": 5, "dropped": {}}}}
+    (corpus / "counts.json").write_text(json.dumps(told))
     lost = store.to_table([*(world.prose(rng, source=f"s{at}") for at in range(40)), hostile("prose")])
     for name, values in (
         ("step", ["quality"] * 30 + ["near"] * 11),
@@ -108,6 +110,7 @@ def test_counts_add_up(stage: Path) -> None:
     assert [flow.name for flow in counts.ends(lines, "source")] == ["own", "web"]
     assert counts.by_step_and_kind(lines)[2] == ("near", Flow("prose", 60, 45, {"near copy": 15}))
     assert len(counts.by_step_and_kind(lines)) == 4
+    assert counts.evaluations(place_of(stage)) == [(HOSTILE, 40, 7), ("more", 5, 0)]
     found = measures.kinds(place_of(stage))
     assert found["prose"].samples == 25 and found["prose"].langs == {"en": 25} and len(found["screen/ocr"].tokens) == 25
     assert measures.histogram(found["prose"].tokens).sum() == 25
@@ -181,6 +184,9 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
         (tmp_path / "corpus" / "counts.json").write_text(text)
         with pytest.raises(InputError, match=why):
             counts.steps(place_of(tmp_path))
+    (tmp_path / "corpus" / "counts.json").write_text('{"evaluations": {"exam": {}}}')
+    with pytest.raises(InputError, match="expected evaluations with samples and dropped"):
+        counts.evaluations(place_of(tmp_path))
 
 
 def test_the_page_is_turned_filtered_and_safe_in_a_browser(stage: Path, capsys: pytest.CaptureFixture[str]) -> None:

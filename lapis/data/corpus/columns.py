@@ -36,6 +36,7 @@ class Batch:
     """Rows of a table under way."""
 
     kind: str
+    """Of the texts; samples have their own."""
     tables: list[pa.Table] = field(default_factory=list)
     """Rows of before."""
     texts: list[Text] = field(default_factory=list)

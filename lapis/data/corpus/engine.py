@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,17 +103,17 @@ def make_samples(
     data: config.Data,
     folder: Path,
     samples: Path,
-    heldout: Path,
+    sets: Sequence[Path],
     progress: Progress,
     models: Models = NONE,
 ) -> dict[str, Any]:
     """Join the partitions, and write `samples/SOURCE-NNNN.parquet`, counts, examples of the dropped and the broken.
 
-    `models` find photographs that look alike, and read what is left. Raises InputError for an evaluation set that is
-    none, and a full disk.
+    `sets` are the evaluation sets that nothing may have read; `models` find photographs that look alike, and read what
+    is left. Raises InputError for an evaluation set that is none, and a full disk.
     """
     if not data.sources and not folder.is_dir():
-        return {"compared": 0, "samples": {}}
+        return {"samples": {}}
     runner = Runner(data.runner, data.workers)
     world = World(folder, _finished(folder))
     copies.exact(world)
@@ -127,7 +127,6 @@ def make_samples(
             copies.looks(world, data.corpus.photos, models.embedder)
     progress.advance(UNITS // 10)
     index = folder / EVALUATIONS
-    sets = [*sorted(heldout.glob("*.parquet")), *(Path(one).expanduser() for one in data.corpus.evaluations.against)]
     compared = contamination.write_index(index, sets, data.corpus.evaluations, world.pictures)
     outs = [samples / write.name(one) for one in world.parts]
     _clear(samples, world.parts, folder)
@@ -139,7 +138,7 @@ def make_samples(
         _weigh(world, data.corpus, outs, runner, models, share)
     else:
         weigh.forget(folder, world.parts)
-    return {"compared": compared, "samples": _report(world, outs, data.corpus.examples)}
+    return {"samples": _report(world, outs, data.corpus.examples, compared)}
 
 
 def _work(runner: Runner, work: str, jobs: Sequence[dict[str, Any]], progress: Progress) -> None:
@@ -170,15 +169,18 @@ def _clear(samples: Path, parts: Sequence[Part], folder: Path) -> None:
     files.write_json(path, now)
 
 
-def _report(world: World, outs: Sequence[Path], most: int) -> dict[str, int]:
-    """Write counts.json, dropped.parquet and broken.jsonl; returns the samples of each source, copies too."""
+def _report(world: World, outs: Sequence[Path], most: int, compared: Mapping[str, int]) -> dict[str, int]:
+    """Write counts.json, dropped.parquet and broken.jsonl; returns the samples of each source, copies too.
+
+    `compared` is the size of each evaluation set.
+    """
     lines: dict[tuple[str, str, str], dict[str, Any]] = {}
     for one, told in zip(world.parts, world.told, strict=True):
         for line in (*told["steps"], *_steps(one, world.folder)):
             _sum(lines, one.source, line)
     order = list(dict.fromkeys(name for name, _, _ in lines))
     every = sorted(lines.values(), key=lambda line: (order.index(line["name"]), line["source"], line["kind"]))
-    files.write_json(world.folder / COUNTS, {"steps": every})
+    files.write_json(world.folder / COUNTS, {"steps": every, "evaluations": _read(world, compared)})
     _broken(world)
     with files.beside(world.folder / DROPPED) as path:
         pq.write_table(pa.concat_tables([part.DROPPED.empty_table(), *_shown(world, most)]), path, compression="zstd")
@@ -194,6 +196,16 @@ def _steps(one: Part, folder: Path) -> Iterator[dict[str, Any]]:
         path = one.file(folder, ending)
         if path.is_file():
             yield from json.loads(path.read_text(encoding="utf-8"))["steps"]
+
+
+def _read(world: World, compared: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Of each evaluation set its samples, and the rows that were dropped as they had read it, by reason."""
+    dropped = {name: Counter[str]() for name in compared}
+    for one in world.parts:
+        told = json.loads(one.file(world.folder, ".written.json").read_text(encoding="utf-8"))
+        for name, counts in told["read"].items():
+            dropped[name].update(counts)
+    return {name: {"samples": size, "dropped": dropped[name]} for name, size in compared.items()}
 
 
 def _sum(lines: dict[tuple[str, str, str], dict[str, Any]], source: str, line: dict[str, Any]) -> None:

@@ -24,6 +24,8 @@ from lapis.data.sources.base import Broken, Form, Origin, Slice
 
 READ = "read"
 """Name of the step before all others, at which records break."""
+BROKEN = "broken"
+"""Kind of records that are none, where the source says none of its samples."""
 GROUP = 4096
 """Rows of a row group of a partition."""
 DROPPED = pa.schema([*store.SCHEMA, ("step", pa.string()), ("reason", pa.string()), ("other", pa.string())])
@@ -103,11 +105,11 @@ def _read(
     slices: list[Slice], form: Form, origin: Origin, tally: steps.Tally, broken: list[dict[str, str]]
 ) -> Iterator[pa.Table]:
     """Tables of all slices together; records that are none are counted."""
-    batch = columns.Batch(origin.kind)
+    batch = columns.Batch(origin.kind or "prose")
     for item in (item for one in slices for item in columns.read(form, one, origin)):
         if isinstance(item, Broken):
             broken.append({"source": origin.name, "place": item.place, "reason": item.reason})
-            tally.broken(READ, origin.kind, item.reason)
+            tally.broken(READ, origin.kind or BROKEN, item.reason)
             continue
         batch.add(item)
         if batch.full:

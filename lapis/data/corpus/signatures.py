@@ -2,7 +2,8 @@
 
 A document has bands of MinHash values (corpus/minhash.py); a photograph its perceptual hash (imagehash's DCT hash of
 64 bits); a screen a hash of its pixels and one of its elements' texts and places. Samples with pictures are copies only
-where they ask the same, which `prompt` stands for; captions ask nothing.
+where they ask the same, which `prompt` stands for; captions ask nothing, and neither does a question of our own, drawn
+from a few by the picture's bytes.
 
 Shape legend: D documents, H hashes.
 """
@@ -24,9 +25,12 @@ from lapis import config
 from lapis.data import store
 from lapis.data.corpus import minhash, rows, words
 from lapis.data.corpus.words import Hashes
+from lapis.data.sources.captions import ASKED
 
 PICTURES = ("photo", "pixels", "elements", "prompt")
 """Columns of samples with pictures; `photo` and `elements` are null where there is no such hash."""
+OURS = frozenset(store.normal(question).encode() for asked in ASKED.values() for question in asked)
+"""What we ask where a record has a picture and its caption alone."""
 MOST_PIXELS = 50_000_000
 """Pictures of more pixels are not decoded here."""
 
@@ -82,7 +86,7 @@ def look(row: Mapping[str, Any]) -> dict[str, int | None]:
         "photo": photo,
         "pixels": _digest(*(hashlib.sha256(one).digest() for one in pixels)),
         "elements": _elements(json.loads(row["cells"]), pictures) if screen and whole else None,
-        "prompt": 0 if row["kind"].startswith("caption") else _digest(*_asked(row["turns"])),
+        "prompt": _prompt(row),
     }
 
 
@@ -90,6 +94,11 @@ def _elements(cells: list[Any], pictures: list[Pixels.Image]) -> int | None:
     """Texts and places of a screen's elements; null where they are not known."""
     found = [[one.size, sorted(map(list, cell.get("words", ())))] for cell, one in zip(cells, pictures, strict=False)]
     return _digest(json.dumps(found).encode()) if found and all(one[1] for one in found) else None
+
+
+def _prompt(row: Mapping[str, Any]) -> int:
+    asked = _asked(row["turns"])
+    return 0 if row["kind"].startswith("caption") or OURS.issuperset(asked) else _digest(*asked)
 
 
 def _asked(turns: str) -> list[bytes]:

@@ -20,6 +20,7 @@ from lapis.data import measure
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 POWER = np.uint64(0x9E3779B97F4A7C15)
 """Odd, so that no word's hash is lost in a product (the golden ratio, as in splitmix64)."""
 _NO_WORDS = np.zeros(0, dtype=np.uint64)
@@ -44,19 +45,32 @@ def bare(texts: pa.Array) -> pa.Array:
 
 def words(texts: pa.Array) -> tuple[Hashes, Ints]:
     """Hashes [W] of the words of spaced texts [D], and where each text's words begin [D + 1]."""
-    found = list(cut(texts))
-    counts = [np.diff(ends) for _, ends in found]
-    return np.concatenate([_NO_WORDS, *(hashes for hashes, _ in found)]), np.cumsum(np.concatenate([[0], *counts]))
+    hashes, ends, _ = marked(texts)
+    return hashes, ends
+
+
+def marked(texts: pa.Array) -> tuple[Hashes, Ints, Bools]:
+    """The same, and which words are Chinese characters [W]."""
+    found = list(_cut(texts))
+    counts = [np.diff(ends) for _, ends, _ in found]
+    hashes = np.concatenate([_NO_WORDS, *(hashes for hashes, _, _ in found)])
+    han = np.concatenate([np.zeros(0, dtype=np.bool_), *(han for _, _, han in found)])
+    return hashes, np.cumsum(np.concatenate([[0], *counts])), han
 
 
 def cut(texts: pa.Array) -> Iterator[tuple[Hashes, Ints]]:
-    """The same, of some texts after the others: as many as stay in a processor's cache."""
+    """Words of some texts after the others: of as many as stay in a processor's cache."""
+    yield from ((hashes, ends) for hashes, ends, _ in _cut(texts))
+
+
+def _cut(texts: pa.Array) -> Iterator[tuple[Hashes, Ints, Bools]]:
     for block in measure.blocks(texts):
         spans = block.runs
         hashes = measure.hashes(block.bytes, spans)
         for at in np.flatnonzero(spans.end - spans.start > measure.LONGEST).tolist():
             hashes[at] = _digest(block.bytes[spans.start[at] : spans.end[at]].tobytes())
-        yield hashes, np.append(np.searchsorted(spans.start, block.first), len(spans))
+        ends = np.append(np.searchsorted(spans.start, block.first), len(spans))
+        yield hashes, ends, measure.HAN[block.bytes[spans.start]]
 
 
 def _digest(word: bytes) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,14 +82,15 @@ def make(job: dict[str, Any]) -> dict[str, Any]:
     tally = steps.Tally(settings.examples)
     others: dict[str, str] = {}
     with files.beside(out, f".{os.getpid()}") as path:
-        _write(path, base, Index(Path(job["index"]), settings.evaluations), tally, others)
+        index = Index(Path(job["index"]), settings.evaluations, settings.photos.distance)
+        read = _write(path, base, index, tally, others)
     shown = part.examples(tally)
     other = pa.array([others.get(name) for name in shown["id"].to_pylist()], pa.string())
     with files.beside(base.with_name(base.name + ".copies.parquet"), f".{os.getpid()}") as path:
         pq.write_table(
             shown.set_column(shown.schema.get_field_index("other"), "other", other), path, compression="zstd"
         )
-    files.write_json(told, {"digest": digest, "steps": tally.lines()})
+    files.write_json(told, {"digest": digest, "steps": tally.lines(), "read": read})
     return {}
 
 
@@ -99,7 +101,11 @@ def _digest(base: Path, job: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, base: Path, index: Index, tally: steps.Tally, others: dict[str, str]) -> None:
+def _write(
+    path: Path, base: Path, index: Index, tally: steps.Tally, others: dict[str, str]
+) -> dict[str, dict[str, int]]:
+    """Write the samples; returns how many rows have read each evaluation set, by reason."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
     with np.load(base.with_name(base.name + ".gone.npz"), allow_pickle=False) as held:
         why, known = held["why"], dict(zip(held["at"].tolist(), held["ids"].tolist(), strict=False))
     begin = 0
@@ -115,8 +121,12 @@ def _write(path: Path, base: Path, index: Index, tally: steps.Tally, others: dic
                 reasons, read = index.judge(table)
                 tally.add(EVALUATION, table, reasons)
                 others |= {name: sample for name, sample in zip(table["id"].to_pylist(), read, strict=True) if sample}
+                for sample, reason in zip(read, reasons.to_pylist(), strict=True):
+                    if sample:
+                        found[sample.rpartition(" ")[0]][reason] += 1
                 table = table.filter(pc.is_null(reasons)) if reasons.null_count < len(reasons) else table
                 writer.write_table(table, row_group_size=store.GROUP)
+    return {name: dict(sorted(counts.items())) for name, counts in sorted(found.items())}
 
 
 def _leave(

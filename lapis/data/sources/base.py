@@ -16,7 +16,7 @@ class Origin:
 
     name: str
     kind: str
-    """Kind of its samples, where the form does not tell (`prose`, `caption`, `chat`, `screen/ground`)."""
+    """Kind of its samples, where the form does not tell; empty takes what each record is (types.TOLD)."""
     licence: str
     """SPDX identifier, where the form does not tell."""
     lang: str = ""
@@ -93,11 +93,14 @@ def document(origin: Origin, place: str, text: str, licence: str = "", lang: str
 def sample(
     origin: Origin, place: str, turns: tuple[Turn, ...], licence: str = "", lang: str = "", **fields: Any
 ) -> Sample:
-    """A sample that tells where it comes from and what it may be used for. Raises Bad where no licence is known."""
+    """A sample that tells where it comes from and what it may be used for. Raises Bad where no licence is known.
+
+    Where the origin has no kind, a document is prose, and what is none is a chat.
+    """
     licence = licence or origin.licence
     if not licence:
         raise Bad("no licence")
-    fields = {"kind": origin.kind, **fields}
+    fields = {"kind": origin.kind or ("prose" if fields.get("document") else "chat"), **fields}
     return Sample(lang=lang or origin.lang, source=f"{origin.name} {place}", licence=licence, turns=turns, **fields)
 
 

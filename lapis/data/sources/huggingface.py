@@ -1,12 +1,16 @@
 """Data sets of Hugging Face: a hub repository (`org/name`), a clone of one, or what `save_to_disk` wrote.
 
 Their files are read as they are (Parquet, Arrow, JSON lines, CSV, webdataset tars) without the `datasets` library, that
-would run a repository's code. Pictures are columns of {bytes, path}.
+would run a repository's code. Pictures are columns of {bytes, path}. What is read of a repository is said as the hub's
+own file system says it: `org/name@revision/folder`, or a pattern of files there. Files of test and validation splits,
+by the words that the hub knows them by, are read only where the place itself names them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,26 +22,61 @@ from lapis.data.sources.places import files, inside
 from lapis.data.sources.samples import samples
 from lapis.types import InputError, Sample
 
-PATTERNS = ("*.parquet", "*.arrow", "*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.csv", "*.tsv", "*.tar")
-"""What is fetched of a hub repository: the files that are read, and no code."""
 ARROW = (".arrow",)
-_TOLD = ("dataset_info.json", "state.json", "dataset_dict.json")
+ENDINGS = (*parquet.ENDINGS, *ARROW, *webdataset.ENDINGS, *jsonl.ENDINGS, *csv.ENDINGS)
+"""Of what is fetched from a hub repository: the files that are read, and no code."""
+_TOLD = ("dataset_info.json", "dataset_infos.json", "state.json", "dataset_dict.json")
+_TESTS = re.compile(r"(?<![A-Za-z])(?:validation|valid|val|dev|testing|test|evaluation|eval)(?![A-Za-z])")
+"""Words of splits that are not trained on; no letter stands beside them (the rule of `datasets`)."""
 
 
 def slices(place: Path) -> list[Slice]:
-    """Of the first sort of file that there is (Parquet, Arrow, tars, JSON lines, CSV) all, cut as that form cuts them.
+    """Of the first sort of file that there is (Parquet, Arrow, tars, JSON lines, CSV) all but tests, cut as that form
+    cuts them.
 
     Raises InputError where there is neither such a folder nor such a repository, or nothing that can be read.
     """
-    folder = place if place.exists() else hub.folder_of(place.as_posix(), PATTERNS, "dataset")
+    folder, inner = (place, "") if place.exists() else _fetched(place.as_posix())
+    found = _found(folder, inner)
+    if not found:
+        raise InputError(f"{place}: no data set there (Parquet, Arrow, JSON lines, CSV or tar files)")
+    if place.is_file():
+        return found
+    taught = found if _TESTS.search(inner) else [part for part in found if not _TESTS.search(part.name)]
+    if not taught:
+        raise InputError(f"{place}: only files of test and validation splits there; a place that names them reads them")
+    return taught
+
+
+def _fetched(name: str) -> tuple[Path, str]:
+    """Folder of a repository, and what is read below it."""
+    owner, _, rest = name.partition("/")
+    repository, _, inner = rest.partition("/")
+    repository, _, revision = repository.partition("@")
+    whole = f"{owner}/{repository}" if owner and repository else name
+    return hub.folder_of(whole, _patterns(inner), "dataset", revision or None), inner
+
+
+def _patterns(inner: str) -> tuple[str, ...]:
+    """Of the files below a folder of a repository, or of those that a pattern names."""
+    if inner.endswith(ENDINGS):
+        return (inner,)
+    folder = f"{inner.rstrip('/')}/" if inner and not inner.endswith("*") else inner
+    return tuple(f"{folder}*{ending}" for ending in ENDINGS)
+
+
+def _found(folder: Path, inner: str) -> list[Slice]:
+    """Slices of the first sort of file that there is: the cache may hold what another place has fetched."""
     for form in (parquet.slices, _arrow, webdataset.slices, jsonl.slices, csv.slices):
         try:
             found = [part for part in form(folder) if part.path.name not in _TOLD]
         except InputError:
             continue
+        if inner:
+            found = [part for part in found if any(fnmatchcase(part.name, one) for one in _patterns(inner))]
         if found:
             return found
-    raise InputError(f"{place}: no data set there (Parquet, Arrow, JSON lines, CSV or tar files)")
+    return []
 
 
 def _arrow(place: Path) -> list[Slice]:

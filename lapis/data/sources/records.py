@@ -150,7 +150,7 @@ def captions(record: Record) -> Iterator[Sample]:
     asked = ASKED[language(clean(text))]
     question = asked[sum(images[0].data[-64:]) % len(asked)]
     turns = (Turn("user", (images[0], Text(question))), Turn("assistant", (Text(text),)))
-    yield record.sample(turns, meta={"answer": text})
+    yield record.sample(turns, kind=record.origin.kind or "caption", meta={"answer": text})
 
 
 def beside(part: Slice, folders: tuple[str, ...] = ("",)) -> Opener:

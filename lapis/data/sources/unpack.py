@@ -23,11 +23,13 @@ RATIO, FLOOR = 200, 32 << 20
 """A file is a bomb once it gives more than FLOOR bytes and more than RATIO for each of its own (ours: text packed by
 gzip or Zstandard gives 3 to 30)."""
 _STEP = 1 << 10
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard"}
+DICTIONARY = b"\x5d\x2a\x4d\x18"
+"""What a file begins with that brings the dictionary of its Zstandard frames."""
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard", DICTIONARY: "Zstandard"}
 
 
-class _Unpacker(Protocol):
-    """A decompressor of one gzip member or one Zstandard frame."""
+class Unpacker(Protocol):
+    """A decompressor of one gzip member or one Zstandard frame. What it has not taken yet it keeps."""
 
     @property
     def eof(self) -> bool: ...
@@ -132,21 +134,27 @@ def _unpacked(file: BinaryIO, how: str) -> Iterator[bytes]:
     """Members or frames one after another."""
     data = file.read(_STEP)
     while data:
-        unpacker: _Unpacker = _Gzip() if how == "gzip" else zstd.ZstdDecompressor()
-        while not unpacker.eof:
-            piece = _step(unpacker, data, how)
+        inner = unpacker(how)
+        while not inner.eof:
+            piece = step(inner, data, how)
             yield piece
             data = b""
-            if len(piece) < PIECE and not unpacker.eof:
+            if len(piece) < PIECE and not inner.eof:
                 data = file.read(_STEP)
                 if not data and not piece:
                     raise Bad(f"truncated {how}")
-        data = unpacker.unused_data.lstrip(b"\0") or file.read(_STEP).lstrip(b"\0")
+        data = inner.unused_data.lstrip(b"\0") or file.read(_STEP).lstrip(b"\0")
 
 
-def _step(unpacker: _Unpacker, data: bytes, how: str) -> bytes:
+def unpacker(how: str) -> Unpacker:
+    """A decompressor of `gzip` or `Zstandard`."""
+    return _Gzip() if how == "gzip" else zstd.ZstdDecompressor()
+
+
+def step(inner: Unpacker, data: bytes, how: str) -> bytes:
+    """What a decompressor gives, up to PIECE, with some more of its data. Raises Bad where they are damaged."""
     try:
-        return unpacker.decompress(data, PIECE)
+        return inner.decompress(data, PIECE)
     except (zlib.error, zstd.ZstdError):
         raise Bad(f"damaged {how}") from None
 

@@ -28,26 +28,37 @@ HAN, KANA = 0.2, 0.05
 NAMES = {"iw": "he", "jw": "jv", "in": "id", "mo": "ro", "un": "und", "xxx": "und"}
 """Old codes of CLD2 as BCP 47 writes them."""
 UNKNOWN = "und"
+LONG = {"eng": "en", "zho": "zh", "chi": "zh", "cmn": "zh"}
+"""Codes of ISO 639-2 and 639-3 as BCP 47 writes them."""
 _CODE = re.compile(r"[a-z]{2,3}(?=-|$)")
 
 
 def change(rows: pa.Table) -> pa.Table:
-    """The same rows with `lang` (BCP 47: en, zh, another code, or und) where it was empty or null."""
+    """The same rows with `lang` as a language alone (en, zh, another code, or und), found out where there was none."""
     known = pc.fill_null(rows["lang"], "")
+    alone = primary(known)
     empty = np.flatnonzero(pc.equal(known, "").to_numpy())
-    if not len(empty):
+    if not len(empty) and alone.equals(known):
         return rows
-    languages = known.to_numpy(zero_copy_only=False).astype(object)
+    languages = alone.to_numpy(zero_copy_only=False).astype(object)
     languages[empty] = identify(rows["text"].take(pa.array(empty)))
     at = rows.schema.get_field_index("lang")
     return rows.set_column(at, rows.schema.field("lang"), pa.array(languages, rows.schema.field("lang").type))
 
 
+def primary(codes: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """The language of each code, without its script and region."""
+    alone = pc.replace_substring_regex(pc.ascii_lower(codes), "[-_].*", "")
+    for long, short in LONG.items():
+        alone = pc.if_else(pc.equal(alone, long), short, alone)
+    return alone
+
+
 def judge(rows: pa.Table, wanted: Collection[str] = WANTED) -> pa.Array:
-    """`no known language` and `language not wanted`, or null where a row's `lang` is one of `wanted`."""
-    languages = pc.fill_null(rows["lang"], UNKNOWN)
+    """`no known language` and `language not wanted`, or null where a row's language is that of one of `wanted`."""
+    languages = primary(pc.fill_null(rows["lang"], UNKNOWN))
     other = pc.if_else(pc.equal(languages, UNKNOWN), "no known language", "language not wanted")
-    kept = pc.is_in(languages, value_set=pa.array(sorted(wanted), languages.type))
+    kept = pc.is_in(languages, value_set=primary(pa.array(sorted(wanted), languages.type)))
     reasons = pc.if_else(kept, pa.scalar(None, pa.string()), other)
     return reasons.combine_chunks() if isinstance(reasons, pa.ChunkedArray) else reasons
 

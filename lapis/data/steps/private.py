@@ -1,12 +1,14 @@
 """Personal data masked: each mail address, phone, identity number, card, account, address and key becomes its tag.
 
 What carries a checksum is masked only where the checksum is right, so that ordinary numbers of the same length stay:
-identity numbers of China (GB 11643, ISO 7064 MOD 11-2), Hong Kong and Taiwan, bank cards (Luhn), IBAN (ISO 13616, MOD
-97-10). Numbers without one need a form that ordinary numbers lack (a `+`, brackets, groups). Of addresses on the
-network only public ones count; four small numbers are a version. The choice of forms is ours; scrubadub, which has most
-of the western ones, misses Chinese mobile and identity numbers.
+identity numbers of China (GB 11643, ISO 7064 MOD 11-2), Hong Kong, Taiwan, Singapore, India (Verhoeff) and Brazil,
+bank cards (Luhn), IBAN (ISO 13616, MOD 97-10). Numbers without one need a form that ordinary numbers lack (a `+`,
+brackets, groups), and those whose checksum every tenth number has a word beside them that says what they are. Of
+addresses on the network only public ones count; four small numbers are a version. The choice of forms is ours;
+scrubadub, which has most of the western ones, misses Chinese mobile and identity numbers.
 
-Unusual: a row is opened only where one search over the column finds a form that could be one of these.
+Unusual: a row is opened only where one search over the column finds a form that could be one of these. The column holds
+JSON, so a quote or a tab stands there as two characters or more.
 """
 
 from __future__ import annotations
@@ -30,14 +32,15 @@ SORTS = ("key", "mail", "iban", "card", "id", "phone", "ip")
 _LEFT, _RIGHT = r"(?<![0-9A-Za-z_.])", r"(?![0-9A-Za-z_]|[.,][0-9])"
 SECRETS = r"password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|密码|口令|密钥"
 """Names before a value that is to stay unknown."""
-_LONG = re.compile(r"[0-9](?:[-. ()]{0,2}[0-9]){6}")
+_LONG = re.compile(r"[0-9](?:[-. ()]{0,2}[0-9]){6}|[A-Z][0-9]{6}\(?A")
+"""Seven digits, or the six of Hong Kong before the check digit A."""
 _AREA = "(?:10|2[0-9]|[3-9][0-9]{2})"
 CANDIDATES = "|".join(
     (
-        r"[A-Za-z0-9]@[A-Za-z0-9]", _LONG.pattern, r"(?:[0-9]{1,3}\.){3}[0-9]",
+        r"[0-9A-Za-z_.+-]@[0-9A-Za-z-]", _LONG.pattern, r"(?:[0-9]{1,3}\.){3}[0-9]",
         r"[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]",
-        r"AKIA|ASIA|AIza|gh[pousr]_|github_pat_|xox[abeprs]-|sk-|eyJ",
-        r"PRIVATE KEY", f"(?i:{SECRETS})[\"']?\\s?[:=：]",
+        r"AKIA|ASIA|AIza|gh[pousr]_|github_pat_|xox[abeprs]-|sk-|eyJ|hf_|[rs]k_(?:live|test)_|glpat-|LTAI",
+        r"PRIVATE KEY", f"(?i:{SECRETS})" + r"(?:\\?[\"'])?(?:[^0-9A-Za-z]|\\[a-z][0-9a-f]{0,4})?[:=：]",
     )
 )  # fmt: skip
 """RE2: what a row must have somewhere to be opened."""
@@ -55,6 +58,11 @@ _IBAN = (
 """Length of an account number by country (SWIFT's registry)."""
 _FILES = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|js|css|html?)$", re.I)
 _NAMED = re.compile(r"(?i)hkid|identity|身份|香港")
+_SINGAPORE = {"S": (0, "JZIHGFEDCBA"), "T": (4, "JZIHGFEDCBA"), "F": (0, "XWUTRQPNMLK"), "G": (4, "XWUTRQPNMLK"),
+              "M": (3, "XWUTRQPNJLK")}  # fmt: skip
+"""First letter of a Singapore identity number to what is added to its weighed digits, and its check letters."""
+_VERHOEFF = "01234567891576283094580379614289160435279453126870428657390127938064157046913258"
+"""Verhoeff's permutations of ten digits, by place from the right; a sum is a product in the group of ten."""
 _VERSION = re.compile(r"(?i)(?:\bv|version|ver\.|release|section|chapter|版本|版|第|节)[ :：]?$")
 
 
@@ -82,6 +90,30 @@ def taiwan(number: str) -> bool:
     digits = [int(digit) for digit in number[1:]]
     weighed = sum(digit * (8 - at) for at, digit in enumerate(digits[:8]))
     return (tens + 9 * ones + weighed + digits[8]) % 10 == 0
+
+
+def singapore(number: str) -> bool:
+    """Whether a letter, seven digits and a letter are an identity number of Singapore (NRIC, FIN)."""
+    start, letters = _SINGAPORE[number[0]]
+    weighed = sum(int(digit) * weight for digit, weight in zip(number[1:8], (2, 7, 6, 5, 4, 3, 2), strict=True))
+    return letters[(start + weighed) % 11] == number[8]
+
+
+def verhoeff(number: str) -> bool:
+    """Whether the last digit is right by Verhoeff's rule, as in India's Aadhaar numbers."""
+    total = 0
+    for at, digit in enumerate(reversed(number)):
+        one, other = total, int(_VERHOEFF[10 * (at % 8) + int(digit)])
+        turned = one % 5 + (other if one < 5 else -other)
+        total = turned % 5 + 5 * ((one < 5) != (other < 5))
+    return total == 0
+
+
+def brazil(number: str) -> bool:
+    """Whether eleven digits are a CPF of Brazil: each of the last two by the digits before it, modulo 11."""
+    digits = [int(digit) for digit in number]
+    sums = [sum(digit * (end + 1 - at) for at, digit in enumerate(digits[:end])) for end in (9, 10)]
+    return len(set(digits)) > 1 and [10 * total % 11 % 10 for total in sums] == digits[9:]
 
 
 def luhn(number: str) -> bool:
@@ -122,10 +154,22 @@ def _card(found: re.Match[str]) -> bool:
     return 13 <= len(number) <= 19 and luhn(number) and len(set(number)) > 1
 
 
+def _named(found: re.Match[str], names: str | re.Pattern[str]) -> bool:
+    """Whether a number is said to be one shortly before."""
+    return bool(re.search(names, found.string[max(0, found.start() - 24) : found.start()]))
+
+
 def _hong_kong(found: re.Match[str]) -> bool:
-    """The check digit stands in brackets, or the number is said to be one shortly before."""
-    told = "(" in found[0] or _NAMED.search(found.string[max(0, found.start() - 24) : found.start()])
-    return bool(told) and hong_kong(re.sub(r"[()]", "", found[0]))
+    """The check digit stands in brackets, or the number is said to be one."""
+    return ("(" in found[0] or _named(found, _NAMED)) and hong_kong(re.sub(r"[()]", "", found[0]))
+
+
+def _singapore(found: re.Match[str]) -> bool:
+    return _named(found, r"(?i)\bnric\b|\bfin\b|identi|singapore|身份|新加坡") and singapore(found[0])
+
+
+def _india(found: re.Match[str]) -> bool:
+    return _named(found, r"(?i)aadhaa?r|uidai|आधार") and verhoeff(re.sub(r"[ -]", "", found[0]))
 
 
 def _e164(found: re.Match[str]) -> bool:
@@ -184,6 +228,12 @@ RULES = (
     _rule("key", r"(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}", _any, "akia|asia|aiza"),
     _rule("key", r"gh[pousr]_[0-9A-Za-z]{36,255}|github_pat_[0-9A-Za-z_]{22,255}", _any, "gh|github_pat"),
     _rule("key", r"xox[abeprs]-[0-9A-Za-z-]{10,255}|sk-(?=[A-Za-z_-]*[0-9])[0-9A-Za-z_-]{20,255}", _any, "xox|sk-"),
+    _rule(
+        "key",
+        r"hf_[0-9A-Za-z]{34,64}|[rs]k_(?:live|test)_[0-9A-Za-z]{10,247}|LTAI[0-9A-Za-z]{12,26}"
+        r"|glpat-[0-9A-Za-z_-]{20,300}(?:\.[0-9a-z]{2,9}){0,2}",
+        _any, "hf_|k_live_|k_test_|ltai|glpat-",
+    ),
     _rule("key", r"eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}", _any, "eyj"),
     _rule(
         "key", rf"(?<![0-9A-Za-z])((?i:{SECRETS})[\"']?\s?[:=：]\s?[\"']?)([^\s\"',;<>]{{12,256}})", _secret,
@@ -199,6 +249,9 @@ RULES = (
     _rule("card", r"(?:(?<!\+)(?:4|5[1-5]|2[2-7]|3[04-8]|6[0245]))(?:[ -]?[0-9]){11,17}", _card),
     _rule("id", r"[A-Z]{1,2}[0-9]{6}(?:\([0-9A]\)|[0-9A])", _hong_kong),
     _rule("id", r"[A-Z][1289][0-9]{8}", lambda found: taiwan(found[0])),
+    _rule("id", r"[STFGM][0-9]{7}[A-Z]", _singapore),
+    _rule("id", r"[2-9][0-9]{3}([ -]?)[0-9]{4}\1[0-9]{4}", _india),
+    _rule("id", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", lambda found: brazil(re.sub(r"[.-]", "", found[0]))),
     _rule("id", r"(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?!-)"),
     _rule("phone", r"(?:\+?86[- ]?)?1[3-9][0-9](?:[0-9]{8}|-[0-9]{4}-[0-9]{4}| [0-9]{4} [0-9]{4})(?! ?[%元-])"),
     _rule("phone", r"(?:\+?86[- ]?)?(?:0AREA[- ]|\(0AREA\) ?)[2-8][0-9]{6,7}".replace("AREA", _AREA)),

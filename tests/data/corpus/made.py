@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from lapis import config
-from lapis.data.corpus import engine
+from lapis.data.corpus import engine, evaluations
 from lapis.data.models import NONE, Models
 from lapis.types import Silent
 from tests.data import world
@@ -78,7 +78,8 @@ def recipe(settings: config.Data) -> config.Recipe:
 def run(settings: config.Data, out: Path, models: Models = NONE) -> dict[str, Any]:
     """The engine from sources to samples; returns counts.json."""
     engine.make_parts(settings, out / "corpus", Silent())
-    engine.make_samples(settings, out / "corpus", out / "samples", out / "heldout", Silent(), models)
+    sets = evaluations.sets(recipe(settings), out / "heldout")
+    engine.make_samples(settings, out / "corpus", out / "samples", sets, Silent(), models)
     counts: dict[str, Any] = json.loads((out / "corpus" / "counts.json").read_text(encoding="utf-8"))
     return counts
 

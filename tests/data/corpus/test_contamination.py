@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 from PIL import Image as Pixels
 
 from lapis import coherent, config
-from lapis.data import store
-from lapis.data.corpus import contamination, plan
+from lapis.data import pipeline, store
+from lapis.data.corpus import contamination, evaluations, plan, signatures
+from lapis.model import anyres
 from lapis.recipes import corpus as recipe
-from lapis.types import InputError
+from lapis.types import InputError, Silent
 from tests.data import world
 from tests.data.corpus import made
 from tests.data.corpus.test_copies import photo, png, sample
@@ -37,6 +39,11 @@ def test_documents_that_share_an_ngram_or_are_a_short_sample_leave(tmp_path: Pat
     assert made.kept(tmp_path / "out") == [near_miss, framed, texts[5]]
     told = {row["text"]: row["other"] for row in made.dropped(tmp_path / "out")}
     more = world.document(plain).fingerprint
+    counted = json.loads((tmp_path / "out/corpus/counts.json").read_text(encoding="utf-8"))["evaluations"]
+    assert counted == {
+        "exam": {"samples": 14, "dropped": {"evaluation text": 2}},
+        "more": {"samples": 1, "dropped": {"evaluation text": 1}},
+    }
     assert told == {
         quoted: f"exam {held[0].fingerprint}",
         texts[4]: f"exam {held[1].fingerprint}",
@@ -57,10 +64,97 @@ def test_pictures_of_an_evaluation_are_found(tmp_path: Path) -> None:
         sample("screen/qa", png(screen, compress_level=0), "y"),
         sample("screen/qa", png(Pixels.new("RGB", (80, 60), "black")), "y"),
     ]
-    reasons, read = contamination.Index(tmp_path / "index.npz", settings).judge(store.to_table(rows))
+    reasons, read = contamination.Index(tmp_path / "index.npz", settings, 3).judge(store.to_table(rows))
     assert reasons.to_pylist() == ["evaluation picture", None, "evaluation picture", None]
     assert [bool(one) for one in read] == [True, False, True, False]
     assert np.load(tmp_path / "index.npz")["names"].shape == (2,)
+
+
+def test_photographs_of_an_evaluation_are_found_as_far_apart_as_copies_may_be(tmp_path: Path) -> None:
+    first = photo(0)
+    lossy = [png(first, "JPEG", quality=quality) for quality in range(2, 60)]
+    hashes = [signatures.perceptual(Pixels.open(io.BytesIO(one.data)).convert("RGB")) for one in lossy]
+    apart = [(one ^ signatures.perceptual(first)).bit_count() for one in hashes]
+    assert {0, 2} <= {*apart} and max(apart) > 3
+    store.write_samples(tmp_path / "exam.parquet", [sample("caption", png(first), "x")])
+    contamination.write_index(tmp_path / "index.npz", [tmp_path / "exam.parquet"], config.Evaluations(), True)
+    rows = store.to_table([sample("caption", one, "y") for one in lossy])
+    for distance in (1, 3):
+        index = contamination.Index(tmp_path / "index.npz", config.Evaluations(), distance)
+        assert [bool(one) for one in index.judge(rows)[1]] == [bits <= distance for bits in apart]
+
+
+def judged(folder: Path, held: list[str], texts: list[str]) -> list[bool]:
+    """Which of some documents have read an evaluation set."""
+    (folder / "exam.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in held), encoding="utf-8")
+    contamination.write_index(folder / "index.npz", [folder / "exam.jsonl"], config.Evaluations(), False)
+    rows = store.to_table([world.document(text) for text in texts])
+    index = contamination.Index(folder / "index.npz", config.Evaluations(), 3)
+    return [bool(one) for one in index.judge(rows)[1]]
+
+
+def test_a_passage_counts_however_many_questions_are_about_it(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    passages, frame = [made.text(rng, 12) for _ in range(3)], f"Read this and answer: {' '.join(made.WORDS[:15])}."
+    held = [f"{frame} {one} {made.text(rng, 1)}" for one in passages for _ in range(12)]
+    quoted = [f"{made.text(rng)} {' '.join(one.split()[20:50])} {made.text(rng)}" for one in passages]
+    assert judged(tmp_path, held, [*quoted, f"{frame} {made.text(rng)}"]) == [True, True, True, False]
+
+
+def test_two_chinese_characters_are_a_word(tmp_path: Path) -> None:
+    rng = random.Random(0)
+
+    def draw(many: int) -> str:
+        return "".join(chr(rng.randrange(0x4E00, 0x9F00)) for _ in range(many))
+
+    asked, short = draw(90), draw(20)
+    office, passage, mixed = asked[10:35], asked[40:66], f"{asked[70:]}，OpenGL 4.6"
+    held = [asked, short, f"{mixed} wants these many drivers beside it to draw"]
+    texts = [
+        f"{draw(40)}{office}{draw(40)}", f"{draw(40)}{passage}{draw(40)}", f"An English text about {passage}.",
+        f"{draw(9)}{asked[70:80]}：{mixed} wants these many drivers", short, f"{draw(9)}{short}{draw(9)}",
+    ]  # fmt: skip
+    assert judged(tmp_path, held, texts) == [False, True, True, True, True, False]
+
+
+def screenspot(folder: Path, count: int) -> Path:
+    """Screens in ScreenSpot's own form, the last one asked about twice."""
+    (folder / "screenspot_imgs").mkdir(parents=True)
+    rows = []
+    for number in range(count):
+        shown = png(photo(number).resize((200, 100)))
+        (folder / "screenspot_imgs" / f"{number}.png").write_bytes(shown.data)
+        row = {"img_filename": f"{number}.png", "instruction": f"close {number}", "bbox": [20, 10, 60, 30]}
+        rows.append({**row, "data_type": "icon", "data_source": "windows"})
+    rows.append({**rows[-1], "instruction": "open"})
+    (folder / "screenspot_desktop.json").write_text(json.dumps(rows), encoding="utf-8")
+    return folder
+
+
+def test_a_source_that_holds_what_the_recipe_evaluates_loses_it(tmp_path: Path) -> None:
+    exam = screenspot(tmp_path / "exam", 4)
+    own = screenspot(tmp_path / "own", 6)
+    (own / "screenspot_desktop.json").write_text((own / "screenspot_desktop.json").read_text().replace("open", "shut"))
+    words = ["data.sources.shots.form=grounding", f"data.sources.shots.place={own}", f"eval.screenspot={exam}"]
+    asked = config.resolve(recipe.recipe(), [*words, "data.sources.shots.lang=en"])
+    pipeline.build(asked, tmp_path / "out", Silent(), until="corpus")
+    kept = [one for path in (tmp_path / "out/samples").glob("*") for one in store.read_samples(path)]
+    left = {photo(number).resize((200, 100)).tobytes() for number in (4, 5)}
+    assert {anyres.decode(one.images[0]).tobytes() for one in kept} == left
+    told = json.loads((tmp_path / "out/corpus/counts.json").read_text(encoding="utf-8"))["evaluations"]
+    assert told == {"exam": {"samples": 5, "dropped": {"evaluation picture": 4}}}
+
+
+def test_a_folder_that_is_no_evaluation_set_is_one_line(tmp_path: Path) -> None:
+    folder = screenspot(tmp_path / "exam", 2)
+    (folder / "other.json").write_text('{"version": 2}', encoding="utf-8")
+    assert sum(table.num_rows for table in evaluations.tables(folder)) == 3
+    (folder / "screenspot_imgs/1.png").unlink()
+    with pytest.raises(InputError, match=r"screenspot_desktop.json element 2: no such file; expected ScreenSpot's"):
+        list(evaluations.tables(folder))
+    (folder / "screenspot_desktop.json").unlink()
+    with pytest.raises(InputError, match="no evaluation set; expected ScreenSpot's"):
+        list(evaluations.tables(folder))
 
 
 @pytest.mark.parametrize(("text", "line"), [(None, "no evaluation set there"), ("{", "no evaluation set; expected")])

@@ -17,6 +17,8 @@ from lapis import config
 from lapis.data import store
 from lapis.data.corpus import engine, part, plan
 from lapis.data.models import Models
+from lapis.data.sources import records
+from lapis.data.sources.base import Origin
 from lapis.types import Embedder, Image, Sample, Silent, Text, Turn
 from tests.data.corpus import made
 from tests.data.corpus.test_words import naive
@@ -69,7 +71,7 @@ def join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[
         data = config.Data(sources={"web": source}, made=False, workers=1, corpus=made.corpus('skip=["pictures"]'))
         monkeypatch.setattr(part, "_read", lambda *words: iter([store.to_table(samples)]))
         engine.make_parts(data, tmp_path / "corpus", Silent())
-        engine.make_samples(data, tmp_path / "corpus", tmp_path / "samples", tmp_path / "held", Silent(), Models(embed))
+        engine.make_samples(data, tmp_path / "corpus", tmp_path / "samples", [], Silent(), Models(embed))
         assert plan.parts(data)
         return made.dropped(tmp_path)
 
@@ -89,6 +91,22 @@ def test_photographs_are_copies_at_other_sizes_and_qualities(join: Callable[...,
         ("same photograph", "chat/see", "looks"),
     ]
     assert rows[0]["other"] == captions[0].fingerprint and rows[1]["other"] == questions[0].fingerprint
+
+
+def test_photographs_are_copies_whichever_of_our_questions_was_drawn(
+    join: Callable[..., list[dict[str, object]]],
+) -> None:
+    first = photo(0)
+    shown = [png(first), *(png(first, "JPEG", quality=quality) for quality in range(60, 90, 3))]
+    origin = Origin("web", "shots", "CC0-1.0")
+    found = [
+        next(records.captions(records.Record({"image": one, "caption": f"A {n}"}, f"{n}", origin, records.no_pictures)))
+        for n, one in enumerate(shown)
+    ]
+    assert len({one.turns[0].text for one in found}) == 3
+    rows = join(*found)
+    assert {row["reason"] for row in rows} == {"same photograph"} and len(rows) == len(shown) - 1
+    assert {row["other"] for row in rows} == {found[0].fingerprint}
 
 
 def test_screens_are_copies_by_pixels_or_elements_and_never_by_looks(

@@ -13,10 +13,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from lapis import config, data_cluster, files
+from lapis import coherent, config, data_cluster, files
 from lapis.data import pipeline, store
 from lapis.data.corpus import engine
 from lapis.data.shards import Shards, fingerprint
+from lapis.recipes import corpus as corpus_recipe
 from lapis.rl.fleet import cluster
 from lapis.types import InputError, Silent
 from tests import tiny
@@ -53,17 +54,34 @@ def test_what_stays_is_everything_once_and_the_first_source_wins(built: Path, te
 
 def test_every_record_is_counted_at_the_step_where_it_leaves(built: Path) -> None:
     steps = json.loads((built / "corpus/counts.json").read_text(encoding="utf-8"))["steps"]
-    for source, records, samples in (("first", 49, 40), ("second", 22, 20)):
-        own = [step for step in steps if step["source"] == source]
+    for source, records, samples in (("first", 44, 40), ("second", 22, 20)):
+        own = [step for step in steps if step["source"] == source and step["kind"] == "prose"]
         assert own[0]["in"] == records and own[-1]["out"] == samples
         assert all(one["in"] == before["out"] for before, one in zip(own, own[1:], strict=False))
         assert all(step["in"] - sum(step["dropped"].values()) == step["out"] for step in own)
-    told = {(step["name"], step["source"]): step["dropped"] for step in steps}
+    (broken,) = (step for step in steps if step["kind"] == "broken")
+    assert (broken["name"], broken["in"], broken["out"]) == ("read", 5, 0)
+    told = {(step["name"], step["source"]): step["dropped"] for step in steps if step["kind"] == "prose"}
     reasons = {"bad JSON": 1, "not UTF-8": 1, "no text": 1, "wrong type": 1, "null byte": 1}
-    assert told["read", "first"] == reasons
+    assert broken["dropped"] == reasons and not told["read", "first"]
     assert told["quality", "first"] == {"few words": 1}
     assert told["exact", "first"] == {"exact copy": 2} and told["near", "first"] == {"near copy": 1}
     assert told["exact", "second"] == {"exact copy": 1} and told["near", "second"] == {"near copy": 1}
+
+
+def test_mixed_records_are_counted_by_what_they_are_and_may_stand_in_mixtures(tmp_path: Path, texts: list[str]) -> None:
+    talk = {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]}
+    rows = [{"text": texts[0]}, talk, {"text": texts[1]}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    settings = made.data({"web": tmp_path / "a.jsonl"})
+    steps = made.run(settings, tmp_path / "out")["steps"]
+    assert [(one["kind"], one["in"]) for one in steps if one["name"] == "exact"] == [("chat", 1), ("prose", 2)]
+    recipe = corpus_recipe.recipe()
+    stage = replace(recipe.stages[0], mixture={"prose": 0.5, "chat": 0.5})
+    coherent.check(replace(recipe, data=settings, stages=(stage,)))
+    sources = {"web": replace(settings.sources["web"], kind="prose")}
+    with pytest.raises(InputError, match=r"mixture\.chat: no such kind"):
+        coherent.check(replace(recipe, data=replace(settings, sources=sources), stages=(stage,)))
 
 
 def test_the_dropped_are_shown_with_what_stayed_instead(built: Path, texts: list[str]) -> None:

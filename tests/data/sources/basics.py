@@ -32,11 +32,11 @@ WORDS = (
 
 @dataclass
 class Corpus:
-    """Where it lies, the payload of each good record in order, and how many are broken."""
+    """Where it lies, the payload of each good record in order, and place and reason of each broken one."""
 
     place: Path
     good: list[Any] = field(default_factory=list)
-    broken: int = 0
+    broken: list[tuple[str, str]] = field(default_factory=list)
 
 
 Maker = Callable[[Path, random.Random], Corpus]
@@ -53,13 +53,18 @@ def text(rng: random.Random) -> str:
     return f"{rng.choice(WORDS)} {rng.randrange(10**9)} {' '.join(rng.choices(world.ENGLISH, k=rng.randrange(3, 30)))}"
 
 
-def mixed(rng: random.Random, good: Iterable[Any], bad: Iterable[Any]) -> list[tuple[bool, Any]]:
-    """(whether it is good, record), the order drawn; good ones keep theirs."""
+def mixed(rng: random.Random, good: Iterable[Any], bad: Iterable[tuple[Any, str]]) -> list[tuple[Any, str]]:
+    """(record, why it is none or nothing), the order drawn; good ones keep theirs."""
     goods, bads = list(good), list(bad)
     order = [True] * len(goods) + [False] * len(bads)
     rng.shuffle(order)
     rng.shuffle(bads)
-    return [(kind, (goods if kind else bads).pop(0)) for kind in order]
+    return [(goods.pop(0), "") if kind else bads.pop(0) for kind in order]
+
+
+def told(rows: Iterable[tuple[Any, str]], place: str) -> list[tuple[str, str]]:
+    """Place and reason of the broken ones among mixed records; `place` has their number, from 1, between braces."""
+    return [(place.format(number), why) for number, (_, why) in enumerate(rows, 1) if why]
 
 
 def png(rng: random.Random, width: int = 40, height: int = 30) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from lapis import hub
 from lapis.data.sources.forms import FORMS
@@ -41,6 +44,66 @@ def test_a_hub_id_is_fetched_without_code(tmp_path: Path, monkeypatch: pytest.Mo
     assert [sample.turns[0].text for sample in samples] == ["x"] and not broken
     assert asked["name"] == "a/b" and asked["repo_type"] == "dataset"
     assert not any(pattern.endswith((".py", "*")) for pattern in asked["allow_patterns"])
+    assert asked["revision"] is None
+
+
+SET = (
+    "README.md", "setup.py", "dataset_infos.json", "en/c4-train.0.json.gz", "en/c4-validation.0.json.gz",
+    "sample/10BT/0.parquet", "sample/10BT/test-0.parquet", "sample/all/1.parquet", "contest/latest.jsonl",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "revision", "read"),
+    [
+        ("a/b", None, ["sample/10BT/0.parquet", "sample/all/1.parquet"]),
+        ("a/b@v1.0/sample/10BT", "v1.0", ["sample/10BT/0.parquet"]),
+        ("a/b/sample/10BT/test-*.parquet", None, ["sample/10BT/test-0.parquet"]),
+        ("a/b/en", None, ["en/c4-train.0.json.gz"]),
+        ("a/b@main/en/c4-validation.*.json.gz", "main", ["en/c4-validation.0.json.gz"]),
+        ("a/b/contest/", None, ["contest/latest.jsonl"]),
+    ],
+)
+def test_a_place_says_what_of_a_repository_is_fetched_and_read(
+    place: str, revision: str | None, read: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SET:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps({"text": name}).encode()
+        (tmp_path / name).write_bytes(gzip.compress(line) if name.endswith(".gz") else line)
+        if name.endswith(".parquet"):
+            pq.write_table(pa.table({"text": [name]}), tmp_path / name)
+    asked: dict[str, Any] = {}
+
+    def fetch(name: str, **how: Any) -> str:
+        asked.update(how, name=name)
+        return str(tmp_path)
+
+    monkeypatch.setattr(hub, "snapshot_download", fetch)
+    hub._snapshot.cache_clear()
+    samples, broken = basics.read(FORM, Path(place))
+    assert [sample.turns[0].text for sample in samples] == read and not broken
+    assert (asked["name"], asked["revision"]) == ("a/b", revision)
+    fetched = list(filter_repo_objects(SET, allow_patterns=asked["allow_patterns"]))
+    assert {*read} <= {*fetched} and not {"README.md", "setup.py"} & {*fetched}
+    inner = place.split("/", 2)[2] if place.count("/") > 1 else ""
+    assert all(name.startswith(inner.partition("*")[0]) for name in fetched)
+
+
+def test_splits_for_tests_are_not_trained_on_unless_they_are_named(tmp_path: Path) -> None:
+    for name in ("train", "test", "dev-clean", "latest", "val_0"):
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table({"text": [name]}), tmp_path / name / "0.parquet")
+
+    def read(place: Path) -> list[str]:
+        return [sample.turns[0].text for sample in basics.read(FORM, place)[0]]
+
+    assert read(tmp_path) == ["latest", "train"]
+    assert read(tmp_path / "test") == ["test"] and read(tmp_path / "val_0/0.parquet") == ["val_0"]
+    for name in ("train", "latest"):
+        (tmp_path / name / "0.parquet").unlink()
+    with pytest.raises(InputError, match="only files of test and validation splits"):
+        FORM.slices(tmp_path)
 
 
 def test_pictures_in_columns(tmp_path: Path) -> None:
@@ -73,4 +136,6 @@ def test_what_is_no_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no data set there"):
         FORM.slices(tmp_path)
     with pytest.raises(InputError, match="no name of a hub repository"):
-        FORM.slices(Path("a/b/c d"))
+        FORM.slices(Path("a b/c"))
+    with pytest.raises(InputError, match="/no/such: no such folder, and no name of a hub repository"):
+        FORM.slices(Path("/no/such"))

@@ -14,7 +14,7 @@ from lapis.data.sources import pictures
 from lapis.data.sources.base import Bad, Broken, Origin
 from lapis.data.sources.forms import FORMS
 from lapis.model import anyres
-from lapis.types import Image, Sample
+from lapis.types import TOLD, Image, Sample
 from tests.data.sources import basics
 
 
@@ -32,6 +32,22 @@ def test_a_records_own_licence_wins(tmp_path: Path) -> None:
     listed = one(tmp_path, {"text": "x", "license": ["MIT", "BSD-3-Clause"]})
     assert isinstance(listed, Sample) and listed.licence == "MIT AND BSD-3-Clause"
     assert one(tmp_path, {"text": "x"}, licence="") == Broken("a.jsonl line 1", "no licence")
+
+
+def test_a_record_has_the_kind_of_what_it_is_unless_the_source_has_one(tmp_path: Path) -> None:
+    shown = {"image": basics.uri(basics.png(random.Random(0), 100, 100))}
+    rows: dict[str, dict[str, Any]] = {
+        "prose": {"text": "x"},
+        "caption": {**shown, "caption": "x"},
+        "chat": {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "x"}]},
+        "screen/ground": {**shown, "instruction": "Save", "bbox": [0.1, 0.1, 0.3, 0.3]},
+    }
+    assert tuple(rows) == TOLD
+    for kind, row in rows.items():
+        found = one(tmp_path, row, kind="")
+        own = one(tmp_path, row, kind="web/x")
+        assert isinstance(found, Sample) and isinstance(own, Sample)
+        assert (found.kind, own.kind) == (kind, kind if kind == "screen/ground" else "web/x")
 
 
 def test_columns_map_fields_also_within_fields(tmp_path: Path) -> None:

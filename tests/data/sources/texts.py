@@ -7,8 +7,8 @@ import io
 import json
 import random
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +16,7 @@ from backports import zstd
 from pypdf import PdfWriter
 
 from tests.data import world
-from tests.data.sources.basics import Corpus, mixed, text
+from tests.data.sources.basics import Corpus, mixed, text, told
 
 BAD_LINES = {
     b'{"text": "cut': "bad JSON",
@@ -50,6 +50,16 @@ BAD_LINES = {
     b'{"conversations": [{"from": "gpt", "value": "x"}]}': "turns out of order",
 }
 """Lines that are no record, and why."""
+BAD_ROWS = {
+    b"too,many,fields": "wrong number of fields",
+    b"few": "wrong number of fields",
+    b"caf\xe9,x": "not UTF-8",
+    b'"open,x': "bad CSV",
+    b'"a"b,x': "bad CSV",
+    b"null\0byte,x": "null byte",
+    b"  ,x": "no text",
+}
+"""Rows of CSV that are none, and why; the open quote is closed by the next one."""
 
 
 def _line(body: str) -> bytes:
@@ -58,39 +68,40 @@ def _line(body: str) -> bytes:
 
 def jsonl(folder: Path, rng: random.Random, pack: str = "") -> Corpus:
     goods = [text(rng) for _ in range(60)]
-    lines = mixed(rng, goods, BAD_LINES)
-    data = b"\n".join(_line(body) if good else body for good, body in lines) + b"\n"
+    lines = mixed(rng, map(_line, goods), BAD_LINES.items())
+    data = b"\n".join(line for line, _ in lines) + b"\n"
     path = folder / f"a.jsonl{pack}"
     path.write_bytes({"": bytes, ".gz": gzip.compress, ".zst": zstd.compress}[pack](data))
-    return Corpus(path, goods, len(BAD_LINES))
+    return Corpus(path, goods, told(lines, f"{path.name} line {{}}"))
 
 
 def array(folder: Path, rng: random.Random) -> Corpus:
     """One element of a JSON array a record; those that break the array's own form among them."""
     goods = [text(rng) for _ in range(60)]
-    bads = [line for line, why in BAD_LINES.items() if line.startswith(b'{"text"') and b"NaN" not in line]
-    bads += [b'{"text": "x" "y"}', b'{"text": }', b'{"text": NaN}', b'{"text": "x"]']
-    rows = mixed(rng, goods, bads)
-    rows.append((True, "the last"))
-    data = b",\n".join(_line(body) if good else body for good, body in rows)
-    (folder / "a.json").write_bytes(b"[\n" + data + b"\n]")
-    return Corpus(folder / "a.json", [*goods, "the last"], len(bads))
+    bads = [(line, why) for line, why in BAD_LINES.items() if line.startswith(b'{"text"') and b"NaN" not in line]
+    bads += [(line, "bad JSON") for line in (b'{"text": "x" "y"}', b'{"text": }', b'{"text": "x"]')]
+    bads.append((b'{"text": NaN}', "NaN or infinity"))
+    goods.append("the last")
+    rows = [*mixed(rng, map(_line, goods[:-1]), bads), (_line(goods[-1]), "")]
+    (folder / "a.json").write_bytes(b"[\n" + b",\n".join(row for row, _ in rows) + b"\n]")
+    return Corpus(folder / "a.json", goods, told(rows, "a.json element {}"))
 
 
 def csv(folder: Path, rng: random.Random) -> Corpus:
     goods = [text(rng) for _ in range(60)]
-    bads = [b"too,many,fields", b"few", b"caf\xe9,x", b'"open,x', b'"a"b,x', b"null\0byte,x", b"  ,x"]
     quoted = [f'"{body.replace(chr(34), chr(34) * 2)}",x'.encode() for body in goods]
-    rows = [body for _, body in mixed(rng, quoted, bads)]
-    (folder / "a.csv").write_bytes(b"text,label\n" + b"\n".join(rows) + b"\n")
-    return Corpus(folder / "a.csv", goods, len(bads))
+    rows = mixed(rng, quoted, BAD_ROWS.items())
+    (folder / "a.csv").write_bytes(b"text,label\n" + b"\n".join(row for row, _ in rows) + b"\n")
+    lines = accumulate((1 + row.count(b"\n") for row, _ in rows), initial=2)
+    broken = [(f"a.csv line {line}", why) for line, (_, why) in zip(lines, rows, strict=False) if why]
+    return Corpus(folder / "a.csv", goods, broken)
 
 
 def parquet(folder: Path, rng: random.Random, arrow: bool = False) -> Corpus:
     goods = [text(rng) for _ in range(60)]
-    bads: list[Any] = [b"caf\xe9", b"a\0b", b" ", None]
-    rows = mixed(rng, goods, bads)
-    values = [body.encode() if good else body for good, body in rows]
+    bads = [(b"caf\xe9", "not UTF-8"), (b"a\0b", "null byte"), (b" ", "no text"), (None, "no text")]
+    rows = mixed(rng, map(str.encode, goods), bads)
+    values = [value for value, _ in rows]
     column = pa.array(values, pa.binary()).view(pa.string())
     table = pa.table({"text": column, "score": pa.array([float("nan")] * len(values))})
     path = folder / ("a.arrow" if arrow else "a.parquet")
@@ -99,18 +110,21 @@ def parquet(folder: Path, rng: random.Random, arrow: bool = False) -> Corpus:
             out.write_table(table, max_chunksize=16)
     else:
         pq.write_table(table, path, row_group_size=16)
-    return Corpus(path, goods, len(bads))
+    return Corpus(path, goods, told(rows, f"{path.name} row {{}}"))
 
 
 def files(folder: Path, rng: random.Random, ending: str) -> Corpus:
     """Text or Markdown, a document a file."""
     goods = [text(rng) for _ in range(12)]
-    bads: list[bytes] = [b"caf\xe9", b"a\0b", b"", gzip.compress(b"cut" * 99)[:-9]]
-    for number, (good, body) in enumerate(mixed(rng, goods, bads)):
-        (folder / f"{number:03}{ending}").write_bytes(body.encode() if good else body)
+    bads = [(b"caf\xe9", "not UTF-8"), (b"a\0b", "null byte"), (b"", "no text")]
+    bads.append((gzip.compress(b"cut" * 99)[:-9], "truncated gzip"))
+    rows = mixed(rng, map(str.encode, goods), bads)
+    for number, (body, _) in enumerate(rows, 1):
+        (folder / f"{number:03}{ending}").write_bytes(body)
     (folder / f"100{ending}").symlink_to("/etc/hostname")
     (folder / f"101{ending}").symlink_to(folder / f"gone{ending}")
-    return Corpus(folder, goods, len(bads) + 2)
+    links = [(f"100{ending}", "path leads outside"), (f"101{ending}", "no such file")]
+    return Corpus(folder, goods, told(rows, f"{{:03}}{ending}") + links)
 
 
 def page(body: str, charset: str = "utf-8") -> bytes:
@@ -126,42 +140,55 @@ def plain(rng: random.Random) -> str:
 
 def html(folder: Path, rng: random.Random) -> Corpus:
     goods = [plain(rng) for _ in range(12)]
-    bads = [page("x" * 50)[:-1] + b"\0" * 40, b"", b"<html><body></body></html>", page("a\0b")]
-    for number, (good, body) in enumerate(mixed(rng, goods, bads)):
+    bads = [(page("x" * 50)[:-1] + b"\0" * 40, "null byte"), (b"", "no text"), (page("a\0b"), "null byte")]
+    bads.append((b"<html><body></body></html>", "no text"))
+    rows = mixed(rng, goods, bads)
+    for number, (body, why) in enumerate(rows, 1):
         charset = "gb18030" if number % 3 == 0 else "utf-8"
-        (folder / f"{number:03}.html").write_bytes(page(body, charset) if good else body)
-    return Corpus(folder, goods, len(bads))
+        (folder / f"{number:03}.html").write_bytes(body if why else page(body, charset))
+    return Corpus(folder, goods, told(rows, "{:03}.html"))
 
 
-def warc_record(body: bytes, kind: str = "response", url: str = "http://x/1", status: str = "200 OK") -> bytes:
-    http = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+def warc_record(
+    body: bytes, kind: str = "response", url: str = "http://x/1", status: str = "200 OK", sent: str = ""
+) -> bytes:
+    """A record of a page; `sent` is more lines of its HTTP header."""
+    lines = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\n{sent}Content-Length: {len(body)}\r\n\r\n"
+    http = lines.encode() + body
     head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2026-01-01T00:00:00Z\r\n"
     head += "WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000000>\r\n"
     head += f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
     return head.encode() + http + b"\r\n\r\n"
 
 
-def warc(folder: Path, rng: random.Random, pack: bool = False) -> Corpus:
+def warc(folder: Path, rng: random.Random, pack: str = "") -> Corpus:
     goods = [plain(rng) for _ in range(20)]
     whole = warc_record(page(plain(rng)))
+    bad, cut = "bad WARC record", "truncated WARC" if pack else "bad WARC record"
     bads = [
-        whole.replace(b"\r\nContent-Length", b"\r\nContent-Lxngth", 1),
-        whole.replace(b"ponse\r\nContent-Length: ", b"ponse\r\nContent-Length: 9"), whole[:200] + b"\r\n\r\n",
-        warc_record(b"\xff\xfe\0" + b"\xd8" * 99),
-    ]  # fmt: skip
-    rows = [body if not good else warc_record(page(body)) for good, body in mixed(rng, goods, bads)]
-    last = plain(rng)
-    rows += [warc_record(page(last)), whole.replace(b"WARC/1.0", b"WORC/1.0"), warc_record(page(last))]
-    rows.insert(0, warc_record(b"", "request"))
-    rows.insert(0, warc_record(page("gone"), status="404 Not Found"))
+        (whole.replace(b"\r\nContent-Length", b"\r\nContent-Lxngth", 1), bad),
+        (whole.replace(b"ponse\r\nContent-Length: ", b"ponse\r\nContent-Length: 9"), cut),
+        (whole[:200] + b"\r\n\r\n", bad),
+        (warc_record(b"\xff\xfe\0" + b"\xd8" * 99), "not in its encoding"),
+    ]
+    goods += 2 * [plain(rng)]
+    rows = mixed(rng, [warc_record(page(body)) for body in goods[:-2]], bads)
+    last = (warc_record(page(goods[-1])), "")
+    rows += [last, (whole.replace(b"WARC/1.0", b"WORC/1.0"), bad), last]
+    rows = [(warc_record(page("gone"), status="404 Not Found"), ""), (warc_record(b"", "request"), ""), *rows]
     if pack:
-        packed = [gzip.compress(row) for row in rows]
-        torn = bytearray(gzip.compress(whole))
-        torn[60] ^= 255
-        rows = [*packed[:9], bytes(torn), *packed[9:], gzip.compress(whole)[:-30]]
-    path = folder / ("a.warc.gz" if pack else "a.warc")
-    path.write_bytes(b"".join(rows))
-    return Corpus(path, [*goods, last, last], len(bads) + 1 + 2 * pack)
+        packer = {".gz": gzip.compress, ".zst": zstd.compress}[pack]
+        packed = [(packer(row), why) for row, why in rows]
+        torn = bytearray(packer(whole))
+        torn[60:64] = bytes(255 ^ byte for byte in torn[60:64])
+        how = {".gz": "gzip", ".zst": "Zstandard"}[pack]
+        ends = (packer(whole)[:-30], f"truncated {how}")
+        rows = [*packed[:9], (bytes(torn), f"damaged {how}"), *packed[9:], ends]
+    path = folder / f"a.warc{pack}"
+    path.write_bytes(b"".join(row for row, _ in rows))
+    begins = accumulate((len(row) for row, _ in rows), initial=0)
+    broken = [(f"{path.name} byte {at}", why) for at, (_, why) in zip(begins, rows, strict=False) if why]
+    return Corpus(path, goods, broken)
 
 
 def pdf_of(pages: Iterable[str], password: str = "") -> bytes:
@@ -209,7 +236,9 @@ def pdf_of(pages: Iterable[str], password: str = "") -> bytes:
 
 def pdf(folder: Path, rng: random.Random) -> Corpus:
     goods = [f"A page of {rng.randrange(10**9)}" for _ in range(5)]
-    bads = [pdf_of(["x"], "secret"), pdf_of([""]), b"%PDF-1.4\njunk", b"no PDF", pdf_of(["x"])[:-900], b""]
-    for number, (good, row) in enumerate(mixed(rng, goods, bads)):
-        (folder / f"{number:02}.pdf").write_bytes(pdf_of([row, "Second"]) if good else row)
-    return Corpus(folder, [f"{body}\n\nSecond" for body in goods], len(bads))
+    bads = [(pdf_of(["x"], "secret"), "locked PDF"), (pdf_of([""]), "scanned PDF")]
+    bads += [(row, "damaged PDF") for row in (b"%PDF-1.4\njunk", b"no PDF", pdf_of(["x"])[:-900], b"")]
+    rows = mixed(rng, [pdf_of([body, "Second"]) for body in goods], bads)
+    for number, (row, _) in enumerate(rows, 1):
+        (folder / f"{number:02}.pdf").write_bytes(row)
+    return Corpus(folder, [f"{body}\n\nSecond" for body in goods], told(rows, "{:02}.pdf"))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from lapis import config
+from lapis.data.corpus import steps
 from lapis.data.steps import language
 from tests.data import world
+from tests.data.steps.rows import documents
 
 GERMAN = "Der Hund schläft heute im Garten, weil die Sonne scheint und niemand ihn stört, und träumt von Wurst."
 JAPANESE = "今日は天気がいいので、公園で友達と一緒にお弁当を食べました。"
@@ -33,6 +36,25 @@ def test_what_is_known_stays_and_what_is_empty_is_filled() -> None:
     assert changed["lang"].to_pylist() == ["de", "xx", "zh"]
     assert changed["more"].to_pylist() == [1, 2, 3]
     assert language.change(changed) is changed
+
+
+def test_the_language_of_a_code_decides_whatever_script_and_region() -> None:
+    codes = ["zh-CN", "zh-Hant-TW", "en-US", "EN", "eng", "zho", "cmn", "de-AT", "en"]
+    rows = pa.table({"text": [""] * len(codes), "lang": codes})
+    languages = ["zh", "zh", "en", "en", "en", "zh", "zh", "de", "en"]
+    assert language.change(rows)["lang"].to_pylist() == languages
+    other = "language not wanted"
+    assert language.judge(rows).to_pylist() == [other if one == "de" else None for one in languages]
+    assert language.judge(rows, ("de-DE",)).to_pylist() == [None if one == "de" else other for one in languages]
+
+
+def test_rules_for_chinese_are_asked_of_every_chinese() -> None:
+    tally = steps.Tally(0)
+    for lang in ("zh", "zh-CN", "cmn-Hans"):
+        steps.through(documents("灯", lang=lang), config.Corpus(), tally)
+    assert (
+        tally.dropped["quality", "prose"] == {"few Chinese characters": 3} and not tally.dropped["languages", "prose"]
+    )
 
 
 def test_what_is_not_wanted_is_dropped() -> None:

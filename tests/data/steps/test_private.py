@@ -80,6 +80,16 @@ FORMS = (
     ("AB987654(3)", "<id>"),
     ("HKID: A1234563", "HKID: <id>"),
     ("part A1234563", "part A1234563"),
+    ("A000002(A) or 香港身份证 A000002A", "<id> or 香港身份证 <id>"),
+    ("A000003(A)", "A000003(A)"),
+    ("part A000002A", "part A000002A"),
+    ("NRIC S1234567D, FIN: M1234567K", "NRIC <id>, FIN: <id>"),
+    ("NRIC S1234567A", "NRIC S1234567A"),
+    ("part S1234567D", "part S1234567D"),
+    ("Aadhaar 2341 2341 2346, aadhaar: 234123412346", "Aadhaar <id>, aadhaar: <id>"),
+    ("Aadhaar 2341 2341 2347", "Aadhaar 2341 2341 2347"),
+    ("order 2341 2341 2346", "order 2341 2341 2346"),
+    ("CPF 390.533.447-05, 390.533.447-06", "CPF <id>, 390.533.447-06"),
     ("A123456789", "<id>"),  # the usual example of Taiwan
     ("A123456788", "A123456788"),
     ("SSN 123-45-6789", "SSN <id>"),
@@ -87,6 +97,7 @@ FORMS = (
     ("4111 1111 1111 1111, 4111-1111-1111-1112", "<card>, 4111-1111-1111-1112"),
     ("GB82 WEST 1234 5698 7654 32", "<iban>"),
     ("GB82 WEST 1234 5698 7654 33", "GB82 WEST 1234 5698 7654 33"),
+    ("to a_@mail.example.org", "to <mail>"),
     ("write to ann.lee+x@mail.example.org.", "write to <mail>."),
     ("邮箱wang@163.com谢谢", "邮箱<mail>谢谢"),
     ("logo@2x.png git@github.com:a/b @app.route a@b", "logo@2x.png git@github.com:a/b @app.route a@b"),
@@ -101,11 +112,20 @@ FORMS = (
     ("ghp_" + "a1B2" * 9, "<key>"),
     ("xoxb-123456789012-abcdefGHIJKL", "<key>"),
     ("sk-proj-Ab12Cd34Ef56Gh78Ij90", "<key>"),
+    ("hf_" + "aBcDeFgHiJkLmNoPq" * 2, "<key>"),
+    ("hf_hub_download and hf_transfer", "hf_hub_download and hf_transfer"),
+    ("sk_live_" + "a1B2" * 6 + ", rk_test_" + "a1B2" * 6, "<key>, <key>"),
+    ("glpat-" + "z_s-" * 5, "<key>"),
+    ("glpat-" + "z_sxg" * 6 + ".01.101z2x4y6", "<key>"),
+    ("LTAI" + "a1B2" * 5, "<key>"),
     ("sk-learn and sk-something-without-any-number", "sk-learn and sk-something-without-any-number"),
     ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N", "<key>"),
     ("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY-----\nb", "a\n<key>\nb"),
     ("-----BEGIN PUBLIC KEY-----", "-----BEGIN PUBLIC KEY-----"),
     ('password="x9Qm4-zT7bLw2"', 'password="<key>"'),
+    ('{"api_key": "a1b2c3d4e5f6g7h8"}', '{"api_key": "<key>"}'),
+    ("secret\t=\tx9Qm4-zT7bLw2", "secret\t=\t<key>"),
+    ("token\x0b=x9Qm4-zT7bLw2, 'token'\u3000: 'x9Qm4-zT7bLw2'", "token\x0b=<key>, 'token'\u3000: '<key>'"),
     ("token: 8f14e45fceea167a5a36dedd4bea2543", "token: <key>"),
     ("密码：Hk82ncLp0Qa7", "密码：<key>"),
     ("password = get_password(user)", "password = get_password(user)"),
@@ -117,6 +137,22 @@ FORMS = (
 @pytest.mark.parametrize(("text", "expected"), FORMS)
 def test_each_form(text: str, expected: str) -> None:
     assert private.mask(text) == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+def test_checksums_beside_a_word_catch_every_wrong_digit(seed: int) -> None:
+    rng = random.Random(seed)
+    body = str(rng.randint(2, 9)) + digits(rng, 10)
+    right = [f"{body}{last}" for last in "0123456789" if private.mask(f"Aadhaar {body}{last}") == "Aadhaar <id>"]
+    assert len(right) == 1
+    wrong = other_digit(right[0], rng, rng.randrange(1, 12))
+    assert private.mask(f"Aadhaar {wrong}") == f"Aadhaar {wrong}"
+    neighbours = list(right[0])
+    at = rng.randrange(1, 11)
+    neighbours[at], neighbours[at + 1] = neighbours[at + 1], neighbours[at]
+    swapped = "".join(neighbours)
+    assert swapped == right[0] or private.mask(f"Aadhaar {swapped}") == f"Aadhaar {swapped}"
 
 
 ORDINARY = (
