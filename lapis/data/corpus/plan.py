@@ -176,7 +176,7 @@ def _settings(source: config.Source, corpus: config.Corpus) -> str:
     steps = [corpus.skip, corpus.languages, asdict(corpus.quality), asdict(corpus.pictures), corpus.examples]
     near = [corpus.near.ngram, corpus.near.bands, corpus.near.rows]
     fitted = [corpus.classifiers.least, *(_fitted(corpus.classifiers, name) for name in ("quality", "subject"))]
-    return _hash([told, steps, near, fitted, _code()])
+    return _hash([told, steps, near, fitted, _code(source.form)])
 
 
 def _fitted(classifiers: config.Classifiers, name: str) -> list[str]:

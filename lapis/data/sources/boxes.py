@@ -93,4 +93,5 @@ def _sample(record: Record, image: Image, asked: list[Asked]) -> Sample:
     meta: dict[str, Any] = {"boxes": [box for _, box in asked]}
     if len(asked) == 1:
         meta |= {"verifier": "point", "box": asked[0][1], "answer": point_text(asked[0][1])}
-    return record.sample(tuple(turns), kind="screen/ground", meta=meta)
+    lang = record.lang() or record.origin.lang or language(" ".join(question for question, _ in asked))
+    return record.sample(tuple(turns), lang, kind="screen/ground", meta=meta)

@@ -76,10 +76,10 @@ class Record:
         found = self.get("url")
         return {"url": clean(found)} if isinstance(found, str) and found else {}
 
-    def sample(self, turns: tuple[Turn, ...], **more: Any) -> Sample:
-        """A sample with all that travels. Raises Bad."""
+    def sample(self, turns: tuple[Turn, ...], lang: str = "", **more: Any) -> Sample:
+        """A sample with all that travels; `lang` where the reader knows it. Raises Bad."""
         more["meta"] = {**self.meta(), **more.get("meta", {})}
-        return sample(self.origin, self.place, turns, self.licence(), self.lang(), **more)
+        return sample(self.origin, self.place, turns, self.licence(), lang or self.lang(), **more)
 
     def images(self) -> list[Image]:
         """Its pictures in order. Raises Bad where one is none."""

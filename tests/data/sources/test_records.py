@@ -114,6 +114,19 @@ def test_elements_of_a_screen_that_are_broken_cost_themselves(tmp_path: Path) ->
     assert [(one.place, one.reason) for one in broken] == [("a.json element 1 box 15", "box outside the picture")]
 
 
+@pytest.mark.parametrize(("instruction", "lang"), [("close 0", "en"), ("关闭 0", "zh")])
+def test_a_question_that_we_ask_says_its_language(tmp_path: Path, instruction: str, lang: str) -> None:
+    """Such a text is too short for a guess, and would be dropped for having no known language."""
+    (tmp_path / "a.png").write_bytes(basics.png(random.Random(0), 100, 100))
+    fields = {"img_filename": "a.png", "instruction": instruction, "bbox": [10, 10, 20, 20]}
+    (tmp_path / "a.json").write_text(json.dumps([fields]))
+    origin = Origin("a", "", "CC0-1.0")
+    (found,) = (
+        one for part in FORMS["grounding"].slices(tmp_path / "a.json") for one in FORMS["grounding"].read(part, origin)
+    )
+    assert isinstance(found, Sample) and found.lang == lang
+
+
 def test_screenspot_keeps_its_pictures_one_folder_up(tmp_path: Path) -> None:
     for folder in ("images", "annotations"):
         (tmp_path / folder).mkdir()
