@@ -56,9 +56,9 @@ def cut_gzip(whole: Iterable[bytes], torn: bytes) -> bytes:
 
 def jsonl(folder: Path, marks: Marks) -> Iterable[str]:
     """Bad JSON, wrong encodings, null bytes, a line of 100 MB; truncated and damaged packing, a bomb."""
-    rows = basics.mixed(marks.rng, marks.texts("lines", 150), lines.BAD_LINES)
+    rows = basics.mixed(marks.rng, map(line, marks.texts("lines", 150)), lines.BAD_LINES.items())
     with (folder / "a.jsonl").open("wb") as out:
-        out.writelines(line(body) if good else body + b"\n" for good, body in rows)
+        out.writelines(body + b"\n" if why else body for body, why in rows)
         out.write(b'{"text": "')
         out.writelines(b"x" * (1 << 20) for _ in range(100))
         out.write(b'"}\n')
@@ -124,7 +124,7 @@ def web(folder: Path, marks: Marks) -> Iterable[str]:
     (folder / "a.warc.gz").write_bytes(
         b"".join([*good[:10], bytes(torn), *good[10:20], none, *good[20:], good[0][:-9]])
     )
-    return ["damaged gzip", "truncated WARC", "truncated gzip"]
+    return ["damaged gzip", "bad WARC record", "truncated gzip"]
 
 
 SOURCES = {"lines": (jsonl, "jsonl"), "files": (files, "text"), "tars": (tars, "webdataset"), "web": (web, "warc")}

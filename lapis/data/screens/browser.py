@@ -31,9 +31,9 @@ WIDTH, HEIGHT = 1512, 2520
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-component-update",
     "--disable-sync", "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )  # fmt: skip
-"""The last two: Chromium itself reaches no network. What a page may load is answered by us."""
+OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--webrtc-ip-handling-policy=disable_non_proxied_udp")
+"""Chromium itself reaches no network: what a page may load is answered by us."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PREFERRED = {
     "sans": ("Liberation Sans", "DejaVu Sans", "Noto Sans", "Arial", "Helvetica"),
@@ -79,7 +79,7 @@ def chromium(path: str | None) -> Iterator[Any]:
     where none can be started."""
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+            browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *OFFLINE])
         except Error as error:
             reason = first_line(error)
             raise InputError(f"chromium: cannot be started ({reason}); install it (Debian: chromium)") from None
