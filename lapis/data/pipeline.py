@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from lapis import chat, config, files
 from lapis.data import gather, gather_long, gather_sets, handlers, store, vocabulary
-from lapis.data.corpus import engine, evaluations
+from lapis.data.corpus import contamination, engine, evaluations
 from lapis.data.gather import Stage
 from lapis.data.models import NONE, Models
 from lapis.data.scaled import Scaled
@@ -31,6 +31,8 @@ from lapis.types import InputError, Progress, Sample
 
 CORPUS = vocabulary.CORPUS
 """Folder of the data engine."""
+CAPTIONS = "captions"
+"""Name of the samples file of figures with their captions."""
 SHARD_GROUPS = 4
 """Row groups of samples that become one shard."""
 
@@ -120,13 +122,16 @@ def make_corpus(stage: Stage) -> dict[str, Any]:
 
 
 def decontaminate(stage: Stage) -> dict[str, Any]:
-    """Training samples that equal a held-out one by normalised text: counted here, and left out of the shards.
+    """Training samples that equal a held-out one by normalised text, and captions whose figure a held-out one shows:
+    counted here, and left out of the shards.
 
     RL's own questions are counted beside them, and rl/questions.py asks none that equals a held-out one. Items of the
     user's own are taken out here, also those that share only a part (gather_sets.spare_evaluations).
     """
     held = {key for path in sorted(stage.held.glob("*.parquet")) for key in store.read_column(path, "key")}
-    leaked = {path.stem: _leaks(path, held) for path in _files(stage)}
+    leaked = {path.stem: {*_leaks(path, held)} for path in _files(stage)}
+    if shown := _shown(stage):
+        leaked[CAPTIONS] |= shown
     spared = gather_sets.spare_evaluations(stage)
     asked = {f"fresh/{path.stem}": len(_leaks(path, held)) for path in sorted(stage.fresh.glob("*.parquet"))}
     if spared:
@@ -137,6 +142,19 @@ def decontaminate(stage: Stage) -> dict[str, Any]:
 
 def _leaks(path: Path, held: set[str]) -> list[str]:
     return [key for key in store.read_column(path, "key") if key in held]
+
+
+def _shown(stage: Stage) -> set[str]:
+    """Keys of captions whose figure is held out: two pages of a package may show one."""
+    path, held = stage.samples / f"{CAPTIONS}.parquet", stage.held / "caption.parquet"
+    taught = list(store.read_samples(path)) if path.is_file() and held.is_file() else []
+    if not taught:
+        return set()
+    index, corpus = stage.out / "steps" / "caption.npz", stage.recipe.data.corpus
+    contamination.write_index(index, [held], corpus.evaluations, shown=True)
+    found = contamination.Index(index, corpus.evaluations, corpus.photos.distance)
+    reasons, _ = found.judge(store.to_table(taught))
+    return {store.key(sample) for sample, why in zip(taught, reasons.to_pylist(), strict=True) if why}
 
 
 def _files(stage: Stage) -> list[Path]:
