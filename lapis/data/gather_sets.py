@@ -86,14 +86,14 @@ def _given(stage: Stage, path: Path) -> dict[str, Any]:
 def spare_evaluations(stage: Stage) -> int:
     """Take those RL items out that have read what is held out, as samples of sources go (corpus/contamination.py), and
     those that equal it. Returns how many. Raises InputError for an evaluation set that is none."""
-    path, corpus = stage.fresh / ITEMS, stage.recipe.data.corpus
+    path = stage.fresh / ITEMS
     if not path.is_file():
         return 0
     place = stage.out / "sets" / engine.EVALUATIONS
     place.parent.mkdir(parents=True, exist_ok=True)
     pictures = any(one.images for one in store.read_samples(path))
-    contamination.write_index(place, evaluations.sets(stage.recipe, stage.held), corpus.evaluations, pictures)
-    index = contamination.Index(place, corpus.evaluations, corpus.photos.distance)
+    sets = evaluations.sets(stage.recipe, stage.held)
+    index = contamination.indexed(place, sets, stage.recipe.data.corpus, pictures)
     keys = {key for file in stage.held.glob("*.parquet") for key in store.read_column(file, "key")}
     before = len(store.read_column(path, "id"))
     return before - store.write_samples(path, _unread(path, index, keys))

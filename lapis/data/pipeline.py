@@ -150,10 +150,8 @@ def _shown(stage: Stage) -> set[str]:
     taught = list(store.read_samples(path)) if path.is_file() and held.is_file() else []
     if not taught:
         return set()
-    index, corpus = stage.out / "steps" / "caption.npz", stage.recipe.data.corpus
-    contamination.write_index(index, [held], corpus.evaluations, shown=True)
-    found = contamination.Index(index, corpus.evaluations, corpus.photos.distance)
-    reasons, _ = found.judge(store.to_table(taught))
+    index = contamination.indexed(stage.out / "steps" / "caption.npz", [held], stage.recipe.data.corpus, shown=True)
+    reasons, _ = index.judge(store.to_table(taught))
     return {store.key(sample) for sample, why in zip(taught, reasons.to_pylist(), strict=True) if why}
 
 

@@ -199,3 +199,9 @@ class Index:
         apart = np.bitwise_count(self.held["photo"] ^ np.uint64(value))
         place = int(apart.argmin())
         return int(self.held["photo"][place]) if apart[place] <= self.distance else None
+
+
+def indexed(path: Path, sets: Sequence[Path], corpus: config.Corpus, shown: bool) -> Index:
+    """What `write_index` wrote of evaluation sets, read back at once."""
+    write_index(path, sets, corpus.evaluations, shown)
+    return Index(path, corpus.evaluations, corpus.photos.distance)

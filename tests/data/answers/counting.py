@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.conftest import ROOT, command, environment
 
 
 class Counting(ThreadingHTTPServer):
@@ -52,3 +57,14 @@ def counting(most: int) -> Iterator[Counting]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def kill_once_full(server: Counting, words: list[str]) -> None:
+    """Run `lapis` with these words, and kill it for good once the server keeps everybody waiting."""
+    process = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
+    try:
+        assert server.full.wait(60)
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()

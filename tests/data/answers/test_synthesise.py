@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,8 +16,7 @@ from lapis.data.answers.synthesise import synthesise
 from lapis.data.losses import SCHEMA, read_counts
 from lapis.data_config.answers import Answers
 from lapis.types import Completion, InputError, Request
-from tests.conftest import ROOT, command, environment
-from tests.data.answers.counting import counting
+from tests.data.answers.counting import counting, kill_once_full
 from tests.serve.scripted import THOUGHT, Scripted, data_uri, png, serving
 
 PROBLEMS = (
@@ -145,13 +141,7 @@ def test_a_killed_process_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None
     words = ["data", "answers", str(path), "samples=2", "budgets=[-1, 64]", "endpoint.model=m", f"out={tmp_path / 'o'}"]
     with counting(25) as server:
         words.append(f"endpoint.url=http://127.0.0.1:{server.server_port}/v1")
-        process = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-        try:
-            assert server.full.wait(60)
-            os.kill(process.pid, signal.SIGKILL)
-        finally:
-            process.kill()
-            process.wait()
+        kill_once_full(server, words)
         log = tmp_path / "o" / "log.jsonl"
         kept = log.read_bytes().count(b"\n")
         first = dict(server.got)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,7 @@ import pytest
 from lapis import cli
 from lapis.data import store
 from lapis.data.losses import read_counts
-from tests.conftest import ROOT, command, environment
-from tests.data.answers.counting import counting
+from tests.data.answers.counting import counting, kill_once_full
 from tests.serve.scripted import Scripted, serving
 
 QUESTIONS = {"Six by seven?": "42", "Seven by eight?": "56", "Where is Lisbon?": ""}
@@ -109,13 +105,7 @@ def test_a_killed_build_goes_on_and_pays_for_nothing_twice(tmp_path: Path) -> No
     with counting(25) as server:
         url = f"http://127.0.0.1:{server.server_port}"
         words = ["data", "sets", str(path), "--config", config(tmp_path, {"one": url}, url), f"out={out}"]
-        process = subprocess.Popen(command(*words), cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-        try:
-            assert server.full.wait(60)
-            os.kill(process.pid, signal.SIGKILL)
-        finally:
-            process.kill()
-            process.wait()
+        kill_once_full(server, words)
         kept, first = (out / "log.jsonl").read_bytes().count(b"\n"), dict(server.got)
         assert 25 - 4 <= kept <= 25 and not (out / "sft.parquet").exists()
         server.most = 10**6
