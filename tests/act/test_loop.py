@@ -84,6 +84,15 @@ def test_a_model_sees_the_screenshot_and_the_goal_and_its_answers_are_performed(
     assert len({request.turns[0].images[0].data for request in model.asked}) == len(model.asked)
 
 
+def test_a_state_looks_the_same_however_it_came_about(surface: Surface) -> None:
+    """To the byte, or an agent is asked again about what it has seen; a caret and a scrolled list do show the way."""
+    for task in [task for task in some(3) if task.template in ("switches", "choice", "cart", "tabs", "stepper")]:
+        loop.run(surface, task, loop.oracle)
+        reached = surface.shoot()
+        surface.show(task.html, task.width, task.height, surface.state())
+        assert reached.data == surface.shoot().data, task.template
+
+
 def test_stopping_early_or_turning_back_is_no_success(surface: Surface) -> None:
     task = some(1)[0]
     ends = loop.model(Scripted(lambda request: ('{"action":"terminate","status":"success"}', "")), How())

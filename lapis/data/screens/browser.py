@@ -31,7 +31,9 @@ WIDTH, HEIGHT = 1512, 2520
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-component-update",
     "--disable-sync", "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb",
+    "--disable-partial-raster",
 )  # fmt: skip
+"""Partial raster draws again only what changed, and its seams differ by when a frame came: pictures would too."""
 OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--webrtc-ip-handling-policy=disable_non_proxied_udp")
 """Chromium itself reaches no network: what a page may load is answered by us."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
