@@ -76,27 +76,33 @@ def _texts(table: pa.Table, owners: Ints, settings: config.Evaluations, found: d
 def grams(texts: pa.Array, size: int) -> tuple[Hashes, Ints, Bools]:
     """Hashes of the texts' n-grams of `size` words, the text of each, and whether it is a whole text of fewer words.
 
-    An n-gram of which half is Chinese has twice as many words, each character being one.
+    An n-gram of which half is Chinese has twice as many words, each character being one. A text that has none of either
+    sort, as it is too short for the one and half Chinese wherever one would take the other, counts as a whole.
     """
     hashed, ends, han = words.marked(words.bare(texts))
-    others = _sized(hashed, ends, han, size, chinese=False)
+    hashes, of, whole, half = _sized(hashed, ends, han, size)
+    others = hashes[~half], of[~half], whole[~half]
     if not han.any():
         return others
-    chinese = _sized(hashed, ends, han, 2 * size, chinese=True)
+    none = np.ones(len(ends) - 1, dtype=np.bool_)
+    none[others[1]] = False
+    hashes, of, whole, half = _sized(hashed, ends, han, 2 * size)
+    kept = half | whole & none[of]
+    chinese = hashes[kept], of[kept], whole[kept]
     hashes, of, whole = (np.concatenate(both) for both in zip(others, chinese, strict=True))
     order = np.argsort(of, kind="stable")
     return hashes[order], of[order], whole[order]
 
 
-def _sized(hashed: Hashes, ends: Ints, han: Bools, size: int, chinese: bool) -> tuple[Hashes, Ints, Bools]:
-    """N-grams of one size, of those that are half Chinese or of the others."""
+def _sized(hashed: Hashes, ends: Ints, han: Bools, size: int) -> tuple[Hashes, Ints, Bools, Bools]:
+    """N-grams of one size as `grams` tells them, and which are half Chinese."""
     hashes, begins = words.grams(hashed, ends, size)
     of = np.repeat(np.arange(len(ends) - 1), np.diff(begins))
     first = np.arange(len(hashes)) - begins[of] + ends[of]
     last = np.minimum(first + size, ends[of + 1])
     before = np.concatenate([[0], np.cumsum(han)])
-    kept = (2 * (before[last] - before[first]) >= last - first) == chinese
-    return hashes[kept], of[kept], (np.diff(ends)[of] < size)[kept]
+    half = 2 * (before[last] - before[first]) >= last - first
+    return hashes, of, np.diff(ends)[of] < size, half
 
 
 def _pictures(table: pa.Table, owners: Ints, found: dict[str, Any], known: dict[bytes, dict[str, list[int]]]) -> None:

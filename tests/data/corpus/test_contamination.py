@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image as Pixels
 
@@ -115,6 +116,15 @@ def test_two_chinese_characters_are_a_word(tmp_path: Path) -> None:
         f"{draw(9)}{asked[70:80]}：{mixed} wants these many drivers", short, f"{draw(9)}{short}{draw(9)}",
     ]  # fmt: skip
     assert judged(tmp_path, held, texts) == [False, True, True, True, True, False]
+
+
+def test_a_text_of_both_scripts_counts_whatever_its_length(tmp_path: Path) -> None:
+    """Of 15 to 23 words with Chinese amid them all n-grams of 13 may be half Chinese, and there are none of 26."""
+    shapes = [(before, han, after) for before in range(16) for han in range(16) for after in range(16)][1:]
+    texts = pa.array(" ".join([*made.WORDS[:one], "字" * han, *made.WORDS[:other]]) for one, han, other in shapes)
+    assert [*np.unique(contamination.grams(texts, 13)[1])] == [*range(len(shapes))]
+    asked = "please click on the button named 系统语言和输入 to open the next page"
+    assert judged(tmp_path, [asked], [asked, asked.replace("next", "last")]) == [True, False]
 
 
 def screenspot(folder: Path, count: int) -> Path:
