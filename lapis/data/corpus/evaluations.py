@@ -18,6 +18,9 @@ from lapis.data.sources import boxes, jsonl, records
 from lapis.data.sources.base import Broken, Origin, clean
 from lapis.types import InputError, Sample, Text, Turn
 
+NONE = "no evaluation set; expected JSON lines with `text`, or Parquet of samples"
+READ = pa.schema([store.SCHEMA.field(name) for name in ("id", "kind", "text", "turns", "images", "cells")])
+"""What is compared of a sample."""
 SCREENS = 16
 """Screens of ScreenSpot that are held at once."""
 _ORIGIN = Origin("evaluation", "screen/ground", "NOASSERTION")
@@ -37,11 +40,9 @@ def names(sets: Sequence[Path]) -> list[str]:
 
 
 def tables(path: Path) -> Iterator[pa.Table]:
-    """Rows of a set (store.SCHEMA), some at a time. Raises InputError for one that is not there or none."""
+    """Rows of a set, with the columns of READ, some at a time. Raises InputError for one that is not there or none."""
     if path.suffix == ".parquet":
-        for group in range(store.groups(path)):
-            with pq.ParquetFile(path) as file:
-                yield file.read_row_group(group)
+        yield from (_of_samples(path, group) for group in range(store.groups(path)))
     elif path.is_dir():
         found = _screens(path)
         while some := list(islice(found, SCREENS)):
@@ -50,14 +51,23 @@ def tables(path: Path) -> Iterator[pa.Table]:
         yield _of_lines(path)
 
 
+def _of_samples(path: Path, group: int) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read_row_group(group).select(READ.names).cast(READ)
+    except (KeyError, pa.ArrowException):
+        raise InputError(f"{path}: {NONE}") from None
+
+
 def _of_lines(path: Path) -> pa.Table:
     try:
-        found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        texts = [record["text"] for record in found]
+        # Other marks that str.splitlines takes for an end may stand in a JSON text as they are.
+        found = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        texts = pa.chunked_array([pa.array([record["text"] for record in found], pa.string())])
     except FileNotFoundError:
         raise InputError(f"{path}: no evaluation set there") from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: no evaluation set; expected JSON lines with `text`, or Parquet of samples") from None
+        raise InputError(f"{path}: {NONE}") from None
     return rows.finish(
         rows.documents(dict(zip(columns.COLUMNS, (texts, *(4 * [[""] * len(texts)])), strict=True)), "prose")
     )

@@ -101,7 +101,7 @@ def check(data: config.Data) -> None:
                 raise InputError(f"{place}: no such field; there are {', '.join(USUAL)}")
 
 
-TAKEN = ("prose", "captions", "screens", "pages", "questions", "needles", "own")
+TAKEN = ("prose", "captions", "screens", "pages", "kits", "questions", "needles", "own")
 """Names of samples files that are not a source's."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pixels
 
@@ -167,12 +168,35 @@ def test_a_folder_that_is_no_evaluation_set_is_one_line(tmp_path: Path) -> None:
         list(evaluations.tables(folder))
 
 
-@pytest.mark.parametrize(("text", "line"), [(None, "no evaluation set there"), ("{", "no evaluation set; expected")])
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, "no evaluation set there"),
+        ("{", "no evaluation set; expected"),
+        ('{"text": 5}', "no evaluation set; expected"),
+        ('{"text": "a\\ud800"}', "no evaluation set; expected"),
+    ],
+)
 def test_an_evaluation_set_that_is_none_is_one_line(tmp_path: Path, text: str | None, line: str) -> None:
     if text:
         (tmp_path / "exam.jsonl").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=line):
         contamination.write_index(tmp_path / "i.npz", [tmp_path / "exam.jsonl"], config.Evaluations(), False)
+
+
+@pytest.mark.parametrize("columns", [{"text": ["a"]}, {name: [5] for name in store.SCHEMA.names}])
+def test_a_table_without_samples_is_one_line(tmp_path: Path, columns: dict[str, list[object]]) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "exam.parquet")
+    with pytest.raises(InputError, match=r"exam.parquet: no evaluation set; expected JSON lines with `text`, or Parq"):
+        list(evaluations.tables(tmp_path / "exam.parquet"))
+
+
+def test_a_line_of_json_ends_where_the_line_does(tmp_path: Path) -> None:
+    """What str.splitlines takes for ends of lines may stand in a JSON text as it is."""
+    texts = ["one\u2028two\u2029three", "four\x85five"]
+    lines = [json.dumps({"text": one}, ensure_ascii=False) for one in texts]
+    (tmp_path / "exam.jsonl").write_bytes("\r\n".join(lines).encode())
+    assert [one for table in evaluations.tables(tmp_path / "exam.jsonl") for one in table["text"].to_pylist()] == texts
 
 
 WEB = ("data.sources.web.form=jsonl", "data.sources.web.place=x")
@@ -185,6 +209,7 @@ WEB = ("data.sources.web.form=jsonl", "data.sources.web.place=x")
         (["data.sources.web.frm=x"], "data.sources.web.frm: Unexpected keyword argument|form: Field required"),
         (["data.sources.web.form=xml", "data.sources.web.place=x"], "data.sources.web.form: no form 'xml'; there are"),
         (["data.sources.prose.form=jsonl", "data.sources.prose.place=x"], "data.sources.prose: expected a name of its"),
+        (["data.sources.kits.form=jsonl", "data.sources.kits.place=x"], "data.sources.kits: expected a name of its"),
         ([], "data.sources: none, and data.made is false"),
         ([*WEB, 'data.corpus.skip=["private","privat"]'], "data.corpus.skip: no step 'privat' to skip; there are"),
         ([*WEB, 'data.corpus.skip=["near"]'], "data.corpus.skip: no step 'near' to skip; .*classify, agreement$"),
