@@ -69,9 +69,9 @@ def names(data: config.Data) -> list[list[str]]:
 
 
 def exams(data: config.Data) -> list[list[Any]]:
-    """Names, sizes and times of the evaluation sets that the recipe names."""
+    """Names, sizes and times of the evaluation sets that the recipe names, of folders all their files'."""
     paths = (Path(one).expanduser() for one in data.corpus.evaluations.against)
-    return [plan.stamp(path, path.parent) for path in paths]
+    return [plan.stamp(one, path.parent) for path in paths for one in (path, *sorted(path.rglob("*")))]
 
 
 def _names(parts: Sequence[Part]) -> list[list[str]]:
@@ -133,11 +133,11 @@ def make_samples(
     weighed = weigh.wanted(data.corpus)
     share = Scaled(progress, UNITS - 2 * (UNITS // 10) - UNITS // 5, len(outs) * (3 if weighed else 1))
     kept = [one.file(folder, ".kept.parquet") for one in world.parts]
+    if not weighed:
+        weigh.forget(folder, world.parts)  # first: a kill leaves no word of samples that are written over
     _work(runner, "write:make", write.jobs(world, data, kept if weighed else outs, index), share)
     if weighed:
         _weigh(world, data.corpus, outs, runner, models, share)
-    else:
-        weigh.forget(folder, world.parts)
     return {"samples": _report(world, outs, data.corpus.examples, compared)}
 
 

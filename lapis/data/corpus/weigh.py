@@ -81,6 +81,7 @@ def make(job: dict[str, Any]) -> dict[str, Any]:
     settings = config.check(config.Corpus, job["corpus"])
     tally, figures = steps.Tally(settings.examples), Figures()
     plan = read_plan(folder) if settings.resample else None
+    told.unlink(missing_ok=True)  # or a kill would leave other samples with the counts and digest of before
     with files.beside(out, f".{os.getpid()}") as path:
         _write(path, base, settings, plan, tally, figures)
     with files.beside(_ending(base, ".weighed.parquet"), f".{os.getpid()}") as path:

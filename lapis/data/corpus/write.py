@@ -29,6 +29,8 @@ from lapis.data.corpus.world import REASONS, STEPS, World
 
 EVALUATION = "decontaminate"
 """Name of the step that compares with evaluation sets."""
+Others = dict[tuple[str, str], str]
+"""Of dropped rows by id and reason (equal rows have one id): what stayed, or the evaluation sample that was read."""
 
 
 def name(one: Part) -> str:
@@ -80,12 +82,14 @@ def make(job: dict[str, Any]) -> dict[str, Any]:
         return {}
     settings = config.check(config.Corpus, job["corpus"])
     tally = steps.Tally(settings.examples)
-    others: dict[str, str] = {}
+    others: Others = {}
+    told.unlink(missing_ok=True)  # or a kill would leave other samples with the counts and digest of before
     with files.beside(out, f".{os.getpid()}") as path:
         index = Index(Path(job["index"]), settings.evaluations, settings.photos.distance)
         read = _write(path, base, index, tally, others)
     shown = part.examples(tally)
-    other = pa.array([others.get(name) for name in shown["id"].to_pylist()], pa.string())
+    rows = zip(shown["id"].to_pylist(), shown["reason"].to_pylist(), strict=True)
+    other = pa.array([others.get(row) for row in rows], pa.string())
     with files.beside(base.with_name(base.name + ".copies.parquet"), f".{os.getpid()}") as path:
         pq.write_table(
             shown.set_column(shown.schema.get_field_index("other"), "other", other), path, compression="zstd"
@@ -101,9 +105,7 @@ def _digest(base: Path, job: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _write(
-    path: Path, base: Path, index: Index, tally: steps.Tally, others: dict[str, str]
-) -> dict[str, dict[str, int]]:
+def _write(path: Path, base: Path, index: Index, tally: steps.Tally, others: Others) -> dict[str, dict[str, int]]:
     """Write the samples; returns how many rows have read each evaluation set, by reason."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     with np.load(base.with_name(base.name + ".gone.npz"), allow_pickle=False) as held:
@@ -120,9 +122,9 @@ def _write(
             if table.num_rows:
                 reasons, read = index.judge(table)
                 tally.add(EVALUATION, table, reasons)
-                others |= {name: sample for name, sample in zip(table["id"].to_pylist(), read, strict=True) if sample}
-                for sample, reason in zip(read, reasons.to_pylist(), strict=True):
+                for name, sample, reason in zip(table["id"].to_pylist(), read, reasons.to_pylist(), strict=True):
                     if sample:
+                        others[name, reason] = sample
                         found[sample.rpartition(" ")[0]][reason] += 1
                 table = table.filter(pc.is_null(reasons)) if reasons.null_count < len(reasons) else table
                 writer.write_table(table, row_group_size=store.GROUP)
@@ -130,11 +132,12 @@ def _write(
 
 
 def _leave(
-    table: pa.Table, why: Any, tally: steps.Tally, known: dict[int, str], begin: int, others: dict[str, str]
+    table: pa.Table, why: Any, tally: steps.Tally, known: dict[int, str], begin: int, others: Others
 ) -> pa.Table:
     """The rows that are no copies; each step counts what the one before left."""
     ids = table["id"].to_pylist()
-    others |= {ids[at - begin]: name for at, name in known.items() if begin <= at < begin + len(ids)}
+    here = ((at - begin, name) for at, name in known.items() if begin <= at < begin + len(ids))
+    others |= {(ids[at], REASONS[why[at]]): name for at, name in here}
     stays = np.ones(table.num_rows, dtype=np.bool_)
     for step in ("exact", "near", "looks"):
         own = [code for code, reason in enumerate(REASONS) if code and STEPS.get(reason, "looks") == step]

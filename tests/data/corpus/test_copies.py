@@ -20,6 +20,7 @@ from lapis.data.models import Models
 from lapis.data.sources import records
 from lapis.data.sources.base import Origin
 from lapis.types import Embedder, Image, Sample, Silent, Text, Turn
+from tests.data import world
 from tests.data.corpus import made
 from tests.data.corpus.test_words import naive
 
@@ -44,6 +45,16 @@ def test_near_copies_are_those_of_brute_force(tmp_path: Path) -> None:
     for at, text in enumerate(texts):
         if text not in kept:
             assert any(texts[a] in kept for a in later[at])
+
+
+def test_each_dropped_copy_tells_the_row_that_it_is_one_of(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    first = made.text(rng, 12)
+    later = made.changed(first, rng, 1)
+    made.run(made.data({"web": made.write(tmp_path / "a.jsonl", [first, later, later])}), tmp_path / "out")
+    told = {row["reason"]: row["other"] for row in made.dropped(tmp_path / "out")}
+    ids = [world.document(one).fingerprint for one in (first, later)]
+    assert told == {"near copy": ids[0], "exact copy": ids[1]}
 
 
 def png(pixels: Pixels.Image, form: str = "PNG", **how: int) -> Image:

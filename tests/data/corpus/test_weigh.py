@@ -176,6 +176,52 @@ def test_key_data_is_taken_as_the_rule_says_and_nothing_is_read_twice(tmp_path: 
     assert made.kept(tmp_path) == texts and not (tmp_path / "corpus/select.json").exists()
 
 
+class Cut(Exception):
+    """The build is killed."""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "step"),
+    [
+        ((), ('evaluations.against=["EXAM"]',), 1),
+        (("reader.model=any",), (), 1),
+        (("reader.model=any", "resample=true"), ("reader.model=any", "resample=true", "select.hard=2"), 2),
+    ],
+)
+def test_settings_that_are_set_back_after_a_kill_give_what_they_gave(
+    first: Sequence[str],
+    second: Sequence[str],
+    step: int,
+    tmp_path: Path,
+    texts: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kill comes once samples are written and before that is told: by `write` or, in the second step, `weigh`."""
+    made.write(tmp_path / "a.jsonl", texts[:40])
+    exam = made.write(tmp_path / "exam.jsonl", texts[3:5])
+
+    def build(words: Sequence[str]) -> dict[str, bytes]:
+        words = [word.replace("EXAM", str(exam)) for word in words]
+        made.run(made.data({"web": tmp_path / "a.jsonl"}, *words), tmp_path, Models(scorer=Longer(), reader="one"))
+        return made.contents(tmp_path / "samples")
+
+    before, left = build(first), step
+
+    def dies(tally: object) -> pa.Table:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Cut
+        return examples(tally)
+
+    examples = part.examples
+    with monkeypatch.context() as patch, pytest.raises(Cut):
+        patch.setattr(part, "examples", dies)
+        build(second)
+    assert made.contents(tmp_path / "samples") != before
+    assert build(first) == before
+
+
 KILLED = """
 import signal, sys
 from pathlib import Path
