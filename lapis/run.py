@@ -90,10 +90,11 @@ def _settled(steps: list[Step]) -> bool:
 
 def _refresh(recipe: config.Recipe, folder: Path) -> None:
     """Sources, evaluation sets and models that changed since the data stage read them are read again; those that are
-    gone are not missed once it is done."""
+    gone are not missed once it is done. RL items of the user's own are compared with evaluation sets too."""
     out = folder / recipe.data.name
     done = out / "steps" / "parts.json"
-    if not done.is_file() or not (recipe.data.sources or (out / "corpus").is_dir()):
+    compared = recipe.data.sources or recipe.data.sets.items or (out / "corpus").is_dir()
+    if not done.is_file() or not compared:
         return
     from lapis import data_models
     from lapis.data import pipeline

@@ -85,18 +85,22 @@ def _given(stage: Stage, path: Path) -> dict[str, Any]:
 
 def spare_evaluations(stage: Stage) -> int:
     """Take those RL items out that have read what is held out, as samples of sources go (corpus/contamination.py), and
-    those that equal it. Returns how many. Raises InputError for an evaluation set that is none."""
-    path = stage.fresh / ITEMS
+    those that equal it. Returns how many. Raises InputError for an evaluation set that is none.
+
+    All that were given stay in `sets/`: after a kill, or with other evaluation sets, they are gone through once more.
+    """
+    path, whole = stage.fresh / ITEMS, stage.out / "sets" / ITEMS
     if not path.is_file():
         return 0
-    place = stage.out / "sets" / engine.EVALUATIONS
-    place.parent.mkdir(parents=True, exist_ok=True)
-    pictures = any(one.images for one in store.read_samples(path))
+    if not whole.is_file():
+        with files.beside(whole) as part:
+            shutil.copyfile(path, part)
+    place = whole.with_name(engine.EVALUATIONS)
+    pictures = any(one.images for one in store.read_samples(whole))
     sets = evaluations.sets(stage.recipe, stage.held)
     index = contamination.indexed(place, sets, stage.recipe.data.corpus, pictures)
     keys = {key for file in stage.held.glob("*.parquet") for key in store.read_column(file, "key")}
-    before = len(store.read_column(path, "id"))
-    return before - store.write_samples(path, _unread(path, index, keys))
+    return len(store.read_column(whole, "id")) - store.write_samples(path, _unread(whole, index, keys))
 
 
 def _unread(path: Path, index: contamination.Index, keys: Container[str]) -> Iterator[Sample]:

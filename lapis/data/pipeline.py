@@ -7,9 +7,10 @@ was killed goes on where it was.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
@@ -97,9 +98,19 @@ def reopen(data: config.Data, out: Path) -> None:
     So is the tokenizer where a recipe makes samples by itself, since their lengths were measured with it.
     """
     (out / "done.json").unlink(missing_ok=True)
-    for name in AFTER if data.made else ALONE:
+    # Last steps first: a kill leaves the marker of `parts`, by which the next start sees that this is to be done.
+    for name in reversed(AFTER if data.made else ALONE):
         (out / "steps" / f"{name}.json").unlink(missing_ok=True)
-    shutil.rmtree(out / "shards", ignore_errors=True)
+        if name == "shards":
+            _forget(out / "shards", out / ".gone-shards")
+
+
+def _forget(folder: Path, gone: Path) -> None:
+    """Remove a folder, renamed first: a kill in the middle leaves none that is half there."""
+    shutil.rmtree(gone, ignore_errors=True)
+    if folder.is_dir():
+        os.replace(folder, gone)
+        shutil.rmtree(gone)
 
 
 def _run(step: Step, stage: Stage) -> None:
@@ -129,15 +140,13 @@ def decontaminate(stage: Stage) -> dict[str, Any]:
     user's own are taken out here, also those that share only a part (gather_sets.spare_evaluations).
     """
     held = {key for path in sorted(stage.held.glob("*.parquet")) for key in store.read_column(path, "key")}
-    leaked = {path.stem: {*_leaks(path, held)} for path in _files(stage)}
-    if shown := _shown(stage):
-        leaked[CAPTIONS] |= shown
+    gone = _shown(stage).union(*(_leaks(path, held) for path in _files(stage)))
+    counts = {path.stem: len(_leaks(path, gone)) for path in _files(stage)}
     spared = gather_sets.spare_evaluations(stage)
     asked = {f"fresh/{path.stem}": len(_leaks(path, held)) for path in sorted(stage.fresh.glob("*.parquet"))}
     if spared:
         asked["fresh/items"] = spared
-    counts = {name: len(keys) for name, keys in leaked.items()} | asked
-    return {"leaked": counts, "keys": sorted(set().union(*leaked.values()))}
+    return {"leaked": counts | asked, "keys": sorted(gone)}
 
 
 def _leaks(path: Path, held: set[str]) -> list[str]:
@@ -252,7 +261,7 @@ def make_counts(stage: Stage) -> dict[str, Any]:
     steps = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (stage.out / "steps").glob("*.json")}
     kinds: dict[str, dict[str, Any]] = steps["shards"]["tokens"]
     for name in ("lang", "licence"):
-        for kind, found in _by_kind(stage, name).items():
+        for kind, found in _by_kind(stage, name, {*steps["decontaminate"]["keys"]}).items():
             kinds.setdefault(kind, {"samples": 0, "tokens": 0, "tiles": 0})[name] = dict(found)
     counts = {
         "kinds": kinds,
@@ -266,12 +275,13 @@ def make_counts(stage: Stage) -> dict[str, Any]:
     return {}
 
 
-def _by_kind(stage: Stage, name: str) -> dict[str, Counter[str]]:
+def _by_kind(stage: Stage, name: str, leaked: Container[str]) -> dict[str, Counter[str]]:
+    """Values of a column of the samples that are in the shards."""
     found: dict[str, Counter[str]] = {}
     for path in _files(stage):
-        pairs = zip(store.read_column(path, "kind"), store.read_column(path, name), strict=True)
-        for kind, value in pairs:
-            found.setdefault(kind, Counter())[value] += 1
+        for key, kind, value in zip(*(store.read_column(path, one) for one in ("key", "kind", name)), strict=True):
+            if key not in leaked:
+                found.setdefault(kind, Counter())[value] += 1
     return found
 
 

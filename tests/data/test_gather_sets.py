@@ -79,9 +79,13 @@ def test_items_that_have_read_what_is_held_out_are_taken_out(tmp_path: Path) -> 
     gather_sets.make_sets(made)
     held = [talk("what is 2 and 3?", "5"), talk(f"tell me: {long}, but when?", "at three")]
     store.write_samples(made.held / "math.parquet", held)
-    assert gather_sets.spare_evaluations(made) == 2 and gather_sets.spare_evaluations(made) == 0
+    assert gather_sets.spare_evaluations(made) == 2 and gather_sets.spare_evaluations(made) == 2  # as after a kill
     kept = store.read_samples(tmp_path / "out/fresh/items.parquet")
     assert [one.turns[0].text for one in kept] == [asked[0], asked[3]]
+    store.write_samples(made.held / "math.parquet", held[:1])
+    assert gather_sets.spare_evaluations(made) == 1
+    kept = store.read_samples(tmp_path / "out/fresh/items.parquet")
+    assert [one.turns[0].text for one in kept] == [asked[0], *asked[2:]]
 
 
 def asking(items: list[str], mixture: dict[str, float], folder: Path, **sets: object) -> config.Recipe:

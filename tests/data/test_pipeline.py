@@ -167,7 +167,7 @@ def test_what_equals_a_held_out_sample_is_dropped(
         made = gather.make_questions(stage)
         held = list(store.read_samples(stage.held / "math.parquet"))
         taught = list(store.read_samples(stage.samples / "questions.parquet"))
-        store.write_samples(stage.samples / "questions.parquet", [*taught, *held[:2]])
+        store.write_samples(stage.samples / "questions.parquet", [*taught, *held[:2], held[0]])
         return made
 
     steps = tuple(
@@ -176,10 +176,14 @@ def test_what_equals_a_held_out_sample_is_dropped(
     monkeypatch.setattr(pipeline, "STEPS", steps)
     pipeline.build(recipe(texts), tmp_path, world.Seen())
     counts = json.loads((tmp_path / "counts.json").read_text(encoding="utf-8"))
-    assert counts["leaked"]["questions"] == 2
+    assert counts["leaked"]["questions"] == 3
+    assert all(
+        {sum(kind[one].values()) for one in ("lang", "licence")} == {kind["samples"]}
+        for kind in counts["kinds"].values()
+    )
     own = {name: kind["samples"] for name, kind in counts["kinds"].items() if name.startswith("math/")}
     assert sum(own.values()) - own.get("math/told", 0) == 30  # told ones come from screens
-    _same(tmp_path, 2)
+    _same(tmp_path, 3)
 
 
 def test_a_caption_of_a_held_out_figure_is_dropped(

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lapis import data_models, run
+from lapis import config, data_models, run
 from lapis.data import pipeline
 from tests.conftest import here
 from tests.data import world
 from tests.data.corpus import made
 
 MARKER = "steps/parts.json"
+
+
+class Cut(Exception):
+    """The build is killed."""
 
 
 def texts(seed: int, count: int = 12) -> list[str]:
@@ -79,6 +86,61 @@ def test_the_same_command_finds_an_edited_evaluation_set(tmp_path: Path) -> None
         done = here("data", "build", "corpus", "--until", "corpus", *words)
         assert done.returncode == 0, done.stderr
         assert made.kept(tmp_path / "out/data") == left
+
+
+def test_an_edited_file_of_a_folder_of_evaluations_is_found(tmp_path: Path) -> None:
+    made.write(tmp_path / "exam/screens/a.json", ["x"])
+    settings = made.data({}, f'evaluations.against=["{tmp_path}/exam"]')
+    before = pipeline.engine.exams(settings)
+    assert before == pipeline.engine.exams(settings)
+    made.write(tmp_path / "exam/screens/a.json", ["xyz"])
+    assert before != pipeline.engine.exams(settings)
+
+
+def test_items_of_rl_are_compared_again_where_an_evaluation_set_came(tmp_path: Path) -> None:
+    recipe = made.recipe(made.data({}))
+    recipe = replace(recipe, data=replace(recipe.data, made=True, sets=config.RunSets(items="rl.parquet")))
+    told = pipeline.engine.make_parts(recipe.data, tmp_path / "data/corpus", world.Seen())
+    steps = tmp_path / "data/steps"
+    steps.mkdir(parents=True)
+    (steps / "parts.json").write_text(json.dumps(told | {"weights": data_models.weights(recipe.data)}))
+    (steps / "decontaminate.json").write_text("{}")
+    run._refresh(recipe, tmp_path)
+    assert (steps / "decontaminate.json").is_file()
+    corpus = made.corpus(f'evaluations.against=["{made.write(tmp_path / "exam.jsonl", ["x"])}"]')
+    run._refresh(replace(recipe, data=replace(recipe.data, corpus=corpus)), tmp_path)
+    assert not (steps / "decontaminate.json").exists()
+
+
+@pytest.mark.parametrize("after", range(9))
+def test_a_kill_amid_reopening_leaves_no_step_that_is_out_of_date(
+    tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tells that sources changed goes last, and shards all at once."""
+    recipe, out = made.recipe(made.data({"web": made.write(tmp_path / "a.jsonl", ["x"])})), tmp_path / "data"
+    for name in ("shards/web.arrow", "shards/web.entry.json", *(f"steps/{step}.json" for step in pipeline.ALONE)):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text('{"plan": []}')
+    left = after
+
+    def counted(act: Callable[..., None]) -> Callable[..., None]:
+        def acts(*given: object, **named: object) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Cut
+            act(*given, **named)
+
+        return acts
+
+    with monkeypatch.context() as patch, suppress(Cut):
+        patch.setattr(Path, "unlink", counted(Path.unlink))
+        patch.setattr(os, "unlink", counted(os.unlink))
+        pipeline.reopen(recipe.data, out)
+    entry, shard = ((out / f"shards/web.{ending}").exists() for ending in ("entry.json", "arrow"))
+    assert shard or not entry
+    run._refresh(recipe, tmp_path)
+    assert not list((out / "steps").iterdir()) and not (out / "shards").exists()
 
 
 def test_a_reader_that_was_trained_anew_is_another(tmp_path: Path) -> None:
