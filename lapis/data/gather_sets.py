@@ -78,23 +78,23 @@ def _given(stage: Stage, path: Path) -> dict[str, Any]:
     """Items of a file without those that a person called wrong, which are told."""
     is_wrong = checks.wrong(path)
     right = (item for item in items.given(path) if not is_wrong(item))
-    made = store.write_samples(stage.fresh / ITEMS, right)
+    whole = stage.out / "sets" / ITEMS
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    made = store.write_samples(whole, right)
     left = len(store.read_column(path, "id")) - made
     return {"items": made} | ({"notes": [f"{path.name}: items left out, {checks.WRONG}: {left}"]} if left else {})
 
 
 def spare_evaluations(stage: Stage) -> int:
-    """Take those RL items out that have read what is held out, as samples of sources go (corpus/contamination.py), and
-    those that equal it. Returns how many. Raises InputError for an evaluation set that is none.
+    """RL items to ask: those given but for what has read what is held out, as samples of sources go
+    (corpus/contamination.py), or equals it. Returns how many those are. Raises InputError for an evaluation set that
+    is none.
 
     All that were given stay in `sets/`: after a kill, or with other evaluation sets, they are gone through once more.
     """
     path, whole = stage.fresh / ITEMS, stage.out / "sets" / ITEMS
-    if not path.is_file():
-        return 0
     if not whole.is_file():
-        with files.beside(whole) as part:
-            shutil.copyfile(path, part)
+        return 0
     place = whole.with_name(engine.EVALUATIONS)
     pictures = any(one.images for one in store.read_samples(whole))
     sets = evaluations.sets(stage.recipe, stage.held)

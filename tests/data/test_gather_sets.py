@@ -48,7 +48,7 @@ def test_rl_gets_instructions_and_items(tmp_path: Path) -> None:
     assert gather_sets.make_sets(made) == {"instructions": 6, "items": 1}
     asked = [*store.read_samples(tmp_path / "out/fresh/instructions.parquet")]
     assert {one.kind for one in asked} == {"instructions"} and {one.lang for one in asked} == {"en", "zh"}
-    assert [*store.read_samples(tmp_path / "out/fresh/items.parquet")] == items
+    assert [*store.read_samples(tmp_path / "out/sets/items.parquet")] == items
     assert store.groups(tmp_path / "out/samples/questions.parquet") == 1
     assert gather_sets.make_sets(stage(tmp_path / "none")) == {}
 
@@ -59,7 +59,7 @@ def test_items_that_a_person_called_wrong_are_left_out_and_told(tmp_path: Path) 
     checks.keep(tmp_path / "rl.parquet", items[1].fingerprint, checks.Check("wrong"))
     told = gather_sets.make_sets(stage(tmp_path / "out", items=str(tmp_path / "rl.parquet")))
     assert told == {"items": 2, "notes": ["rl.parquet: items left out, wrong by hand: 1"]}
-    assert [*store.read_samples(tmp_path / "out/fresh/items.parquet")] == [items[0], items[2]]
+    assert [*store.read_samples(tmp_path / "out/sets/items.parquet")] == [items[0], items[2]]
 
 
 @pytest.mark.parametrize("sample", [world.document("no question"), talk("what is it?", "a lamp", verifier="number")])
