@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lapis import config
+from lapis.data.corpus import plan
 from lapis.data.sources import html
 from lapis.data.sources.base import Broken
 from lapis.data.sources.forms import FORMS
@@ -41,6 +43,15 @@ def test_a_table_is_one_in_large_letters_too(tmp_path: Path) -> None:
     (tmp_path / "METADATA.CSV").write_text("file_name,text\na.png,A lamp\n")
     samples, broken = basics.read(FORMS["images"], tmp_path)
     assert [one.turns[-1].text for one in samples] == ["A lamp"] and not broken
+
+
+@pytest.mark.parametrize("pattern", ["", "**", "*", "**/*", "**/*.jsonl"])
+def test_a_pattern_reads_no_file_twice(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "in" / "er").mkdir(parents=True)
+    for name in ("a.jsonl", "in/b.jsonl", "in/er/c.jsonl"):
+        (tmp_path / name).write_text('{"text": "x"}')
+    found = plan.slices("web", config.Source("jsonl", str(tmp_path / pattern)))
+    assert [part.path.name for part in found] == ["a.jsonl", "b.jsonl", "c.jsonl"]
 
 
 def test_rows_without_names_are_all_told(tmp_path: Path) -> None:
