@@ -107,13 +107,19 @@ TAKEN = ("prose", "captions", "screens", "pages", "kits", "questions", "needles"
 
 def slices(name: str, source: config.Source) -> list[Slice]:
     """Slices of a source in order. Raises InputError where there are none."""
-    place = str(Path(source.place).expanduser())
-    paths = [Path(one) for one in sorted(glob.glob(place, recursive=True))] or [Path(place)]
+    paths = _matched(str(Path(source.place).expanduser()))
     cut = form(source.form, f"data.sources.{name}.form").slices
     try:
         return [one for path in paths for one in cut(path)]
     except InputError as error:
         raise InputError(f"data.sources.{name}.place: {error}") from None
+
+
+def _matched(place: str) -> list[Path]:
+    """What a pattern matches, but for what lies in a folder that it matches too (`/data/**`), or the place itself."""
+    found = [Path(one) for one in sorted(glob.glob(place, recursive=True))] or [Path(place)]
+    every = set(found)
+    return [path for path in found if every.isdisjoint(path.parents)]
 
 
 Told = tuple[Slice, list[Any]]

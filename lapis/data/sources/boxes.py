@@ -27,6 +27,8 @@ _ASKED = {
     lang: [frame for frame in frames if "{role}" not in frame and re.search(r'"\{name\}"|“\{name\}”', frame)]
     for lang, frames in GROUND.items()
 }
+_SLACK = 0.002
+"""By how much shares are over 1 where they were rounded: 1.0004 is no pixel."""
 Asked = tuple[str, list[float]]
 """An instruction and the box it means, in thousandths."""
 
@@ -70,12 +72,12 @@ def thousandths(box: Any, fields: Mapping[str, Any], image: Image) -> list[float
     """A published box as x, y, width, height in thousandths of the picture. Raises Bad where it lies outside."""
     if not isinstance(box, list) or len(box) != 4 or not all(_number(side) for side in box):
         raise Bad("bad box")
-    shares = all(0 <= side <= 1 for side in box)
+    shares = all(0 <= side <= 1 + _SLACK for side in box)
     wide, high = (1, 1) if shares else (image.width, image.height)
     x, y, third, fourth = (float(side) for side in box)
     corners = shares or "img_size" in fields or "ui_type" in fields
     w, h = (third - x, fourth - y) if corners else (third, fourth)
-    slack = 0.002 if shares else 1
+    slack = _SLACK if shares else 1
     if w <= 0 or h <= 0 or x < 0 or y < 0 or x + w > wide + slack or y + h > high + slack:
         raise Bad("box outside the picture")
     return [1000 * x / wide, 1000 * y / high, 1000 * w / wide, 1000 * h / high]

@@ -34,11 +34,15 @@ def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
 
 
 def rows(part: Slice, way: records.Way) -> Iterator[Sample | Broken]:
-    """The same, by any way."""
+    """The same, by any way; where the names themselves are broken, so is every row."""
     names: list[str] | None = None
+    nameless = False
     for row in _rows(part):
         if isinstance(row, Broken):
+            nameless = nameless or names is None
             yield row
+        elif nameless:
+            yield Broken(row[0], "no names")
         elif names is None:
             names = row[1]
         elif len(row[1]) != len(names):

@@ -41,9 +41,8 @@ def page(data: bytes, charset: str = "") -> str:
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         charset = "utf-16"
-    named = charset or (found[1].decode() if (found := _CHARSET.search(data[:4096])) else "")
-    told = (map_encoding_to_html5(named) if named else None) or "utf-8"
-    text = data.decode(told, "replace").removeprefix("\ufeff")
+    told = map_encoding_to_html5(charset) if charset else _own(data)
+    text = data.decode(told or "utf-8", "replace").removeprefix("\ufeff")
     if "\0" in text:
         raise Bad("null byte")
     if text.count("\ufffd") * 1000 <= len(text):
@@ -52,6 +51,13 @@ def page(data: bytes, charset: str = "") -> str:
         return data.decode(detect_encoding(data) or "utf-8")
     except (UnicodeDecodeError, LookupError):
         raise Bad("not in its encoding") from None
+
+
+def _own(data: bytes) -> str | None:
+    """The encoding that a page names itself: UTF-8 where that is UTF-16, in which its name could not be read here."""
+    found = _CHARSET.search(data[:4096])
+    told = map_encoding_to_html5(found[1].decode()) if found else None
+    return "utf-8" if told and told.startswith("utf-16") else told
 
 
 def fast_text(source: str) -> str:

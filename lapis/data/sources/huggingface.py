@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -28,6 +29,10 @@ ENDINGS = (*parquet.ENDINGS, *ARROW, *webdataset.ENDINGS, *jsonl.ENDINGS, *csv.E
 _TOLD = ("dataset_info.json", "dataset_infos.json", "state.json", "dataset_dict.json")
 _TESTS = re.compile(r"(?<![A-Za-z])(?:validation|valid|val|dev|testing|test|evaluation|eval)(?![A-Za-z])")
 """Words of splits that are not trained on; no letter stands beside them (the rule of `datasets`)."""
+
+_BELOW = re.compile(r"([^/@]*)(?:@(refs/(?:convert|pr)/\w+|[^/]*))?/?(.*)", re.DOTALL)
+"""What follows a repository's owner: its name, a revision (of those with a slash the hub's own alone) and what is below
+it."""
 
 
 def slices(place: Path) -> list[Slice]:
@@ -51,10 +56,9 @@ def slices(place: Path) -> list[Slice]:
 def _fetched(name: str) -> tuple[Path, str]:
     """Folder of a repository, and what is read below it."""
     owner, _, rest = name.partition("/")
-    repository, _, inner = rest.partition("/")
-    repository, _, revision = repository.partition("@")
+    repository, revision, inner = _BELOW.fullmatch(rest).groups("")  # type: ignore[union-attr]  # matches all
     whole = f"{owner}/{repository}" if owner and repository else name
-    return hub.folder_of(whole, _patterns(inner), "dataset", revision or None), inner
+    return hub.folder_of(whole, _patterns(inner), "dataset", unquote(revision) or None), inner
 
 
 def _patterns(inner: str) -> tuple[str, ...]:
@@ -80,7 +84,8 @@ def _found(folder: Path, inner: str) -> list[Slice]:
 
 
 def _arrow(place: Path) -> list[Slice]:
-    return files(place, ARROW)
+    """All but what `datasets` keeps beside them of its own: `cache-*.arrow` has the same rows once more."""
+    return [part for part in files(place, ARROW) if place.is_file() or not part.path.name.startswith("cache-")]
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
@@ -101,7 +106,8 @@ def read_arrow(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
     try:
         with pa.memory_map(str(inside(part.path, part.root))) as file:
             for batch in _batches(file):
-                wanted = batch.select(records.wanted(batch.schema.names, origin))
+                names = records.wanted(batch.schema.names, origin)
+                wanted = batch.select([at for at, name in enumerate(batch.schema.names) if name in names])
                 for first in range(0, wanted.num_rows, parquet.BATCH):
                     some = wanted.slice(first, parquet.BATCH)
                     yield from parquet.of_batch(some, f"{part.name} row", done, way)

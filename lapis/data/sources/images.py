@@ -24,10 +24,12 @@ _PAIRS = (*ENDINGS, ".txt")
 
 
 def slices(place: Path) -> list[Slice]:
-    """Ranges of the tables, and some pictures of a folder each where there is no table."""
+    """Ranges of the tables, and some pictures of a folder each where there is no table; or the one file itself."""
+    if place.is_file() and place.suffix.lower() in _PAIRS:
+        return _alone(files(place, _PAIRS)[0])
     tables = _tables(place)
     spoken = {part.path.parent for part in tables}
-    cut = [one for part in tables for one in ([part] if part.path.suffix in _READERS else lines.cut(part))]
+    cut = [one for part in tables for one in ([part] if part.path.suffix.lower() in _READERS else lines.cut(part))]
     try:
         pairs = bundles(place, _PAIRS)
     except InputError:
@@ -35,6 +37,21 @@ def slices(place: Path) -> list[Slice]:
             raise
         pairs = []
     return cut + [part for part in pairs if not spoken & {part.path, *part.path.parents}]
+
+
+def _alone(file: Slice) -> list[Slice]:
+    """A picture with its caption, as a pattern of files names it; nothing for a caption that its picture brings."""
+    path, caption = file.path, _caption(file.path)
+    if path.suffix.lower() == ".txt" and any(path.with_suffix(ending).is_file() for ending in ENDINGS):
+        return []
+    names = dict.fromkeys((path.name, *([caption.name] if caption.exists() else [])))
+    return [Slice(path.parent, root=file.root, names=tuple(names))]
+
+
+def _caption(picture: Path) -> Path:
+    """The text file of its name, there or not."""
+    large = picture.with_suffix(".TXT")
+    return large if large.exists() else picture.with_suffix(".txt")
 
 
 def _tables(place: Path) -> list[Slice]:
@@ -52,7 +69,7 @@ def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:
         for file in _paired(part):
             yield from _pair(file, way)
         return
-    reader = _READERS.get(part.path.suffix, jsonl.rows)
+    reader = _READERS.get(part.path.suffix.lower(), jsonl.rows)
     yield from reader(part, records.Way(origin, records.beside(part), records.captions))
 
 
@@ -69,7 +86,7 @@ def _pair(file: Slice, way: records.Way) -> Iterator[Sample | Broken]:
     try:
         if file.path.suffix.lower() == ".txt":
             raise Bad("no picture")
-        beside = replace(file, path=file.path.with_suffix(".txt"))
+        beside = replace(file, path=_caption(file.path))
         if not beside.path.exists():
             raise Bad("no caption")
         shown = picture(records.content(inside(file.path, file.root)), file.path.name)

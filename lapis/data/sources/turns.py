@@ -53,15 +53,21 @@ def _turn(entry: Any, record: Record, given: Iterator[Image]) -> Turn | None:
         raise Bad("unknown role")
     if role == "assistant":
         return _answer(entry, content)
-    if role == "system" and not content:
+    if role == "system" and (not content or _blank(content)):
         return None
     return Turn(role, tuple(_parts(content, record, given)))
+
+
+def _blank(told: Any) -> bool:
+    """Whether a text says nothing."""
+    return isinstance(told, str) and not told.strip()
 
 
 def _answer(entry: Mapping[str, Any], content: Any) -> Turn:
     if isinstance(content, list):
         content = "".join(_written(part) for part in content)
     calls, thought = entry.get("tool_calls") or [], entry.get("reasoning_content")
+    content, thought = (None if _blank(told) else told for told in (content, thought))
     if not isinstance(calls, list):
         raise Bad("wrong type")
     text = "\n".join([*([clean(content)] if content else []), *(_call(call) for call in calls)])
@@ -102,8 +108,8 @@ def _parts(content: Any, record: Record, given: Iterator[Image]) -> Iterator[Par
     if isinstance(content, str):
         yield from _marked(content, record, given)
         return
-    if not isinstance(content, list):
-        raise Bad("no text" if content is None else "wrong type")
+    if not isinstance(content, list) or not content:
+        raise Bad("wrong type" if content else "no text")
     for part in content:
         kind = part.get("type") if isinstance(part, Mapping) else None
         if kind == "text":

@@ -25,7 +25,9 @@ gzip or Zstandard gives 3 to 30)."""
 _STEP = 1 << 10
 DICTIONARY = b"\x5d\x2a\x4d\x18"
 """What a file begins with that brings the dictionary of its Zstandard frames."""
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard", DICTIONARY: "Zstandard"}
+_SKIPPED = {bytes((first,)) + DICTIONARY[1:]: "Zstandard" for first in range(0x50, 0x60)}
+"""What frames begin with that are passed over: `pzstd` puts one before each of its own."""
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard", **_SKIPPED}
 
 
 class Unpacker(Protocol):

@@ -29,10 +29,12 @@ from lapis.data.steps.rewrite import matching, rewrite, texts
 
 SORTS = ("key", "mail", "iban", "card", "id", "phone", "ip")
 """Sorts of personal data, in the order in which they are looked for; each is written as `<sort>`."""
-_LEFT, _RIGHT = r"(?<![0-9A-Za-z_.])", r"(?![0-9A-Za-z_]|[.,][0-9])"
+_LEFT = r"(?<![0-9A-Za-z_])(?<!(?<![Tt]el)(?<!TEL)(?<![Nn]o)(?<!NO)\.)"
+_RIGHT = r"(?![0-9A-Za-z_]|\.[0-9])"
+"""What may not stand beside a number. A comma before a digit parts two fields: no form is a number with decimals."""
 SECRETS = r"password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|密码|口令|密钥"
 """Names before a value that is to stay unknown."""
-_LONG = re.compile(r"[0-9](?:[-. ()]{0,2}[0-9]){6}|[A-Z][0-9]{6}\(?A")
+_LONG = re.compile(r"[0-9](?:[-. ()（]{0,2}[0-9]){6}|[A-Z][0-9]{6}[(（]?A")
 """Seven digits, or the six of Hong Kong before the check digit A."""
 _AREA = "(?:10|2[0-9]|[3-9][0-9]{2})"
 CANDIDATES = "|".join(
@@ -56,7 +58,15 @@ _IBAN = (
     "SM27 TN24 TR26 UA29 VA22 VG24 XK20 "
 )
 """Length of an account number by country (SWIFT's registry)."""
+_ACCOUNTS = "|".join(
+    f"{told[:2]}[0-9]{{2}}(?: ?[0-9A-Z]{{4}}){{{(int(told[2:]) - 4) // 4}}}"
+    + (f" ?[0-9A-Z]{{{int(told[2:]) % 4}}}" if int(told[2:]) % 4 else "")
+    for told in _IBAN.split()
+)
+"""Forms of account numbers, each as long as its country's, so that no word after one counts as a part of it."""
 _FILES = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|js|css|html?)$", re.I)
+_ISSUERS = r"(?=4|5[1-5]|2[2-7]|3[04-8]|6[0245])(?<!\+)"
+"""What a bank card's number begins with."""
 _NAMED = re.compile(r"(?i)hkid|identity|身份|香港")
 _SINGAPORE = {"S": (0, "JZIHGFEDCBA"), "T": (4, "JZIHGFEDCBA"), "F": (0, "XWUTRQPNMLK"), "G": (4, "XWUTRQPNMLK"),
               "M": (3, "XWUTRQPNJLK")}  # fmt: skip
@@ -150,8 +160,11 @@ def _mail(found: re.Match[str]) -> bool:
 
 
 def _card(found: re.Match[str]) -> bool:
-    number = re.sub(r"[ -]", "", found[0])
-    return 13 <= len(number) <= 19 and luhn(number) and len(set(number)) > 1
+    """Groups have four digits or more: shorter ones are a list of numbers."""
+    *groups, last = re.split(r"[ -]", found[0])
+    number = "".join((*groups, last))
+    grouped = all(len(group) >= 4 for group in groups)
+    return grouped and 13 <= len(number) <= 19 and luhn(number) and len(set(number)) > 1
 
 
 def _named(found: re.Match[str], names: str | re.Pattern[str]) -> bool:
@@ -161,7 +174,7 @@ def _named(found: re.Match[str], names: str | re.Pattern[str]) -> bool:
 
 def _hong_kong(found: re.Match[str]) -> bool:
     """The check digit stands in brackets, or the number is said to be one."""
-    return ("(" in found[0] or _named(found, _NAMED)) and hong_kong(re.sub(r"[()]", "", found[0]))
+    return (found[0][-1] in ")）" or _named(found, _NAMED)) and hong_kong(re.sub(r"[()（）]", "", found[0]))
 
 
 def _singapore(found: re.Match[str]) -> bool:
@@ -236,7 +249,9 @@ RULES = (
     ),
     _rule("key", r"eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}", _any, "eyj"),
     _rule(
-        "key", rf"(?<![0-9A-Za-z])((?i:{SECRETS})[\"']?\s?[:=：]\s?[\"']?)([^\s\"',;<>]{{12,256}})", _secret,
+        "key",
+        rf"(?<!(?![a-z](?=[A-Z]))[0-9A-Za-z])((?i:{SECRETS})[\"']?\s?[:=：]\s?[\"']?)([!#-&(-+\--:=?-~]{{12,4096}})",
+        _secret,
         "pass|pwd|secret|token|key|密|口令",
     ),
     _rule(
@@ -244,23 +259,32 @@ RULES = (
         r"(?<![0-9A-Za-z_.+-])[0-9A-Za-z_.+-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![0-9A-Za-z_-])",
         _mail, "@",
     ),
-    _rule("iban", r"[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{4}){2,7}(?: ?[0-9A-Z]{1,3})?", lambda found: iban(found[0])),
+    _rule("iban", _ACCOUNTS, lambda found: iban(found[0])),
     _rule("id", r"[1-9][0-9]{16}[0-9Xx]", lambda found: china(found[0])),
-    _rule("card", r"(?:(?<!\+)(?:4|5[1-5]|2[2-7]|3[04-8]|6[0245]))(?:[ -]?[0-9]){11,17}", _card),
-    _rule("id", r"[A-Z]{1,2}[0-9]{6}(?:\([0-9A]\)|[0-9A])", _hong_kong),
+    _rule("card", rf"{_ISSUERS}[0-9](?:[ -]?[0-9]){{12,18}}", _card),
+    _rule(
+        "card",
+        rf"{_ISSUERS}(?:[0-9]{{4}}(?:([ -])[0-9]{{4}}(?:\1[0-9]{{4}}){{2}}| [0-9]{{6}} [0-9]{{5}})|[0-9]{{13,19}})",
+        _card,
+    ),
+    _rule("id", r"[A-Z]{1,2}[0-9]{6}(?:[(（][0-9A][)）]|[0-9A])", _hong_kong),
     _rule("id", r"[A-Z][1289][0-9]{8}", lambda found: taiwan(found[0])),
     _rule("id", r"[STFGM][0-9]{7}[A-Z]", _singapore),
     _rule("id", r"[2-9][0-9]{3}([ -]?)[0-9]{4}\1[0-9]{4}", _india),
     _rule("id", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", lambda found: brazil(re.sub(r"[.-]", "", found[0]))),
     _rule("id", r"(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?!-)"),
-    _rule("phone", r"(?:\+?86[- ]?)?1[3-9][0-9](?:[0-9]{8}|-[0-9]{4}-[0-9]{4}| [0-9]{4} [0-9]{4})(?! ?[%元-])"),
-    _rule("phone", r"(?:\+?86[- ]?)?(?:0AREA[- ]|\(0AREA\) ?)[2-8][0-9]{6,7}".replace("AREA", _AREA)),
+    _rule(
+        "phone",
+        r"(?:\+?86[- ]?)?1[3-9][0-9](?:[0-9]{8}|-[0-9]{4}-[0-9]{4}| [0-9]{4} [0-9]{4})(?! ?(?:[%元]|- ?[0-9]))",
+    ),
+    _rule("phone", r"(?:\+?86[- ]?)?(?:0AREA[- ]|[(（]0AREA[)）] ?)[2-8][0-9]{6,7}".replace("AREA", _AREA)),
     _rule("phone", r"\+[1-9](?:[-. ]?\(?[0-9]{1,4}\)?){2,6}", _e164),
     _rule("phone", r"(?:1[-. ])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-.])[2-9][0-9]{2}[-.][0-9]{4}(?!-)"),
-    _rule("ip", r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}", _ip4, "."),
+    _rule("ip", rf"(?<![0-9A-Za-z_.])(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}{_RIGHT}", _ip4, "."),
     _rule("ip", r"(?<![:0-9A-Za-z_.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![:0-9A-Za-z_])", _ip6, ":"),
 )  # fmt: skip
-"""In order: longer forms come before those that could be a part of them."""
+"""In order: longer forms come before those that could be a part of them. A card that counts what follows it (`12/27`)
+as its own is no card, so cards alone come after."""
 
 
 def mask(text: str) -> str:

@@ -62,6 +62,8 @@ SET = (
         ("a/b/en", None, ["en/c4-train.0.json.gz"]),
         ("a/b@main/en/c4-validation.*.json.gz", "main", ["en/c4-validation.0.json.gz"]),
         ("a/b/contest/", None, ["contest/latest.jsonl"]),
+        ("a/b@refs/convert/parquet/sample/10BT", "refs/convert/parquet", ["sample/10BT/0.parquet"]),
+        ("a/b@refs%2Fpr%2F1/sample/all", "refs/pr/1", ["sample/all/1.parquet"]),
     ],
 )
 def test_a_place_says_what_of_a_repository_is_fetched_and_read(
@@ -86,7 +88,8 @@ def test_a_place_says_what_of_a_repository_is_fetched_and_read(
     assert (asked["name"], asked["revision"]) == ("a/b", revision)
     fetched = list(filter_repo_objects(SET, allow_patterns=asked["allow_patterns"]))
     assert {*read} <= {*fetched} and not {"README.md", "setup.py"} & {*fetched}
-    inner = place.split("/", 2)[2] if place.count("/") > 1 else ""
+    below = place.replace(f"@{revision}", "")
+    inner = below.split("/", 2)[2] if below.count("/") > 1 else ""
     assert all(name.startswith(inner.partition("*")[0]) for name in fetched)
 
 
@@ -130,6 +133,24 @@ def test_an_arrow_file_and_its_state(tmp_path: Path) -> None:
     (tmp_path / "dataset_info.json").write_text('{"text": "no record"}')
     samples, broken = basics.read(FORM, tmp_path)
     assert [(one.turns[0].text, one.licence) for one in samples] == [("x", "MIT"), ("y", "CC0-1.0")] and not broken
+
+
+def test_what_datasets_keeps_beside_a_set_is_not_read_again(tmp_path: Path) -> None:
+    table = pa.table({"text": ["x"]})
+    for name in ("data-00000-of-00001.arrow", "cache-0f1e2d3c.arrow"):
+        with pa.ipc.new_stream(tmp_path / name, table.schema) as out:
+            out.write_table(table)
+    samples, broken = basics.read(FORM, tmp_path)
+    assert [one.turns[0].text for one in samples] == ["x"] and not broken
+
+
+def test_two_columns_of_one_name_end_nothing(tmp_path: Path) -> None:
+    """The last counts, as in the other tables."""
+    table = pa.Table.from_arrays([pa.array(["x"]), pa.array(["y"])], names=["text", "text"])
+    with pa.ipc.new_stream(tmp_path / "a.arrow", table.schema) as out:
+        out.write_table(table)
+    samples, broken = basics.read(FORM, tmp_path)
+    assert [one.turns[0].text for one in samples] == ["y"] and not broken
 
 
 def test_what_is_no_set_is_refused(tmp_path: Path) -> None:

@@ -71,6 +71,19 @@ def test_thoughts_become_thoughts(tmp_path: Path) -> None:
     assert isinstance(none, Sample) and none.turns[-1].thought is None and not none.think
 
 
+def test_texts_that_say_nothing_are_none(tmp_path: Path) -> None:
+    asked, answer = {"role": "user", "content": "q"}, {"role": "assistant", "content": "yes"}
+    call = {"tool_calls": [{"function": {"name": "add", "arguments": "{}"}}]}
+    for turns in (
+        [asked, answer | {"reasoning_content": "\n\n"}],
+        [{"role": "system", "content": " \n"}, asked, answer],
+        [asked, {"role": "assistant", "content": "\n\n", **call}, {"role": "tool", "content": "0"}, answer],
+    ):
+        found = one(tmp_path, {"messages": turns})
+        assert isinstance(found, Sample) and found.turns[-1].text == "yes" and not found.think
+    assert one(tmp_path, {"messages": [asked | {"content": []}, answer]}) == Broken("a.jsonl line 1", "no text")
+
+
 def test_pictures_stand_where_their_marks_do(tmp_path: Path) -> None:
     first, second = (basics.png(random.Random(seed)) for seed in (1, 2))
     (tmp_path / "images").mkdir()
@@ -112,6 +125,15 @@ def test_elements_of_a_screen_that_are_broken_cost_themselves(tmp_path: Path) ->
     assert samples[0].kind == "screen/ground" and samples[0].turns[1].text == "(150,150)"
     assert samples[1].meta["boxes"][2] == [0, 0, 20, 25]
     assert [(one.place, one.reason) for one in broken] == [("a.json element 1 box 15", "box outside the picture")]
+
+
+@pytest.mark.parametrize("more", [{}, {"img_size": [100, 100]}])
+def test_shares_that_were_rounded_over_one_are_no_pixels(more: dict[str, Any], tmp_path: Path) -> None:
+    shown = {"image": basics.uri(basics.png(random.Random(0), 100, 100)), "instruction": "Save", **more}
+    found = one(tmp_path, {**shown, "bbox": [0.5, 0.2, 1.0004, 0.3]})
+    assert isinstance(found, Sample) and found.meta["box"] == pytest.approx([500, 200, 500.4, 100])
+    over = one(tmp_path, {**shown, "bbox": [0.5, 0.2, 1.0004, 0.2]})
+    assert over == Broken("a.jsonl line 1", "box outside the picture")
 
 
 @pytest.mark.parametrize(("instruction", "lang"), [("close 0", "en"), ("关闭 0", "zh")])

@@ -34,6 +34,15 @@ def test_members_follow_each_other(how: str, tmp_path: Path) -> None:
         assert opened.read() == b"onetwo"
 
 
+@pytest.mark.parametrize("first", [0x50, 0x5D, 0x5E])
+def test_frames_that_are_passed_over_hide_no_others(first: int, tmp_path: Path) -> None:
+    """`pzstd` writes one before each frame, seekable files end in one."""
+    passed = bytes((first,)) + b"\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"size"
+    file = part(tmp_path / "a", passed + zstd.compress(b"one") + passed + zstd.compress(b"two") + passed)
+    assert unpack.packed(file.path) == "Zstandard"
+    assert b"".join(unpack.pieces(file)) == b"onetwo"
+
+
 @pytest.mark.parametrize("how", PACKERS)
 def test_lines_before_the_cut_are_kept(how: str, tmp_path: Path) -> None:
     rows = [json.dumps({"text": f"{number} {'x' * (number % 977)}"}) for number in range(3000)]
