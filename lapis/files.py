@@ -97,10 +97,10 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a file of JSON lines; none without a file. One that a kill cut short is left out."""
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as file:
-        for text in file:
-            if text.endswith("\n"):
-                yield json.loads(text)
+    with path.open("rb") as file:  # as bytes: the kill may have cut a character
+        for line in file:
+            if line.endswith(b"\n"):
+                yield json.loads(line)
 
 
 def append(path: Path, *values: Mapping[str, Any]) -> None:

@@ -17,6 +17,8 @@ from lapis.types import Sample
 
 EXAMPLES = 200
 """Most dropped samples shown of a step, reason and source."""
+DROPPED = "dropped.parquet"
+"""Of a folder: examples of the dropped, which are samples of nothing that reads the folder."""
 SCHEMA = pa.schema([*store.SCHEMA, ("step", pa.string()), ("reason", pa.string()), ("other", pa.string())])
 """Of dropped.parquet; `other` is the id of the sample that stayed in a copy's place."""
 Place = tuple[str, str, str]
@@ -64,7 +66,7 @@ class Losses:
                 self.shown, store.to_table([one[0] for one in self.shown]).to_pylist(), strict=True
             )
         ]
-        with files.beside(folder / "dropped.parquet") as part:
+        with files.beside(folder / DROPPED) as part:
             pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), part)
         files.write_json(folder / "counts.json", {"steps": self._steps(), **more})
 

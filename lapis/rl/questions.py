@@ -22,6 +22,7 @@ from lapis.rl.rewards import made
 from lapis.rl.rewards.book import incomplete, name_of
 from lapis.rl.rollout import request
 from lapis.types import InputError, Request, Sample, Text
+from lapis.verify import parse_point
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +91,20 @@ def is_question(sample: Sample) -> bool:
 
 
 def one_point(sample: Sample, rng: random.Random) -> Sample:
-    """One of the points of a conversation that has several; any other sample as it is."""
+    """One of the points of a conversation that answers each question with one; any other sample as it is."""
     boxes = sample.meta.get("boxes", ())
-    if len(boxes) < 2 or name_of(sample):
+    if len(boxes) < 2 or name_of(sample) or not _points(sample, len(boxes)):
         return sample
     number = rng.randrange(len(boxes))
     asked, answer = sample.turns[2 * number : 2 * number + 2]
     question = replace(asked, parts=(*sample.turns[0].images, Text(asked.text)))
     return replace(sample, turns=(question, answer), meta={"verifier": "point", "box": boxes[number]})
+
+
+def _points(sample: Sample, boxes: int) -> bool:
+    """Whether each answer is one point: lists have several boxes an answer, actions and their thoughts have some or
+    none."""
+    return len(sample.turns) == 2 * boxes and all(parse_point(answer.text) for answer in sample.turns[1::2])
 
 
 def draw(folder: Path, mixture: dict[str, float], count: int, seed: int, fits: Fits) -> list[Sample]:

@@ -42,6 +42,20 @@ def test_other_samples_stay_as_they_are() -> None:
         assert questions.one_point(sample, random.Random(0)) is sample
 
 
+def test_lists_and_actions_with_several_boxes_are_no_points(tmp_path: Path) -> None:
+    """A list has all its boxes in one answer; an action has one for each of its coordinates, or None."""
+    places = Turn("assistant", (Text("a (050,050)\nb (550,050)"),))
+    listed = replace(conversation(BOXES[:2]), kind="screen/list", turns=(conversation(BOXES).turns[0], places))
+    turns = list(conversation(BOXES[:2]).turns)
+    turns[1::2] = [Turn("assistant", (Text(said),)) for said in ('{"action":"back"}', '{"coordinate":[550,50]}')]
+    acted = replace(conversation(BOXES[:2]), kind="screen/act", turns=tuple(turns), meta={"boxes": [None, BOXES[1]]})
+    for sample in (listed, acted):
+        assert all(questions.one_point(sample, random.Random(seed)) is sample for seed in range(9))
+    store.write_samples(tmp_path / "screens.parquet", [listed, acted, conversation(BOXES)])
+    drawn = questions.draw(tmp_path, {"screen": 1.0}, 4, 0, lambda sample: True)
+    assert [one.kind for one in drawn] == ["screen/ground"]
+
+
 def test_points_are_drawn_for_rl_and_a_kind_without_questions_is_refused(tmp_path: Path) -> None:
     store.write_samples(tmp_path / "screens.parquet", [conversation(BOXES) for _ in range(5)])
     drawn = questions.draw(tmp_path, {"screen/ground": 1.0}, 4, 0, lambda sample: True)

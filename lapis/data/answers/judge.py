@@ -20,6 +20,8 @@ from lapis.remote.request import Reply
 
 FORCED = ("Time is up.", "give the solution based on the thinking directly now.")
 """How thoughts end that a budget closed (our engine, Qwen3's): they teach to stop in the middle."""
+ENDED = ("stop", "eos", "end_turn")
+"""What APIs call an answer that its model has ended."""
 REPEATS = 6.0
 """A text that zlib makes so many times smaller goes round in circles (ours; prose is near 2, digits near 2.5)."""
 LEAST_BYTES = 256
@@ -39,7 +41,7 @@ def refuse(reply: Reply | None, think: bool, budget: int, lang: str) -> str | No
         return "refused"
     if not reply.closed:
         return "thought not closed"
-    if reply.finish not in ("stop", "eos", "end_turn"):
+    if reply.finish not in ENDED:
         return "cut off"
     if not reply.text.strip():
         return "no answer"
@@ -69,7 +71,10 @@ def _marks(text: str) -> str | None:
 
 
 def right(meta: Mapping[str, Any], reply: Reply) -> bool:
-    r"""Whether the check of a problem takes an answer; of a long one only what it puts into `\boxed{}`."""
+    r"""Whether the check of a problem takes an answer that is not cut off; of a long one only what it puts into
+    `\boxed{}`."""
+    if reply.finish not in ENDED:
+        return False
     boxed = "\\boxed{" in reply.text and meta["verifier"] not in verify.WHOLE
     given = verify.answer_of(reply.text) or "" if boxed else reply.text
     return verify.check(meta, given, reply.closed).score >= 0.5

@@ -42,7 +42,8 @@ class Log:
 
     def __exit__(self, *error: object) -> None:
         if self._file is not None:
-            self._file.close()
+            with files.room(self.path):  # a full disk refuses the rest of the last line once more
+                self._file.close()
 
     def _read(self, file: BinaryIO) -> None:
         file.seek(0)

@@ -19,6 +19,7 @@ from typing import Any
 from lapis import verify
 from lapis.data import store
 from lapis.data.check.checks import SUFFIX
+from lapis.data.losses import DROPPED
 from lapis.model import anyres
 from lapis.types import Image, InputError, Sample, Text, Turn
 
@@ -40,7 +41,8 @@ LINE = 64 << 20
 
 
 def gather(paths: Sequence[Path], limit: int = 0) -> Iterator[Sample]:
-    """Problems of files in order, each once (by text and pictures); at most `limit`, 0 takes all.
+    """Problems of files in order, each once (by text and pictures); at most `limit`, 0 takes all. A document may be of
+    any length: questions are made of its beginning (rewrite.py).
 
     Raises InputError for a file of another sort, and for a line that is no problem, with its place.
     """
@@ -48,7 +50,7 @@ def gather(paths: Sequence[Path], limit: int = 0) -> Iterator[Sample]:
     for path in paths:
         for sample in _read(path):
             key = store.key(sample)
-            if key not in seen and len(sample.turns[-1].text) <= LONGEST:
+            if key not in seen and (sample.document or len(sample.turns[-1].text) <= LONGEST):
                 seen.add(key)
                 yield sample
             if limit and len(seen) >= limit:
@@ -57,13 +59,18 @@ def gather(paths: Sequence[Path], limit: int = 0) -> Iterator[Sample]:
 
 def _read(path: Path) -> Iterator[Sample]:
     if path.is_dir():
-        for file in sorted([*path.glob("*.parquet"), *path.glob("*.jsonl")]):
-            if not file.name.endswith(SUFFIX):
-                yield from _read(file)
+        for file in within(path):
+            yield from _read(file)
     elif path.suffix in (".jsonl", ".json"):
         yield from _lines(path)
     else:
         yield from (problem for sample in store.read_samples(path) if (problem := problem_of(sample)))
+
+
+def within(folder: Path) -> list[Path]:
+    """The files of a folder that hold samples or problems: no checks, and none of what a step dropped."""
+    found = sorted([*folder.glob("*.parquet"), *folder.glob("*.jsonl")])
+    return [file for file in found if file.name != DROPPED and not file.name.endswith(SUFFIX)]
 
 
 def problem_of(sample: Sample) -> Sample | None:

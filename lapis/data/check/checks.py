@@ -80,15 +80,19 @@ def read_ticks(path: Path) -> dict[str, bool]:
 
 
 def keep(samples: Path, name: str, check: Check) -> None:
-    """Append a check of the sample `name` (its id). A line that a kill cut short before it is ended first."""
-    place = path_of(samples)
+    """Append a check of the sample `name` (its id)."""
+    told = {"id": name, "verdict": check.verdict, "note": check.note, "time": int(time.time())}
+    append(path_of(samples), told)
+
+
+def append(place: Path, *values: Mapping[str, Any]) -> None:
+    """Append checks or ticks; a line before them that a kill cut short is taken away first."""
     if place.is_file() and place.stat().st_size:
         with place.open("rb+") as file:
             file.seek(-1, 2)
             if file.read(1) != b"\n":
                 file.truncate(place.read_bytes().rfind(b"\n") + 1)
-    told = {"id": name, "verdict": check.verdict, "note": check.note, "time": int(time.time())}
-    files.append(place, told)
+    files.append(place, *values)
 
 
 def check_of(tree: Any) -> Check:

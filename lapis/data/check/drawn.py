@@ -57,6 +57,6 @@ def told(sample: Sample, number: int) -> dict[str, Any]:
 
 
 def _boxes(sample: Sample) -> list[list[float]]:
-    """Boxes (x, y, w, h in thousandths) of the sample's answers."""
+    """Boxes (x, y, w, h in thousandths) of the sample's answers; an action that may be done anywhere has none."""
     one, many = (sample.meta.get(name) for name in BOXES)
-    return [list(box) for box in ([one] if one else many or [])]
+    return [list(box) for box in ([one] if one else many or []) if box is not None]

@@ -65,9 +65,8 @@ def build(
 def _unspoilt(path: Path, losses: Losses) -> Iterator[Sample]:
     """Samples of a file or folder without those that a person has called wrong (lapis/data/check)."""
     if path.is_dir():
-        for file in sorted([*path.glob("*.parquet"), *path.glob("*.jsonl")]):
-            if not file.name.endswith(checks.SUFFIX):
-                yield from _unspoilt(file, losses)
+        for file in problems.within(path):
+            yield from _unspoilt(file, losses)
         return
     is_wrong = checks.wrong(path)
     for sample in _read(path):
@@ -89,6 +88,8 @@ def _sft(
     found: Sequence[Sample], settings: Sets, askers: Askers, losses: Losses, progress: Progress
 ) -> tuple[list[Sample], Tally]:
     ready = [sample for sample in found if askers.models or sample.turns[-1].role == "assistant"]
+    if askers.models:  # they think as long as `candidates.budget` says: samples at several budgets would be one
+        ready = [replace(sample, budget=None) for sample in ready]
     unique, tally = _unique(ready, settings.near, "instructions", losses), Tally()
     if askers.models:
         chosen, tally = answered(unique, settings.candidates, askers.models, askers.scorer, progress)

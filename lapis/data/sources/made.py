@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lapis.data import store
 from lapis.data.check import checks
+from lapis.data.losses import DROPPED
 from lapis.data.sources import parquet, pictures, records
 from lapis.data.sources.base import Bad, Broken, Form, Origin, Slice, clean
 from lapis.types import Image, Part, Sample, Text, Turn
@@ -28,8 +29,8 @@ _CELLS, _META = TypeAdapter(list[dict[str, Any]]), TypeAdapter(dict[str, Any])
 
 
 def slices(place: Path) -> list[Slice]:
-    """Row groups of about 64 MB together."""
-    return parquet.slices(place)
+    """Row groups of about 64 MB together, of a folder without those of what a step dropped."""
+    return [part for part in parquet.slices(place) if part.path.name != DROPPED or place.is_file()]
 
 
 def read(part: Slice, origin: Origin) -> Iterator[Sample | Broken]:

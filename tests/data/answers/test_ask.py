@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,18 @@ def test_the_log_is_lines_of_json(tmp_path: Path) -> None:
     ECHO.asker(tmp_path / "log").ask([question("中文")])
     (line,) = (tmp_path / "log").read_text().splitlines()
     assert json.loads(line)["reply"]["text"] == "文中"
+
+
+def test_a_full_disk_is_one_line_and_what_was_kept_stays(tmp_path: Path) -> None:
+    """The soft limit of a file's size stands for the disk."""
+    script = Scripted(lambda body, before: said("x" * 400))
+    asker = script.asker(tmp_path / "log.jsonl", concurrency=1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, hard))
+    try:
+        with pytest.raises(InputError, match=r"log\.jsonl: could not be written, no room left"):
+            asker.ask([question(str(number)) for number in range(5)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    found, tally = asker.ask([question(str(number)) for number in range(5)])
+    assert all(found) and (tally.known, tally.asked) == (2, 3)

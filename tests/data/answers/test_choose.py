@@ -110,6 +110,9 @@ def test_what_the_api_refused_is_no_try_and_what_was_cut_off_is_wrong() -> None:
     replies = {-1: [wrote("42", "a"), no, None, wrote("", "b", finish="length", closed=False)], 32: [no, None]}
     meta = judged(KNOWN, replies, Answers(budgets=(-1, 32)), bytes_of, "t").problem.meta
     assert meta["passes"] == {"-1": 0.5} and (meta["pass_rate"], meta["answers"]) == (0.5, 2)
+    cut = wrote(r"It is \boxed{42}, since", finish="length")
+    meta = judged(KNOWN, {0: [wrote("42"), cut]}, Answers(budgets=(0,)), bytes_of, "t").problem.meta
+    assert meta["passes"] == {"0": 0.5}
 
 
 def test_a_budget_that_nobody_kept_may_take_a_short_thought_from_elsewhere() -> None:

@@ -53,6 +53,13 @@ def test_samples_lose_their_answers_and_keep_how_they_are_checked(tmp_path: Path
         assert check(problem.meta, sample.turns[-1].text).score == 1
 
 
+def test_long_documents_stay_and_long_questions_go(tmp_path: Path) -> None:
+    text = (Text("word " * 4000),)
+    document = Sample("prose", "en", "s", "CC0-1.0", (Turn("assistant", text),), document=True)
+    store.write_samples(tmp_path / "s.parquet", [document, Sample("chat", "en", "s", "MIT", (Turn("user", text),))])
+    assert list(gather([tmp_path])) == [document]
+
+
 @pytest.mark.parametrize(
     "row, told",
     [

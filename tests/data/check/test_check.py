@@ -188,6 +188,24 @@ def test_a_line_of_checks_that_was_cut_is_taken_away(tmp_path: Path) -> None:
         checks.read(file)
 
 
+def test_a_note_that_was_cut_inside_a_character_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "s.parquet"
+    checks.keep(file, "a", checks.Check("right", "好"))
+    checks.keep(file, "b", checks.Check("wrong", "框"))
+    place = checks.path_of(file)
+    whole = place.read_bytes()
+    place.write_bytes(whole[: whole.index("框".encode()) + 1])
+    assert checks.read(file) == {"a": checks.Check("right", "好")}
+
+
+def test_an_action_without_a_place_is_shown(chromium: Browser, tmp_path: Path) -> None:
+    turns = (Turn("user", (Image(png(200, 400, 300), 400, 300), Text("Go back"))), Turn("assistant", (Text("back"),)))
+    meta = {"boxes": [None, BOX]}
+    store.write_samples(tmp_path / "s.parquet", [Sample("screen/act", "en", "t", "MIT", turns, meta=meta)])
+    with served(tmp_path / "s.parquet") as url, opened(chromium, url) as page:
+        expect(page.locator("figure rect")).to_have_count(1)
+
+
 def test_the_verb_serves_until_it_is_stopped_and_tells_the_counts(file: Path) -> None:
     checks.keep(file, samples()[0].fingerprint, checks.Check("right"))
     words = command("data", "check", str(file), "--samples", "5")

@@ -14,12 +14,14 @@ import pytest
 from lapis import cli, verify
 from lapis.data import store
 from lapis.data.answers.ask import Asker, Tally
+from lapis.data.answers.problems import gather
 from lapis.data.check import checks
 from lapis.data.losses import Losses, read_counts
 from lapis.data.sets import balance, instructions, items
 from lapis.data.sets.ability import ABILITIES, BY_KIND, ability, modality
 from lapis.data.sets.build import Askers, build
 from lapis.data.sets.candidates import answered, score_of
+from lapis.data.sources.forms import FORMS
 from lapis.data.synth import questions
 from lapis.data_config.sets import Balance, Bands, Candidates, Sets
 from lapis.endpoint import Endpoint
@@ -126,8 +128,8 @@ def test_balance_keeps_small_groups_and_is_the_same_each_time() -> None:
 class Says(Asker):
     """Answers by what is asked; None is no answer."""
 
-    def __init__(self, answers: dict[str, str | None], other: str = "Yes, so it is."):
-        self.answers, self.other, self.asked = answers, other, 0
+    def __init__(self, answers: dict[str, str | None], other: str = "Yes, so it is.", thought: str = ""):
+        self.answers, self.other, self.thought, self.asked = answers, other, thought, 0
 
     def ask(self, requests: Sequence[Request], progress: Progress | None = None) -> tuple[list[Reply | None], Tally]:
         self.asked += len(requests)
@@ -135,7 +137,7 @@ class Says(Asker):
 
     def _one(self, asked: str) -> Reply | None:
         said = next((said for text, said in self.answers.items() if text in asked), self.other)
-        return None if said is None else Reply(said, "", True, "stop", 1, 1, 0, 0.0)
+        return None if said is None else Reply(said, self.thought, True, "stop", 1, 1, 0, 0.0)
 
 
 def test_the_best_of_several_models_by_check_vote_and_score() -> None:
@@ -245,6 +247,28 @@ def test_models_answer_questions_of_lines(tmp_path: Path) -> None:
     built = build(settings, [path], tmp_path / "out", Askers({"one": Says({"Six": "42"})}))
     (sample,) = store.read_samples(tmp_path / "out" / "sft.parquet")
     assert built.sft == 1 and sample.turns[-1].text == "42" and sample.meta["by"] == "one"
+
+
+def test_a_question_at_several_budgets_is_answered_once_in_each_mode(tmp_path: Path) -> None:
+    asked = replace(talk("Six by seven?"), meta={"verifier": "number", "answer": "42"})
+    modes = [(True, None), (True, 192), (True, 64), (False, None)]
+    made = [replace(asked, think=think, budget=budget) for think, budget in modes]
+    store.write_samples(tmp_path / "a.parquet", made)
+    settings, one = Sets(candidates=Candidates(models=(Endpoint(name="one"),))), Says({"Six": "42"}, thought="6*7")
+    assert build(settings, [tmp_path / "a.parquet"], tmp_path / "out", Askers({"one": one})).sft == 2
+    found = [(sample.think, sample.budget) for sample in store.read_samples(tmp_path / "out" / "sft.parquet")]
+    assert sorted(found) == [(False, None), (True, None)] and one.asked == 2
+
+
+def test_what_was_dropped_does_not_come_back_with_its_folder(tmp_path: Path) -> None:
+    made = [talk("One?"), talk("Two?")]
+    store.write_samples(tmp_path / "in" / "s.parquet", made)
+    checks.keep(tmp_path / "in" / "s.parquet", made[0].fingerprint, checks.Check("wrong"))
+    build(Sets(), [tmp_path / "in"], tmp_path / "sets")
+    assert store.read_column(tmp_path / "sets" / "dropped.parquet", "id") == [made[0].fingerprint]
+    assert build(Sets(), [tmp_path / "sets"], tmp_path / "again").sft == 1
+    assert [one.turns[0].text for one in gather([tmp_path / "sets"])] == ["Two?"]
+    assert [part.path.name for part in FORMS["made"].slices(tmp_path / "sets")] == ["sft.parquet"]
 
 
 def test_what_a_person_called_wrong_is_left_out(tmp_path: Path) -> None:

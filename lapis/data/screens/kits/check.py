@@ -32,7 +32,7 @@ def write(out: Path, count: int, seed: int) -> Path:
     items = [_item(_row(path, row), turn) for path, row, turn in sorted(chosen)]
     random.Random(seed).shuffle(items)
     page = out / "check.html"
-    told = json.dumps(items, ensure_ascii=False).replace("</", "<\\/")
+    told = json.dumps(items, ensure_ascii=False).replace("<", "\\u003c")  # neither ends the script nor opens a comment
     files.write(page, PAGE.read_text(encoding="utf-8").replace("/*items*/[]", told))
     return page
 
@@ -98,4 +98,4 @@ def _names(path: Path) -> Iterator[str]:
 
 def keep(out: Path, ticks: dict[str, bool]) -> None:
     """Write ticks beside the samples; of one that is ticked twice the last counts."""
-    files.append(out / checks.TICKS, *({"id": name, "right": right} for name, right in ticks.items()))
+    checks.append(out / checks.TICKS, *({"id": name, "right": right} for name, right in ticks.items()))

@@ -27,12 +27,12 @@ Maker = Callable[[Sequence[int]], Iterator[tuple[int, Sequence[Shot | Broken]]]]
 
 def make(what: Screens, pages: int, out: Path, draw: Maker, versions: Sequence[str]) -> dict[str, int]:
     """Draw what is missing of `pages` pages into `out`, and again what could not be shown; returns counts of screens,
-    samples and broken pages.
+    samples and broken pages. A part that an earlier command wanted more of is drawn as that wanted it.
 
     Raises InputError where `out` holds screens of other settings.
     """
-    _begin(out, what, versions, pages)
-    parts = [range(low, min(low + CHUNK, pages)) for low in range(0, pages, CHUNK)]
+    most = _begin(out, what, versions, pages)
+    parts = [range(low, min(low + CHUNK, most)) for low in range(0, pages, CHUNK)]
     missing = [part for part in parts if not _whole(out, part)]
     drawn = draw([page for part in missing for page in part])
     for part in missing:
@@ -55,8 +55,9 @@ def counts(out: Path) -> dict[str, int]:
     return {name: found[name] for name in ("screens", "samples", "broken")}
 
 
-def _begin(out: Path, what: Screens, versions: Sequence[str], pages: int) -> None:
-    """Write down what is made here and how many pages of it; a last part that holds fewer than it could is dropped."""
+def _begin(out: Path, what: Screens, versions: Sequence[str], pages: int) -> int:
+    """Write down what is made here and how many pages of it, the most that any command wanted, which is returned. A
+    last part that holds fewer than it could is dropped."""
     asked = {**dataclasses.asdict(what), "versions": list(versions)}
     asked = json.loads(json.dumps({name: value for name, value in asked.items() if name not in ("workers", "count")}))
     record = out / "screens.json"
@@ -67,6 +68,7 @@ def _begin(out: Path, what: Screens, versions: Sequence[str], pages: int) -> Non
     if pages > held and held % CHUNK:
         part_path(out, range(held - held % CHUNK, held)).unlink(missing_ok=True)
     files.write_json(record, {**asked, PAGES: max(pages, held)})
+    return max(pages, held)
 
 
 def _whole(out: Path, part: range) -> bool:

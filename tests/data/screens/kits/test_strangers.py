@@ -60,6 +60,27 @@ def test_what_a_page_claims_in_our_attributes_is_not_taken(tmp_path: Path) -> No
     assert not any("field" in element.data for one in found if isinstance(one, Shot) for element in one.screen.elements)
 
 
+UNSEEN = {
+    "transparent": '<a href="x" style="color:transparent;background:#08f;display:block;height:40px">Gone</a>',
+    "faint": '<button style="opacity:0.01">Gone</button>',
+    "within": '<div style="opacity:0.3"><div style="opacity:0.1"><p>Gone</p><button>Gone too</button></div></div>',
+}
+SEEN = {
+    "gradient": '<h1 style="background:linear-gradient(red,blue);background-clip:text;color:#0000"><b>Seen</b></h1>',
+    "shadow": '<p style="color:transparent;text-shadow:0 0 0 #000">Seen</p>',
+    "off": '<button disabled style="opacity:0.4">Seen</button>',
+}
+
+
+def test_what_has_no_colour_or_is_too_faint_is_not_read(tmp_path: Path) -> None:
+    pages = {name: f"{html}<button>Save</button>" for name, html in {**UNSEEN, **SEEN}.items()}
+    for name, found in zip(sorted(pages), made(of(tmp_path, **pages)), strict=True):
+        (shot,) = found
+        assert isinstance(shot, Shot)
+        unique = {element.name for element in shot.screen.elements if element.unique}
+        assert unique == {line[0] for line in shot.screen.lines} == {"Save"} | ({"Seen"} if name in SEEN else set())
+
+
 def test_after_a_page_that_breaks_its_tab_the_others_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     views = given.GivenTab.views
 

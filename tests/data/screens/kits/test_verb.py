@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,11 @@ from lapis.data.screens.kits import check, make
 from lapis.data.screens.kits.shots import Shot
 from lapis.data.sources.base import Broken
 from lapis.data_config.screens import Screens
-from lapis.types import InputError
+from lapis.types import InputError, Text, Turn
 from tests.conftest import here, lapis
+from tests.data.screens.kits.tabs import browser
+
+__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +64,25 @@ def test_more_pages_go_on_where_fewer_ended(tmp_path: Path, monkeypatch: pytest.
         drawn.clear()
         make.make(Screens(), count, tmp_path, draw, ("v1",))
         assert drawn == expected
+
+
+def test_fewer_pages_after_a_kill_leave_no_gap_for_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven pages in parts of three, killed after the first part; then four, then seven again."""
+    drawn: list[int] = []
+
+    def draw(pages: Sequence[int], most: int) -> Iterator[tuple[int, list[Shot | Broken]]]:
+        for page in pages:
+            if page >= most:
+                raise KeyboardInterrupt
+            drawn.append(page)
+            yield page, []
+
+    monkeypatch.setattr(make, "CHUNK", 3)
+    with pytest.raises(KeyboardInterrupt):
+        make.make(Screens(), 7, tmp_path, lambda pages: draw(pages, 3), ("v1",))
+    for count in (4, 7):
+        make.make(Screens(), count, tmp_path, lambda pages: draw(pages, 9), ("v1",))
+    assert drawn == list(range(7))
 
 
 def test_pages_that_could_not_be_shown_are_tried_again(tmp_path: Path) -> None:
@@ -111,6 +135,17 @@ def test_the_check_page_holds_questions_with_their_boxes(made: Path) -> None:
     assert check.points('(012,345) {"coordinate":[1000,7]}') == [[12, 345], [1000, 7]]
 
 
+def test_a_check_page_of_html_that_is_read_aloud_runs(made: Path, tmp_path: Path, browser: Any) -> None:
+    sample = next(one for one in store.read_samples(made / "samples-000000.parquet") if one.images)
+    hostile = 'Where is "<!-- <script>"? "</script><b>"'
+    turns = (Turn("user", (sample.images[0], Text(hostile))), Turn("assistant", (Text("(100,200)"),)))
+    store.write_samples(tmp_path / "samples-000000.parquet", [replace(sample, turns=turns, meta={})])
+    page = browser.new_page()
+    page.goto(check.write(tmp_path, 1, 0).as_uri())
+    assert (page.inner_text("#where"), page.inner_text("#question")) == ("1 of 1", hostile)
+    page.close()
+
+
 def ticked(made: Path, count: int) -> dict[str, bool]:
     """Ticks of some questions of the folder, the first one wrong."""
     samples = [*store.read_samples(made / "samples-000000.parquet")]
@@ -131,6 +166,12 @@ def test_ticks_are_told_with_their_interval_and_kept(made: Path, tmp_path: Path)
             check.read(ticks, made)
     with pytest.raises(InputError, match="no samples with pictures"):
         check.write(tmp_path, 5, 0)
+
+
+def test_ticks_after_a_line_that_was_cut_are_kept(tmp_path: Path) -> None:
+    (tmp_path / checks.TICKS).write_text('{"id": "a/0", "right": true}\n{"id": "b/0", "ri', encoding="utf-8")
+    check.keep(tmp_path, {"c/0": False, "d/0": True})
+    assert checks.read_ticks(tmp_path / checks.TICKS) == {"a/0": True, "c/0": False, "d/0": True}
 
 
 def test_ticks_of_another_folder_are_refused(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

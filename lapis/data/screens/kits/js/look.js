@@ -64,7 +64,12 @@
     const found = hit(x, y), near = up(node);
     return onTop(x, y, node) || (found !== null && near !== null && (found === near || found === up(near)));
   };
-  const shown = (node) => node.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+  const FAINT = 0.1, left = new Map([[null, 1]]);
+  const opacity = (node) => {  // its own and that of all around it
+    if (!left.has(node)) left.set(node, parseFloat(style(node).opacity) * opacity(up(node)));
+    return left.get(node);
+  };
+  const shown = (node) => node.checkVisibility({ visibilityProperty: true }) && opacity(node) >= FAINT;
   const INSET = [[0.5, 0.5], [0.15, 0.2], [0.85, 0.2], [0.15, 0.8], [0.85, 0.8]];
   const standing = (node) => {  // an invisible control is drawn by what is around it
     const hidden = node.matches('input[type=checkbox],input[type=radio]') && (!shown(node) || area(node.getBoundingClientRect()) < 30 || node.getBoundingClientRect().right < -500);
@@ -168,11 +173,17 @@
     for (let at = node; at; at = up(at)) if (at.getAttribute('aria-hidden') === 'true' && at.tagName === 'I') return true;
     return false;
   };
+  const inked = (owner) => {  // letters without a colour are seen by a shadow, edges, or a background in their shape alone
+    const s = style(owner);
+    if (!/^rgba.*, 0\)$|\/ 0\)$/.test(s.webkitTextFillColor) || s.textShadow !== 'none' || parseFloat(s.webkitTextStrokeWidth) > 0) return true;
+    for (let at = owner; at; at = up(at)) if (style(at).webkitBackgroundClip.includes('text')) return true;
+    return false;
+  };
   for (const owner of all) {
     if (owner.tagName === 'STYLE' || owner.tagName === 'SCRIPT' || owner.tagName === 'TITLE' || owner.tagName === 'NOSCRIPT') continue;
     if (owner.tagName === 'TEXTAREA' || (owner.tagName === 'SELECT' && owner.size < 2 && !owner.multiple) || (owner.tagName === 'INPUT' && /^(text|search|email|tel|url|number|password|)$/.test(owner.type))) { field(owner); continue; }
     for (const node of owner.childNodes) {
-      if (node.nodeType !== 3 || !node.data.trim() || !elements[numbers.get(owner)] || hushed(owner)) continue;
+      if (node.nodeType !== 3 || !node.data.trim() || !elements[numbers.get(owner)] || hushed(owner) || !inked(owner)) continue;
       read(node, owner, 0, 0, clip(owner));
     }
   }
