@@ -35,14 +35,13 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 CHINESE = 0.2
 """Share of Chinese characters from which a text is Chinese (ours; a formula or a name may stand in it)."""
 LONGEST = 16_384
-"""Characters of a question; a longer one is left out."""
+"""Characters of a question that is answered."""
 LINE = 64 << 20
 """Bytes of a line."""
 
 
 def gather(paths: Sequence[Path], limit: int = 0) -> Iterator[Sample]:
-    """Problems of files in order, each once (by text and pictures); at most `limit`, 0 takes all. A document may be of
-    any length: questions are made of its beginning (rewrite.py).
+    """Problems of files in order, each once (by text and pictures); at most `limit`, 0 takes all.
 
     Raises InputError for a file of another sort, and for a line that is no problem, with its place.
     """
@@ -50,11 +49,16 @@ def gather(paths: Sequence[Path], limit: int = 0) -> Iterator[Sample]:
     for path in paths:
         for sample in _read(path):
             key = store.key(sample)
-            if key not in seen and (sample.document or len(sample.turns[-1].text) <= LONGEST):
+            if key not in seen:
                 seen.add(key)
                 yield sample
             if limit and len(seen) >= limit:
                 return
+
+
+def fits(problem: Sample) -> bool:
+    """Whether it is short enough. A document may be of any length: questions are made of its beginning (rewrite.py)."""
+    return problem.document or len(problem.turns[-1].text) <= LONGEST
 
 
 def _read(path: Path) -> Iterator[Sample]:

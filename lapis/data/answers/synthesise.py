@@ -17,6 +17,7 @@ from lapis.data import store
 from lapis.data.answers import rewrite
 from lapis.data.answers.ask import Asker, Tally
 from lapis.data.answers.choose import Count, Judged, judged
+from lapis.data.answers.problems import fits
 from lapis.data.losses import Losses
 from lapis.data.synth.problem import bytes_of
 from lapis.data_config.answers import Answers, Way
@@ -53,7 +54,11 @@ def synthesise(
     Raises InputError where there is no problem, for an endpoint that is gone, and for a full disk.
     """
     losses, progress = Losses(), progress or Silent()
-    posed, rewriting = _posed(gathered, settings, asker, losses, progress)
+    for problem in gathered:
+        if not fits(problem):
+            losses.drop("gather", problem, "too long")
+    fitting = list(filter(fits, gathered))
+    posed, rewriting = _posed(fitting, settings, asker, losses, progress)
     if not posed:
         raise InputError("no problems there, or none that was made of the documents")
     requests = [request for problem in posed for request in answers_of(problem, settings)]
@@ -98,8 +103,9 @@ def _rewrites(gathered: Sequence[Sample], settings: Answers) -> list[tuple[Sampl
 
 def most_requests(gathered: Sequence[Sample], settings: Answers) -> int:
     """How many requests `synthesise` makes, if every rewrite gives a problem."""
-    rewrites = len(_rewrites(gathered, settings))
-    posed = sum(not problem.document for problem in gathered) + rewrites
+    fitting = list(filter(fits, gathered))
+    rewrites = len(_rewrites(fitting, settings))
+    posed = sum(not problem.document for problem in fitting) + rewrites
     return rewrites + posed * settings.samples * len(settings.budgets)
 
 

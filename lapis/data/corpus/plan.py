@@ -28,6 +28,8 @@ from lapis.data.sources.forms import FORMS
 from lapis.data.sources.records import USUAL
 from lapis.types import InputError
 
+ROOT = Path(__file__).parents[1]
+"""lapis/data."""
 _OWN = ("part", "rows", "columns", "quick", "signatures", "minhash", "steps", "words")
 CODE = tuple(f"corpus/{name}.py" for name in _OWN)
 CODE = (*CODE, "store.py", "measure.py", "repeats.py", "topics.py", "linear.py", "steps/*.py")
@@ -204,22 +206,33 @@ def _code(form_name: str) -> str:
 
 def code(form_name: str) -> list[Path]:
     """Files of the row-wise steps, and of the form's reader with all of lapis/data that it imports."""
-    root = Path(__file__).parents[1]
-    known = {path for pattern in CODE for path in root.glob(pattern)}
-    waiting = [root / "sources" / f"{form_name}.py"]
+    return sorted(
+        _with_imports(ROOT / "sources" / f"{form_name}.py", {path for one in CODE for path in ROOT.glob(one)})
+    )
+
+
+@cache
+def code_of(file: str) -> str:
+    """A digest of a file of lapis/data with all of lapis/data that it imports."""
+    return _hash([path.read_text(encoding="utf-8") for path in sorted(_with_imports(Path(file), set()))])
+
+
+def _with_imports(file: Path, known: set[Path]) -> set[Path]:
+    """What is known, and the file with what it imports beyond that."""
+    known, waiting = set(known), [file]
     while waiting:
         path = waiting.pop()
         if path not in known:
             known.add(path)
-            waiting += _imported(path, root)
-    return sorted(known)
+            waiting += _imported(path)
+    return known
 
 
-def _imported(path: Path, root: Path) -> Iterator[Path]:
-    """The files below `root`, which is lapis/data, that a file imports."""
+def _imported(path: Path) -> Iterator[Path]:
+    """The files of lapis/data that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("lapis.data."):
-            module = root.joinpath(*str(node.module).split(".")[2:])
+            module = ROOT.joinpath(*str(node.module).split(".")[2:])
             every = (module, *(module / name.name for name in node.names))
             yield from (found.with_suffix(".py") for found in every if found.with_suffix(".py").is_file())
 

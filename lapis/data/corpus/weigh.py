@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from lapis import config, files
 from lapis.data import store
 from lapis.data.corpus import grade, part, steps
-from lapis.data.corpus.plan import Part
+from lapis.data.corpus.plan import Part, code_of
 from lapis.data.steps import pictures, select
 
 AGREEMENT, DIFFICULTY, SELECT = "agreement", "difficulty", "select"
@@ -96,7 +96,7 @@ def _ending(base: Path, ending: str) -> Path:
 
 def _digest(base: Path, job: dict[str, Any]) -> str:
     """Of the kept rows (by their names, and by what was kept of them), their grades, the plan and the settings."""
-    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"]]).encode(), digest_size=16)
+    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"], code_of(__file__)]).encode(), digest_size=16)
     written = json.loads(_ending(base, ".written.json").read_text(encoding="utf-8"))["digest"]
     digest.update(written.encode() + (Path(job["folder"]) / PLAN).read_bytes())
     digest.update(_ending(base, ".grades.parquet").read_bytes() if job["corpus"]["reader"]["model"] else b"")

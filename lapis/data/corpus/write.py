@@ -24,7 +24,7 @@ from lapis import config, files
 from lapis.data import store
 from lapis.data.corpus import part, steps
 from lapis.data.corpus.contamination import Index
-from lapis.data.corpus.plan import Part
+from lapis.data.corpus.plan import Part, code_of
 from lapis.data.corpus.world import REASONS, STEPS, World
 
 EVALUATION = "decontaminate"
@@ -99,7 +99,7 @@ def make(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _digest(base: Path, job: dict[str, Any]) -> str:
-    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"]]).encode(), digest_size=16)
+    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"], code_of(__file__)]).encode(), digest_size=16)
     for path in (base.with_name(base.name + ".gone.npz"), Path(job["index"])):
         digest.update(path.read_bytes())
     return digest.hexdigest()

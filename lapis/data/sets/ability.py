@@ -14,6 +14,7 @@ ABILITIES = (
 )  # fmt: skip
 """Screen grounding, OCR and screen QA are `grounding`, `ocr` and `screen_qa`; `instructions` are those whose
 constraints a program checks."""
+MODALITIES = ("image", "text")
 BY_KIND = {
     "math": "maths",
     "math/logic": "logic",
@@ -104,5 +105,5 @@ def _first(rules: Sequence[tuple[str, re.Pattern[str]]], asked: str, other: str)
 
 
 def modality(sample: Sample) -> str:
-    """`image` or `text`."""
+    """One of MODALITIES."""
     return "image" if sample.images else "text"

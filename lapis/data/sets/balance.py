@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from lapis.data.sets.ability import ability, modality
+from lapis.data.sets.ability import ABILITIES, MODALITIES, ability, modality
 from lapis.data_config.sets import Balance
-from lapis.types import Sample
+from lapis.types import InputError, Sample
 
 Group = tuple[str, str, str]
 """Ability, language, modality."""
+
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+
+
+def check(rule: Balance) -> None:
+    """Raises InputError for a weight of what is no ability, language or modality."""
+    for word in rule.weights:
+        if word not in (*ABILITIES, *MODALITIES) and not _LANGUAGE.fullmatch(word):
+            known = ", ".join((*ABILITIES, *MODALITIES))
+            raise InputError(f"balance.weights.{word}: no such group; expected one of {known}, or a language (`zh`)")
 
 
 def group(sample: Sample) -> Group:

@@ -47,8 +47,9 @@ def build(
     """Write sft.parquet, rl.parquet, counts.json and dropped.parquet into `out`.
 
     Conversations become SFT samples, each with its `ability` in `meta`; whatever has a pass rate becomes an RL item.
-    Raises InputError for files that hold neither.
+    Raises InputError for files that hold neither, and for a weight of no group.
     """
+    balance.check(settings.balance)
     losses, askers = Losses(), askers or Askers()
     found = [sample for path in paths for sample in _unspoilt(path, losses) if not sample.document]
     if not found:

@@ -37,7 +37,7 @@ def change(rows: pa.Table) -> pa.Table:
     """The same rows with `lang` as a language alone (en, zh, another code, or und), found out where there was none."""
     known = pc.fill_null(rows["lang"], "")
     alone = primary(known)
-    empty = np.flatnonzero(pc.equal(known, "").to_numpy())
+    empty = np.flatnonzero(pc.is_in(alone, pa.array(["", UNKNOWN], alone.type)).to_numpy(zero_copy_only=False))
     if not len(empty) and alone.equals(known):
         return rows
     languages = alone.to_numpy(zero_copy_only=False).astype(object)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lapis.data import store
-from lapis.data.answers.problems import gather, lang_of, verifier_of
+from lapis.data.answers.problems import fits, gather, lang_of, verifier_of
 from lapis.data.synth import questions
 from lapis.types import Image, InputError, Sample, Text, Turn
 from lapis.verify import check
@@ -53,11 +53,10 @@ def test_samples_lose_their_answers_and_keep_how_they_are_checked(tmp_path: Path
         assert check(problem.meta, sample.turns[-1].text).score == 1
 
 
-def test_long_documents_stay_and_long_questions_go(tmp_path: Path) -> None:
+def test_long_documents_fit_and_long_questions_do_not() -> None:
     text = (Text("word " * 4000),)
     document = Sample("prose", "en", "s", "CC0-1.0", (Turn("assistant", text),), document=True)
-    store.write_samples(tmp_path / "s.parquet", [document, Sample("chat", "en", "s", "MIT", (Turn("user", text),))])
-    assert list(gather([tmp_path])) == [document]
+    assert fits(document) and not fits(Sample("chat", "en", "s", "MIT", (Turn("user", text),)))
 
 
 @pytest.mark.parametrize(

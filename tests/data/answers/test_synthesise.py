@@ -12,7 +12,7 @@ from lapis import cli, verify
 from lapis.data import store
 from lapis.data.answers.ask import InProcess
 from lapis.data.answers.problems import gather
-from lapis.data.answers.synthesise import synthesise
+from lapis.data.answers.synthesise import most_requests, synthesise
 from lapis.data.losses import SCHEMA, read_counts
 from lapis.data_config.answers import Answers
 from lapis.types import Completion, InputError, Request
@@ -94,6 +94,18 @@ def test_rewritten_problems_are_answered_too_and_a_generator_will_do(tmp_path: P
     assert (steps["rewrite/reword"]["in"], steps["rewrite/reword"]["dropped"]) == (2, {"copy": 1})
     again = synthesise(settings, list(gather([path])), tmp_path / "out", asker, "lapis")
     assert (again.tally.asked, again.tally.known) == (0, 6)
+
+
+def test_a_question_that_is_too_long_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    rows = ({"question": f"{many * 'word '}?", "answer": "42"} for many in (4, 4000))
+    path.write_text("\n".join(map(json.dumps, rows)))
+    settings, found = Answers(samples=2, budgets=(-1,)), list(gather([path]))
+    assert most_requests(found, settings) == 2
+    made = synthesise(settings, found, tmp_path, InProcess(Rewriter(), "stage sft", tmp_path / "log.jsonl"), "lapis")
+    assert (made.problems, made.tally.asked) == (1, 2)
+    steps = {row["name"]: row for row in read_counts(tmp_path)["steps"]}
+    assert steps["gather"]["dropped"] == {"too long": 1}
 
 
 @pytest.mark.parametrize(

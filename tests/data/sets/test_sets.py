@@ -117,6 +117,12 @@ def test_caps_follow_their_temperature_and_weights() -> None:
     assert [*less.values()] == [0, 0, 1000]
 
 
+@pytest.mark.parametrize("word", ["math", "picture", "Chinese"])
+def test_a_weight_of_no_group_is_told(tmp_path: Path, word: str) -> None:
+    with pytest.raises(InputError, match=f"balance.weights.{word}: no such group"):
+        build(Sets(balance=Balance(weights={"maths": 2.0, "zh": 2.0, "image": 2.0, word: 2.0})), [tmp_path], tmp_path)
+
+
 def test_balance_keeps_small_groups_and_is_the_same_each_time() -> None:
     samples = [talk(f"What is {number} + 1?") for number in range(300)] + [talk(f"Hello {n}") for n in range(10)]
     kept = balance.chosen(samples, Balance(total=100, temperature=0.3), 0)

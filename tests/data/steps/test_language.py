@@ -38,6 +38,11 @@ def test_what_is_known_stays_and_what_is_empty_is_filled() -> None:
     assert language.change(changed) is changed
 
 
+def test_a_record_that_says_it_does_not_know_is_looked_at() -> None:
+    rows = pa.table({"text": ["The road goes on through the hills.", "路穿过山丘一直往前。"], "lang": ["und", "und"]})
+    assert language.change(rows)["lang"].to_pylist() == ["en", "zh"]
+
+
 def test_the_language_of_a_code_decides_whatever_script_and_region() -> None:
     codes = ["zh-CN", "zh-Hant-TW", "en-US", "EN", "eng", "zho", "cmn", "de-AT", "en"]
     rows = pa.table({"text": [""] * len(codes), "lang": codes})
