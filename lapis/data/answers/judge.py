@@ -97,10 +97,10 @@ def normal_answer(text: str) -> str | None:
 def vote(replies: Sequence[Reply | None], agree: float) -> dict[str, Any] | None:
     """`meta` of the answer that wins among all `replies`, with its share as `agreed`; None where none does.
 
-    Wants two answers at least that say the same.
+    Wants two answers at least that say the same and are not cut off.
     """
-    said = [normal_answer(one.text) for one in replies if one is not None and one.closed and not one.refused]
-    counts = Counter(answer for answer in said if answer).most_common(2)
+    whole = (one for one in replies if one is not None and one.closed and not one.refused and one.finish in ENDED)
+    counts = Counter(answer for one in whole if (answer := normal_answer(one.text))).most_common(2)
     if not counts or counts[0][1] < 2 or len(counts) > 1 and counts[0][1] == counts[1][1]:
         return None
     winner, times = counts[0]

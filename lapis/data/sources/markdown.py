@@ -12,7 +12,8 @@ from lapis.data.sources.places import bundles, packs
 from lapis.types import Sample
 
 ENDINGS = packs(".md", ".markdown")
-_HEAD = re.compile(r"---[ \t]*\r?\n(.{0,10000}?)\r?\n---[ \t]*\r?\n", re.DOTALL)
+_HEAD = re.compile(r"---[ \t]*\r?\n(?=(?:#[^\n]*\n|\s)*[\w-]+[ \t]*:)(.{0,10000}?)\r?\n---[ \t]*\r?\n", re.DOTALL)
+"""A head of YAML, whose first line that says anything names a field: two rules with prose between them are none."""
 _FIELD = re.compile(r"^([A-Za-z]+):[ \t]*[\"']?([^\r\n\"']+)", re.MULTILINE)
 
 

@@ -1,4 +1,8 @@
-"""A server on loopback that counts what it answered, and lets a test kill whoever asks while it waits."""
+"""A server on loopback that counts what it is asked, and lets a test kill whoever asks while it waits.
+
+Who asks after a kill asks another one at the same port: what the killed process had sent may reach the first at any
+later time.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,11 @@ from tests.conftest import ROOT, command, environment
 
 
 class Counting(ThreadingHTTPServer):
-    """Counts what it answered whole; from `most` requests on it keeps everybody waiting. It answers 42, and rates 8."""
+    """Counts requests; from `most` on it keeps everybody waiting. It answers 42, and rates 8."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(("127.0.0.1", 0), Answerer)
-        self.most, self.got, self.full = most, Counter[str](), threading.Event()
+    def __init__(self, most: int, port: int) -> None:
+        super().__init__(("127.0.0.1", port), Answerer)
+        self.most, self.got, self.full, self.lock = most, Counter[str](), threading.Event(), threading.Lock()
         self.daemon_threads = True
 
 
@@ -31,8 +35,10 @@ class Answerer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.got[body.decode()] += 1
-        if self.server.got.total() > self.server.most:
+        with self.server.lock:
+            self.server.got[body.decode()] += 1
+            waits = self.server.got.total() > self.server.most
+        if waits:
             self.server.full.set()
             threading.Event().wait()
         said = '{"score": 8}' if b"Rate the answer" in body else "42"
@@ -48,9 +54,9 @@ class Answerer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def counting(most: int) -> Iterator[Counting]:
+def counting(most: int = 10**6, port: int = 0) -> Iterator[Counting]:
     """A server in a thread, stopped at the end."""
-    server = Counting(most)
+    server = Counting(most, port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server

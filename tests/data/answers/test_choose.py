@@ -79,6 +79,7 @@ def test_votes(said: list[str], agree: float, won: tuple[str, str, float] | None
 def test_replies_that_failed_count_against_a_majority() -> None:
     replies = [wrote("42"), wrote("42"), None, wrote("42", closed=False), None]
     assert judge.vote(replies, 0.5) is None and judge.vote(replies, 0.4) is not None
+    assert judge.vote([wrote("42"), *(2 * [wrote("42", finish="length")])], 0.1) is None
 
 
 def test_of_long_answers_the_box_is_checked() -> None:

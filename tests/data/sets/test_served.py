@@ -103,14 +103,13 @@ def test_a_killed_build_goes_on_and_pays_for_nothing_twice(tmp_path: Path) -> No
     path, out = tmp_path / "q.jsonl", tmp_path / "o"
     path.write_text("".join(json.dumps({"question": f"{n} and {42 - n}?", "answer": "42"}) + "\n" for n in range(20)))
     with counting(25) as server:
-        url = f"http://127.0.0.1:{server.server_port}"
-        words = ["data", "sets", str(path), "--config", config(tmp_path, {"one": url}, url), f"out={out}"]
+        port, url = server.server_port, f"http://127.0.0.1:{server.server_port}"
+        words = ["data", "sets", str(path), f"out={out}", "--config", config(tmp_path, {"one": url}, url)]
         kill_once_full(server, words)
-        kept, first = (out / "log.jsonl").read_bytes().count(b"\n"), dict(server.got)
-        assert 25 - 4 <= kept <= 25 and not (out / "sft.parquet").exists()
-        server.most = 10**6
+    kept = (out / "log.jsonl").read_bytes().count(b"\n")
+    assert 25 - 4 <= kept <= 25 and not (out / "sft.parquet").exists()
+    with counting(port=port) as other:
         assert cli.main(words) == 0
-        again = {body: times - first.get(body, 0) for body, times in server.got.items()}
-    assert sum(again.values()) == 40 - kept == read_counts(out)["requests"]["asked"]
+    assert other.got.total() == 40 - kept == read_counts(out)["requests"]["asked"]
     assert len(list(store.read_samples(out / "sft.parquet"))) == 20
     assert (out / "log.jsonl").read_bytes().count(b"\n") == 40

@@ -187,3 +187,11 @@ def test_a_head_of_markdown_is_its_own(tmp_path: Path) -> None:
     (tmp_path / "b.md").write_text("---\n\nno head", encoding="utf-8")
     samples, _ = basics.read(FORMS["markdown"], tmp_path, Origin("notes", "prose", "MIT"))
     assert [(one.turns[0].text, one.licence) for one in samples] == [("# T\n", "CC-BY-4.0"), ("---\n\nno head", "MIT")]
+
+
+def test_two_rules_with_prose_between_them_are_no_head(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("---\n\nWhat stands here, between rules, is prose.\n\n---\n\nAnd so is this.\n")
+    (tmp_path / "b.md").write_text("---\n# of the site\n\ntitle: Roads\n---\nThe rest.\n")
+    samples, _ = basics.read(FORMS["markdown"], tmp_path, Origin("notes", "prose", "MIT"))
+    first, second = (sample.turns[0].text for sample in samples)
+    assert "between rules" in first and second.strip() == "The rest."
