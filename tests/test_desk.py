@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lapis import verify
+from lapis.config import Train
 from lapis.data import store
+from lapis.data.gather_long import lengths, packs
 from lapis.recipes import desk, desk_32k
 from lapis.rl import questions
 from tests.conftest import lapis
@@ -76,10 +79,16 @@ def test_pages_of_a_kit_are_drawn_whichever_kits_are_here(run: Path) -> None:
 
 
 def test_desk_draws_every_kind_in_both_lengths_of_row() -> None:
-    from lapis.data.gather_long import lengths
-
     assert lengths(desk.recipe(), "long/hop") == [3686, 1843, 921]
     assert lengths(desk_32k.recipe(), "long/hop") == [29491, 14745, 7372, 3686, 1843, 921]
     longer = next(entry for entry in desk_32k.recipe().stages if entry.name == "long-32k")
     assert desk.LONG.items() <= longer.mixture.items()
     assert sum(desk.LONG.values()) == pytest.approx(0.6)
+
+
+def test_conversations_over_screens_fit_the_stage_with_the_fewest_tiles() -> None:
+    base = desk.recipe()
+    long = next(entry for entry in base.stages if isinstance(entry, Train) and entry.name == "long")
+    wider = replace(long, name="wider", pack=replace(long.pack, tiles=2 * long.pack.tiles))
+    drawing = packs(replace(base, stages=(*base.stages, wider)), "long/screens")
+    assert min(pack.tiles for pack in drawing) == long.pack.tiles

@@ -59,9 +59,9 @@ def _made(stage: Stage, kind: str, many: int, split: str) -> Iterator[Sample]:
 def packs(recipe: config.Recipe, kind: str) -> list[config.Pack]:
     """How the stages that draw a kind pack, longest rows first; where none does, the stage with the longest rows."""
     stages = [entry for entry in recipe.stages if isinstance(entry, config.Train)]
-    drawing = {entry.pack.row_tokens: entry.pack for entry in stages if match(kind, entry.mixture)}
+    drawing = [entry.pack for entry in stages if match(kind, entry.mixture)]
     longest = max((entry.pack for entry in stages), key=lambda pack: pack.row_tokens, default=config.Pack())
-    return [drawing[row] for row in sorted(drawing, reverse=True)] or [longest]
+    return sorted(drawing, key=lambda pack: pack.row_tokens, reverse=True) or [longest]
 
 
 def lengths(recipe: config.Recipe, kind: str) -> list[int]:
