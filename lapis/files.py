@@ -87,6 +87,15 @@ def placed(out: Path, replaceable: Callable[[Path], bool], *faults: type[Excepti
         shutil.rmtree(new, ignore_errors=True)
 
 
+def remove(folder: Path) -> None:
+    """Remove a folder where there is one, renamed first: a kill in the middle leaves none that is half there."""
+    gone = folder.with_name(f".gone-{folder.name}")
+    shutil.rmtree(gone, ignore_errors=True)
+    if folder.is_dir():
+        os.replace(folder, gone)
+        shutil.rmtree(gone)
+
+
 def write(path: Path, text: str) -> None:
     """UTF-8 text. Raises InputError where the disk is full."""
     with beside(path) as part:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -226,12 +225,7 @@ def _index(steps: list[Step], name: str) -> int:
 def forget(steps: list[Step], name: str, folder: Path) -> None:
     """Remove stage `name` and all later ones. Raises InputError where the recipe has no such stage."""
     for step in steps[_index(steps, name) :]:
-        if step.folder.is_dir():
-            # Renamed first: a kill in the middle of the removal leaves no stage that is half there.
-            gone = folder / f".gone-{step.name}"
-            shutil.rmtree(gone, ignore_errors=True)
-            os.replace(step.folder, gone)
-            shutil.rmtree(gone)
+        files.remove(step.folder)
     (folder / "report.json").unlink(missing_ok=True)
 
 

@@ -7,8 +7,6 @@ was killed goes on where it was.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -34,6 +32,8 @@ CORPUS = vocabulary.CORPUS
 """Folder of the data engine."""
 CAPTIONS = "captions"
 """Name of the samples file of figures with their captions."""
+TALLIED = ("lang", "licence")
+"""Columns whose values are counted by kind."""
 SHARD_GROUPS = 4
 """Row groups of samples that become one shard."""
 
@@ -102,15 +102,7 @@ def reopen(data: config.Data, out: Path) -> None:
     for name in reversed(AFTER if data.made else ALONE):
         (out / "steps" / f"{name}.json").unlink(missing_ok=True)
         if name == "shards":
-            _forget(out / "shards", out / ".gone-shards")
-
-
-def _forget(folder: Path, gone: Path) -> None:
-    """Remove a folder, renamed first: a kill in the middle leaves none that is half there."""
-    shutil.rmtree(gone, ignore_errors=True)
-    if folder.is_dir():
-        os.replace(folder, gone)
-        shutil.rmtree(gone)
+            files.remove(out / "shards")
 
 
 def _run(step: Step, stage: Stage) -> None:
@@ -140,13 +132,14 @@ def decontaminate(stage: Stage) -> dict[str, Any]:
     user's own are taken out here, also those that share only a part (gather_sets.spare_evaluations).
     """
     held = {key for path in sorted(stage.held.glob("*.parquet")) for key in store.read_column(path, "key")}
-    gone = _shown(stage).union(*(_leaks(path, held) for path in _files(stage)))
-    counts = {path.stem: len(_leaks(path, gone)) for path in _files(stage)}
+    gone = held | _shown(stage)
+    leaked = {path.stem: _leaks(path, gone) for path in _files(stage)}
     spared = gather_sets.spare_evaluations(stage)
     asked = {f"fresh/{path.stem}": len(_leaks(path, held)) for path in sorted(stage.fresh.glob("*.parquet"))}
     if spared:
         asked["fresh/items"] = spared
-    return {"leaked": counts | asked, "keys": sorted(gone)}
+    counts = {name: len(keys) for name, keys in leaked.items()} | asked
+    return {"leaked": counts, "keys": sorted(set().union(*leaked.values()))}
 
 
 def _leaks(path: Path, held: set[str]) -> list[str]:
@@ -260,9 +253,8 @@ def make_counts(stage: Stage) -> dict[str, Any]:
     """counts.json: samples, tokens, languages and licences per kind, what was dropped and why, what is held out."""
     steps = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (stage.out / "steps").glob("*.json")}
     kinds: dict[str, dict[str, Any]] = steps["shards"]["tokens"]
-    for name in ("lang", "licence"):
-        for kind, found in _by_kind(stage, name, {*steps["decontaminate"]["keys"]}).items():
-            kinds.setdefault(kind, {"samples": 0, "tokens": 0, "tiles": 0})[name] = dict(found)
+    for (kind, name), found in _tallies(stage, {*steps["decontaminate"]["keys"]}).items():
+        kinds.setdefault(kind, {"samples": 0, "tokens": 0, "tiles": 0})[name] = dict(found)
     counts = {
         "kinds": kinds,
         "sources": steps["corpus"]["samples"],
@@ -275,13 +267,15 @@ def make_counts(stage: Stage) -> dict[str, Any]:
     return {}
 
 
-def _by_kind(stage: Stage, name: str, leaked: Container[str]) -> dict[str, Counter[str]]:
-    """Values of a column of the samples that are in the shards."""
-    found: dict[str, Counter[str]] = {}
+def _tallies(stage: Stage, leaked: Container[str]) -> dict[tuple[str, str], Counter[str]]:
+    """Languages and licences of the samples that are in the shards, by kind and name of the column."""
+    found: dict[tuple[str, str], Counter[str]] = {}
     for path in _files(stage):
-        for key, kind, value in zip(*(store.read_column(path, one) for one in ("key", "kind", name)), strict=True):
+        columns = (store.read_column(path, name) for name in ("key", "kind", *TALLIED))
+        for key, kind, *values in zip(*columns, strict=True):
             if key not in leaked:
-                found.setdefault(kind, Counter())[value] += 1
+                for name, value in zip(TALLIED, values, strict=True):
+                    found.setdefault((kind, name), Counter())[value] += 1
     return found
 
 

@@ -206,12 +206,10 @@ def _code(form_name: str) -> str:
 
 def code(form_name: str) -> list[Path]:
     """Files of the row-wise steps, and of the form's reader with all of lapis/data that it imports."""
-    return sorted(
-        _with_imports(ROOT / "sources" / f"{form_name}.py", {path for one in CODE for path in ROOT.glob(one)})
-    )
+    steps = {path for pattern in CODE for path in ROOT.glob(pattern)}
+    return sorted(_with_imports(ROOT / "sources" / f"{form_name}.py", steps))
 
 
-@cache
 def code_of(file: str) -> str:
     """A digest of a file of lapis/data with all of lapis/data that it imports."""
     return _hash([path.read_text(encoding="utf-8") for path in sorted(_with_imports(Path(file), set()))])

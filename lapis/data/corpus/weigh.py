@@ -64,9 +64,9 @@ def read_plan(folder: Path) -> select.Plan:
 
 def jobs(folder: Path, parts: Sequence[Part], outs: Sequence[Path], settings: config.Corpus) -> list[dict[str, Any]]:
     """One job a partition, which becomes a file of samples."""
-    told = json.loads(config.dump(settings))
+    told, code = json.loads(config.dump(settings)), code_of(__file__)
     return [
-        {"base": str(one.file(folder, "")), "out": str(out), "folder": str(folder), "corpus": told}
+        {"base": str(one.file(folder, "")), "out": str(out), "folder": str(folder), "corpus": told, "code": code}
         for one, out in zip(parts, outs, strict=True)
     ]
 
@@ -95,8 +95,9 @@ def _ending(base: Path, ending: str) -> Path:
 
 
 def _digest(base: Path, job: dict[str, Any]) -> str:
-    """Of the kept rows (by their names, and by what was kept of them), their grades, the plan and the settings."""
-    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"], code_of(__file__)]).encode(), digest_size=16)
+    """Of the kept rows (by their names, and by what was kept of them), their grades, the plan, the settings and our
+    code."""
+    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"], job["code"]]).encode(), digest_size=16)
     written = json.loads(_ending(base, ".written.json").read_text(encoding="utf-8"))["digest"]
     digest.update(written.encode() + (Path(job["folder"]) / PLAN).read_bytes())
     digest.update(_ending(base, ".grades.parquet").read_bytes() if job["corpus"]["reader"]["model"] else b"")

@@ -40,7 +40,7 @@ def name(one: Part) -> str:
 
 def jobs(world: World, data: config.Data, outs: Sequence[Path], index: Path) -> list[dict[str, Any]]:
     """One job a partition, which writes its file of `outs`; which rows of it leave stands in a file."""
-    made = []
+    made, code = [], code_of(__file__)
     for number, (one, out_file) in enumerate(zip(world.parts, outs, strict=True)):
         rows = world.of_part(number)
         gone = one.file(world.folder, ".gone.npz")
@@ -60,6 +60,7 @@ def jobs(world: World, data: config.Data, outs: Sequence[Path], index: Path) -> 
                 "out": str(out_file),
                 "index": str(index),
                 "corpus": settings,
+                "code": code,
             }
         )
     return made
@@ -99,7 +100,7 @@ def make(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _digest(base: Path, job: dict[str, Any]) -> str:
-    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"], code_of(__file__)]).encode(), digest_size=16)
+    digest = hashlib.blake2b(json.dumps([base.name, job["corpus"], job["code"]]).encode(), digest_size=16)
     for path in (base.with_name(base.name + ".gone.npz"), Path(job["index"])):
         digest.update(path.read_bytes())
     return digest.hexdigest()

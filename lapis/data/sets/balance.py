@@ -19,16 +19,15 @@ from lapis.types import InputError, Sample
 
 Group = tuple[str, str, str]
 """Ability, language, modality."""
-
-
+_NAMED = (*ABILITIES, *MODALITIES)
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 def check(rule: Balance) -> None:
     """Raises InputError for a weight of what is no ability, language or modality."""
     for word in rule.weights:
-        if word not in (*ABILITIES, *MODALITIES) and not _LANGUAGE.fullmatch(word):
-            known = ", ".join((*ABILITIES, *MODALITIES))
+        if word not in _NAMED and not _LANGUAGE.fullmatch(word):
+            known = ", ".join(_NAMED)
             raise InputError(f"balance.weights.{word}: no such group; expected one of {known}, or a language (`zh`)")
 
 
